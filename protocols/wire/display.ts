@@ -1,0 +1,91 @@
+/**
+ * Messages between the server and a stimulus display: MessagePack in binary WebSocket frames (SPEC.md, rules S).
+ * Display times are `performance.now()` in milliseconds of the display's own clock (`displayMs`).
+ */
+import { z } from "zod";
+import { type Decoded, pack, unpackAs } from "./message.ts";
+
+export const DISPLAY_VERSION = 1;
+export const DISPLAY_PATH = "/display";
+
+const id = z.number().int().nonnegative();
+const ms = z.number().refine(Number.isFinite, "expected a finite time in milliseconds");
+const bytes = z.instanceof(Uint8Array);
+
+export const displayMessage = z.discriminatedUnion("op", [
+  /** First message. `frameMs` is the measured interval between frames. */
+  z.object({ op: z.literal("hello"), v: z.literal(DISPLAY_VERSION), agent: z.string(), frameMs: ms.positive() }),
+  /** The face is a texture on the GPU: it can be shown at the next frame. */
+  z.object({ op: z.literal("ready"), face: id }),
+  /**
+   * The first frame that shows a presentation. `frame` counts frames since hello; `lateFrames` is how far behind its due
+   * frame it came (0 = on time) and `cause` why; `dropped` counts frames lost since the previous presentation's onset.
+   */
+  z.object({
+    op: z.literal("shown"),
+    presentation: id,
+    face: id,
+    frame: id,
+    displayMs: ms,
+    dropped: id,
+    lateFrames: id,
+    cause: z.enum(["none", "face-missing", "show-late", "frame-dropped"]),
+  }),
+  /** The first frame without the face; `frames` is how many whole frames it was on the screen. */
+  z.object({ op: z.literal("hidden"), presentation: id, frame: id, displayMs: ms, frames: id }),
+  z.object({ op: z.literal("pong"), t0ServerMs: ms, displayMs: ms }),
+]);
+export type DisplayMessage = z.infer<typeof displayMessage>;
+
+export const serverMessage = z.discriminatedUnion("op", [
+  /** Accepts the display. Durations are rounded to whole frames by the display. */
+  z.object({
+    op: z.literal("welcome"),
+    v: z.literal(DISPLAY_VERSION),
+    session: z.string(),
+    width: id,
+    height: id,
+    background: z.number().min(0).max(1),
+    faceFraction: z.number().positive().max(1),
+    photodiode: z.object({ corner: z.enum(["none", "top-left", "top-right", "bottom-left", "bottom-right"]), sizePx: id }),
+  }),
+  /** Turns the display away and closes the socket. `message` is for a person. */
+  z.object({ op: z.literal("refused"), reason: z.enum(["version", "occupied", "malformed"]), message: z.string() }),
+  /** A face sent ahead of need: RGBA, row-major, top row first. */
+  z.object({ op: z.literal("face"), face: id, width: id, height: id, pixels: bytes }),
+  /**
+   * Show a face for `onMs`. Due `periodMs` after the onset of the presentation before it; `periodMs` null: at the next
+   * frame (the first one, or after a pause).
+   */
+  z.object({
+    op: z.literal("show"),
+    presentation: id,
+    face: id,
+    onMs: ms.positive(),
+    periodMs: ms.positive().nullable(),
+  }),
+  /** Background at the next frame; whatever was due is dropped. */
+  z.object({ op: z.literal("clear") }),
+  /** The face will not be asked for again: its texture may go. */
+  z.object({ op: z.literal("release"), face: id }),
+  /** The small read-out for whoever stands at the rig. */
+  z.object({
+    op: z.literal("readout"),
+    trial: id,
+    trials: id,
+    trialsPerMin: z.number(),
+    bestUnit: z.object({ unit: z.string(), latent: id, share: z.number() }).nullable(),
+    state: z.enum(["waiting", "running", "paused", "ended"]),
+  }),
+  z.object({ op: z.literal("ping"), t0ServerMs: ms }),
+  z.object({ op: z.literal("bye"), message: z.string() }),
+]);
+export type ServerMessage = z.infer<typeof serverMessage>;
+export type Readout = Extract<ServerMessage, { op: "readout" }>;
+
+export const encodeDisplayMessage = (message: DisplayMessage): Uint8Array => pack(message);
+export const encodeServerMessage = (message: ServerMessage): Uint8Array => pack(message);
+export const decodeDisplayMessage = (data: Uint8Array): Decoded<DisplayMessage, "malformed" | "version"> =>
+  unpackAs(displayMessage, DISPLAY_VERSION, data);
+export const decodeServerMessage = (data: Uint8Array): Decoded<ServerMessage, "malformed" | "version"> =>
+  unpackAs(serverMessage, DISPLAY_VERSION, data);

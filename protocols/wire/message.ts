@@ -1,0 +1,65 @@
+import { Packr, Unpackr } from "msgpackr";
+import type { z } from "zod";
+
+const packr = new Packr({ useRecords: false, variableMapSize: true });
+const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: "number" });
+
+/** Why a message was turned away: one word for the counter, one sentence for the log. */
+export interface Rejection<Reason extends string = string> {
+  ok: false;
+  reason: Reason;
+  detail: string;
+}
+export type Decoded<T, Reason extends string = string> = { ok: true; value: T } | Rejection<Reason>;
+
+export const reject = <Reason extends string>(reason: Reason, detail: string): Rejection<Reason> => ({
+  ok: false,
+  reason,
+  detail,
+});
+
+/** Packs any plain value as MessagePack. */
+export const pack = (value: unknown): Uint8Array => packr.pack(value);
+
+/** Unpacks MessagePack bytes; never throws. */
+export function unpack(bytes: Uint8Array): Decoded<unknown, "malformed"> {
+  try {
+    return { ok: true, value: unpackr.unpack(bytes) };
+  } catch (error) {
+    return reject("malformed", `expected a MessagePack value, got ${bytes.length} bytes: ${(error as Error).message}`);
+  }
+}
+
+/** Says for each issue of a failed parse: which field, what was expected, what was found. */
+export function describeIssues(error: z.ZodError, input: unknown): string {
+  return error.issues.map((issue) => describeIssue(issue, input)).join("; ");
+}
+
+function describeIssue(issue: z.core.$ZodIssue, input: unknown): string {
+  let found: unknown = input;
+  for (const key of issue.path) found = (found as Record<PropertyKey, unknown> | undefined)?.[key];
+  const field = issue.path.length > 0 ? issue.path.join(".") : "message";
+  const extra = issue.code === "unrecognized_keys" ? "" : `, found ${describe(found)}`;
+  return `${field}: ${issue.message.replace(/, received .*$/, "").replace(/^Invalid input: /, "")}${extra}`;
+}
+
+function describe(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (ArrayBuffer.isView(value)) return `${value.byteLength} bytes`;
+  const text = typeof value === "bigint" ? `${value}` : JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}
+
+/** Unpacks and validates against a schema; a `v` of another version is told apart from a malformed message. */
+export function unpackAs<T>(
+  schema: z.ZodType<T>,
+  version: number,
+  bytes: Uint8Array,
+): Decoded<T, "malformed" | "version"> {
+  const raw = unpack(bytes);
+  if (!raw.ok) return raw;
+  const v = (raw.value as { v?: unknown } | null)?.v;
+  if (typeof v === "number" && v !== version) return reject("version", `expected version ${version}, got ${v}`);
+  const parsed = schema.safeParse(raw.value);
+  return parsed.success ? { ok: true, value: parsed.data } : reject("malformed", describeIssues(parsed.error, raw.value));
+}
