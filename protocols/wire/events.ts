@@ -1,0 +1,64 @@
+/**
+ * What the server publishes for any program that wants to follow a session: ZeroMQ PUB, two frames a message, the topic in
+ * UTF-8 and a MessagePack map (SPEC.md, rules W). The simulated rig knows nothing else of the server.
+ */
+import { z } from "zod";
+import { type Decoded, pack, reject, unpackAs } from "./message.ts";
+
+export const EVENTS_VERSION = 1;
+
+const base = { v: z.literal(EVENTS_VERSION), session: z.string() };
+const index = z.number().int().nonnegative();
+
+export const trialFlags = ["complete", "late", "gap", "droppedFrame", "aborted"] as const;
+export type TrialFlag = (typeof trialFlags)[number];
+
+export const sessionStates = ["waiting", "running", "paused", "ended"] as const;
+export type SessionState = (typeof sessionStates)[number];
+
+export const publicEvent = z.discriminatedUnion("type", [
+  /** Sent at every change and once a second, so that a late subscriber learns of the session. */
+  z.object({
+    ...base,
+    type: z.literal("state"),
+    state: z.enum(sessionStates),
+    trial: index,
+    trials: index,
+    serverMs: z.number(),
+  }),
+  /** A face is on the screen. `onset.serverMs` is milliseconds since the Unix epoch on the server's clock. */
+  z.object({
+    ...base,
+    type: z.literal("presentation"),
+    presentation: index,
+    face: index,
+    latents: z.array(z.number()),
+    onset: z.object({ serverMs: z.number(), uncertaintyMs: z.number() }),
+    onMs: z.number(),
+    lateFrames: index,
+    dropped: index,
+  }),
+  /** A response window was closed: spikes counted per unit, in the order of `units`. */
+  z.object({
+    ...base,
+    type: z.literal("trial"),
+    trial: index,
+    presentation: index,
+    latents: z.array(z.number()),
+    window: z.object({ stream: z.string(), startS: z.number(), endS: z.number() }),
+    units: z.array(z.string()),
+    counts: z.array(index),
+    flags: z.array(z.enum(trialFlags)),
+  }),
+]);
+export type PublicEvent = z.infer<typeof publicEvent>;
+
+/** [topic, body]; the topic is the event's type. */
+export const encodePublicEvent = (event: PublicEvent): [string, Uint8Array] => [event.type, pack(event)];
+
+export function decodePublicEvent(
+  frames: readonly Uint8Array[],
+): Decoded<PublicEvent, "malformed" | "version" | "length"> {
+  if (frames.length !== 2) return reject("length", `expected 2 frames (topic, body), got ${frames.length}`);
+  return unpackAs(publicEvent, EVENTS_VERSION, frames[1]);
+}

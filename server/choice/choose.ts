@@ -1,0 +1,158 @@
+import type { Random } from "../../sim/random.ts";
+import { features } from "../tuning/basis.ts";
+import { imagineTrial, type Posterior } from "../tuning/posterior.ts";
+import { drawBases, drawBox, drawPrior, traversalGrid } from "./candidates.ts";
+import { type BaseScores, createScorer, type ScoredObjective } from "./scores.ts";
+import type { Target } from "./target.ts";
+
+export type Objective = ScoredObjective | "random" | "random-range" | "traversal-grid";
+
+/** Why a face was chosen, for the journal and the operator. Values are in the objective's own unit. */
+export interface Reason {
+  objective: Objective;
+  /** The objective's value at the chosen face; null for the baselines, which value nothing. */
+  value: number | null;
+  /** The best candidate of another traversal, and its value. */
+  runnerUp: { latents: number[]; value: number } | null;
+  /** The traversal that the face lies on: which latent moved, from where to where. Null for a draw. */
+  moved: { latent: number; from: number; to: number } | null;
+  candidates: number;
+}
+
+export interface Choice {
+  latents: Float64Array;
+  reason: Reason;
+}
+
+export interface ChoiceSettings {
+  objective: Objective;
+  /** Faces stay inside ±range, in latent units. */
+  range: number;
+  /** Bases drawn for each choice; each gives latents × 9 candidates. */
+  bases: number;
+  /** Times the best candidate so far becomes a base itself. */
+  refinements: number;
+}
+
+/**
+ * Chooses the next face.
+ *
+ * @param index how many faces were chosen before: the traversal grid walks by it
+ * @param random this choice's own generator
+ */
+export function chooseFace(
+  posterior: Posterior,
+  target: Target,
+  settings: ChoiceSettings,
+  index: number,
+  random: Random,
+): Choice {
+  const { latents } = posterior.basis;
+  const { objective, range } = settings;
+  switch (objective) {
+    case "random":
+      return { latents: drawPrior(latents, range, random), reason: baselineReason(objective) };
+    case "random-range":
+      return { latents: drawBox(latents, range, random), reason: baselineReason(objective) };
+    case "traversal-grid":
+      return classicTraversal(latents, range, index);
+    default:
+      return bestCandidate(posterior, target, objective, settings, random);
+  }
+}
+
+/**
+ * Chooses `count` faces ahead of the answers: after each, the covariance shrinks by what that face is expected to tell.
+ *
+ * @param imagined scratch posterior whose covariances already include the faces whose answers are still outstanding
+ */
+export function chooseAhead(
+  count: number,
+  imagined: Posterior,
+  target: Target,
+  settings: ChoiceSettings,
+  index: number,
+  random: Random,
+): Choice[] {
+  const choices: Choice[] = [];
+  for (let k = 0; k < count; k++) {
+    const choice = chooseFace(imagined, target, settings, index + k, random.split("choice", index + k));
+    choices.push(choice);
+    if (k + 1 < count) imagineTrial(imagined, features(imagined.basis, choice.latents));
+  }
+  return choices;
+}
+
+const baselineReason = (objective: Objective): Reason => ({
+  objective,
+  value: null,
+  runnerUp: null,
+  moved: null,
+  candidates: 1,
+});
+
+/** One latent moves, the others stay at 0: what face-patch experiments commonly show. */
+function classicTraversal(latents: number, range: number, index: number): Choice {
+  const grid = traversalGrid(range);
+  const step = index % (latents * grid.length);
+  const latent = Math.floor(step / grid.length);
+  const to = grid[step % grid.length];
+  const face = new Float64Array(latents);
+  face[latent] = to;
+  return { latents: face, reason: { ...baselineReason("traversal-grid"), moved: { latent, from: 0, to } } };
+}
+
+interface Candidate {
+  latents: Float64Array;
+  value: number;
+  moved: Reason["moved"];
+}
+
+function bestCandidate(
+  posterior: Posterior,
+  target: Target,
+  objective: ScoredObjective,
+  settings: ChoiceSettings,
+  random: Random,
+): Choice {
+  const { latents } = posterior.basis;
+  const grid = traversalGrid(settings.range);
+  const score = createScorer(posterior, target, grid, objective);
+  let best: Candidate | undefined;
+  let runnerUp: Candidate | undefined;
+  const consider = (base: Float64Array) => {
+    for (const candidate of bestTwo(base, score(base), grid)) {
+      if (best && sameFace(candidate.latents, best.latents)) continue;
+      if (!best || candidate.value > best.value) [best, runnerUp] = [candidate, best];
+      else if (!runnerUp || candidate.value > runnerUp.value) runnerUp = candidate;
+    }
+  };
+  for (const base of drawBases(settings.bases, latents, settings.range, random)) consider(base);
+  for (let i = 0; i < settings.refinements; i++) consider(best!.latents);
+  return {
+    latents: best!.latents,
+    reason: {
+      objective,
+      value: best!.value,
+      runnerUp: runnerUp ? { latents: [...runnerUp.latents], value: runnerUp.value } : null,
+      moved: best!.moved,
+      candidates: (settings.bases + settings.refinements) * (latents * grid.length + 1),
+    },
+  };
+}
+
+const sameFace = (a: Float64Array, b: Float64Array): boolean => a.every((value, d) => value === b[d]);
+
+/** The best face on the best traversal through a base, and the best on any other of its traversals. */
+function bestTwo(base: Float64Array, { moved, base: atBase }: BaseScores, grid: readonly number[]): Candidate[] {
+  const found: Candidate[] = [{ latents: base, value: atBase, moved: null }];
+  for (let d = 0; d < base.length; d++) {
+    let top = d * grid.length;
+    for (let k = top; k < (d + 1) * grid.length; k++) if (moved[k] > moved[top]) top = k;
+    const to = grid[top - d * grid.length];
+    const latents = base.slice();
+    latents[d] = to;
+    found.push({ latents, value: moved[top], moved: { latent: d, from: base[d], to } });
+  }
+  return found.sort((a, b) => b.value - a.value).slice(0, 2);
+}

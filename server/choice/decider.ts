@@ -1,0 +1,72 @@
+import type { Random } from "../../sim/random.ts";
+import { createBasis, features } from "../tuning/basis.ts";
+import { createPosterior, imagineTrial, learnTrial, type PriorSettings, shadow } from "../tuning/posterior.ts";
+import { learnRelevance } from "../tuning/relevance.ts";
+import { reportUnit, type UnitReport } from "../tuning/report.ts";
+import { traversalGrid } from "./candidates.ts";
+import { type Choice, type ChoiceSettings, chooseAhead } from "./choose.ts";
+import { createTarget } from "./target.ts";
+
+export interface DeciderSettings {
+  latents: number;
+  units: string[];
+  windowS: number;
+  prior: PriorSettings;
+  /** K functions with length scale ℓ on [−L, L], in latent units. */
+  smooth: { functions: number; lengthScale: number; halfWidth: number };
+  choice: ChoiceSettings;
+}
+
+/** What a trial teaches: the latents that were shown and the spikes counted; `counts` null where it teaches nothing. */
+export interface Lesson {
+  latents: ArrayLike<number>;
+  counts: ArrayLike<number> | null;
+}
+
+/**
+ * Tuning and choice together, the part of the loop that thinks. Faces that were chosen and not yet answered are held as
+ * outstanding, and choices are made as if their answers were expected ones. All it does depends on the settings, the
+ * generator and the order of calls: nothing on time.
+ */
+export interface Decider {
+  /** Learns from an answered face (in order of choice) and then chooses `count` more. */
+  decide(lesson: Lesson | null, count: number): Choice[];
+  /** Re-learns the relevance of the latents for the next few units in turn; meant for the pause between trials. */
+  refine(): void;
+  report(): UnitReport[];
+}
+
+/** Units whose relevance is re-learned in one `refine`: each unit's turn comes every ten trials. */
+const turnsPerRound = 10;
+
+export function createDecider(settings: DeciderSettings, random: Random): Decider {
+  const { latents, units, smooth, choice } = settings;
+  const basis = createBasis(latents, smooth.functions, smooth.lengthScale, smooth.halfWidth);
+  const posterior = createPosterior(basis, units.length, settings.prior);
+  const start = posterior.precision.slice(0, basis.size);
+  const target = createTarget(basis, traversalGrid(choice.range));
+  const imagined = shadow(posterior);
+  const outstanding: Float64Array[] = [];
+  let chosen = 0;
+  let turn = 0;
+
+  return {
+    decide(lesson, count) {
+      if (lesson) {
+        outstanding.shift();
+        if (lesson.counts) learnTrial(posterior, features(basis, lesson.latents), lesson.counts);
+      }
+      shadow(posterior, imagined);
+      for (const face of outstanding) imagineTrial(imagined, features(basis, face));
+      const choices = chooseAhead(count, imagined, target, choice, chosen, random);
+      chosen += count;
+      outstanding.push(...choices.map((c) => c.latents));
+      return choices;
+    },
+    refine() {
+      const share = Math.ceil(units.length / turnsPerRound);
+      for (let i = 0; i < share; i++, turn = (turn + 1) % units.length) learnRelevance(posterior, turn, start);
+    },
+    report: () => units.map((unit, u) => reportUnit(posterior, u, unit, settings.windowS)),
+  };
+}

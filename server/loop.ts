@@ -1,0 +1,151 @@
+/**
+ * The story of a session, one Observable per arrow of the README's picture:
+ *
+ *   spikes, onsets → trials → choices → faces → display → onsets
+ *
+ * Everything that acts on the world is an edge and is passed in: sockets and workers when live, a virtual clock in a study.
+ */
+import {
+  concatMap,
+  defer,
+  distinctUntilChanged,
+  EMPTY,
+  filter,
+  from,
+  ignoreElements,
+  map,
+  merge,
+  type Observable,
+  scan,
+  share,
+  startWith,
+  Subject,
+  take,
+  takeUntil,
+  tap,
+} from "rxjs";
+import { type Experiment, periodMs } from "../protocols/experiment.ts";
+import type { ServerMessage } from "../protocols/wire/display.ts";
+import type { AcquisitionEvent } from "./acquisition/spike-batch.ts";
+import type { Choice } from "./choice/choose.ts";
+import type { Lesson } from "./choice/decider.ts";
+import type { DisplayEvent } from "./presentation/display-server.ts";
+import { initPlan, type PlanInput, type PlanOutput, type PlannedFace, type PlanState, stepPlan } from "./presentation/plan.ts";
+import { type SessionEvent, type SessionView, stepView, waitingView } from "./session/view.ts";
+import { initTrials, isUsable, stepTrials, type Trial, type TrialInput, type TrialState } from "./trials/trial.ts";
+
+export interface Edges {
+  acquisition$: Observable<AcquisitionEvent>;
+  display: { events$: Observable<DisplayEvent>; send(message: ServerMessage): boolean };
+  decider: { decide(lesson: Lesson | null, count: number): Observable<Choice[]>; refine(): Observable<SessionView["bestUnit"]> };
+  /** Latents to a face. */
+  synthesise(latents: Float64Array): Observable<Pick<PlannedFace, "width" | "height" | "pixels">>;
+  commands$: Observable<"pause" | "resume" | "abort">;
+  /** Told of everything that happens, in order: the journal and the public events. */
+  told(event: SessionEvent): void;
+}
+
+/** Runs the loop for as many trials as the experiment asks; emits what is known at each step, completes at the end. */
+export function runLoop(experiment: Experiment, units: readonly string[], edges: Edges): Observable<SessionView> {
+  return defer(() => {
+    const { display, decider } = edges;
+    const tell$ = new Subject<SessionEvent>();
+    const tell = (event: SessionEvent) => {
+      edges.told(event);
+      tell$.next(event);
+    };
+
+    const acquisition$ = edges.acquisition$.pipe(
+      tap((event) => tell({ kind: "acquisition", event })),
+      share(),
+    );
+    const onsets$ = new Subject<TrialInput>();
+    const displayLost$ = display.events$.pipe(
+      filter((event) => event.type === "lost"),
+      map((): TrialInput => ({ type: "displayLost" })),
+    );
+
+    const trials$ = merge(acquisition$, onsets$, displayLost$).pipe(
+      scan(
+        ([state], input: TrialInput) => stepTrials(state, input),
+        [initTrials({ units: units.length, ...experiment.response }), []] as [TrialState, Trial[]],
+      ),
+      concatMap(([, closed]) => from(closed)),
+      take(experiment.trials),
+      tap((trial) => tell({ kind: "trial", trial })),
+      share(),
+    );
+
+    const ahead = Math.min(experiment.choice.lookahead, experiment.trials);
+    const faces$ = trials$.pipe(
+      startWith(null),
+      concatMap((trial) => decide(trial)),
+      concatMap(({ choice, face, answersMs }) =>
+        edges.synthesise(choice.latents).pipe(map((image): PlannedFace => ({ face, choice, answersMs, ...image }))),
+      ),
+    );
+    function decide(trial: Trial | null) {
+      const first = trial ? ahead + trial.trial : 0;
+      const count = trial ? Number(first < experiment.trials) : ahead;
+      return decider.decide(trial && lessonOf(trial), count).pipe(
+        tap((choices) => {
+          choices.forEach((choice, i) => {
+            tell({ kind: "choice", face: first + i, choice, after: trial?.trial ?? null });
+          });
+        }),
+        concatMap((choices) =>
+          merge(
+            from(choices.map((choice, i) => ({ choice, face: first + i, answersMs: trial?.closedMs ?? null }))),
+            // Between trials, off the path from spike to face.
+            decider.refine().pipe(
+              tap((bestUnit) => tell({ kind: "refined", bestUnit })),
+              ignoreElements(),
+            ),
+          ),
+        ),
+      );
+    }
+
+    const streaming$ = acquisition$.pipe(
+      filter((event) => event.type === "batch"),
+      take(1),
+      map((): PlanInput => ({ type: "streaming" })),
+    );
+    const commands$ = edges.commands$.pipe(
+      tap((command) => tell({ kind: "command", command })),
+      share(),
+    );
+    const plan$ = merge(
+      faces$.pipe(map((face): PlanInput => ({ type: "face", ...face }))),
+      display.events$.pipe(tap((event) => tell({ kind: "display", event }))),
+      streaming$,
+      commands$.pipe(concatMap((command) => (command === "abort" ? EMPTY : from([{ type: command }])))),
+    ).pipe(
+      scan(([state], input: PlanInput) => stepPlan(state, input), [
+        initPlan({ onMs: experiment.stimulus.onMs, periodMs: periodMs(experiment.stimulus) }),
+        null,
+      ] as [PlanState, PlanOutput | null]),
+      tap(([, output]) => {
+        for (const message of output!.messages) display.send(message);
+        for (const onset of output!.onsets) onsets$.next({ type: "onset", ...onset });
+        tell({ kind: "plan", output: output! });
+      }),
+      ignoreElements(),
+    );
+
+    const over$ = merge(
+      trials$.pipe(filter((trial) => trial.trial + 1 >= experiment.trials)),
+      commands$.pipe(filter((command) => command === "abort")),
+    );
+    return merge(tell$, plan$).pipe(
+      takeUntil(over$),
+      scan((view, event: SessionEvent) => stepView(view, event), waitingView(experiment.trials)),
+      distinctUntilChanged(),
+    );
+  });
+}
+
+const lessonOf = (trial: Trial): Lesson => ({
+  latents: trial.latents,
+  counts: isUsable(trial) ? trial.counts : null,
+});

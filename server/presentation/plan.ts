@@ -1,0 +1,166 @@
+import type { ServerMessage } from "../../protocols/wire/display.ts";
+import type { Choice } from "../choice/choose.ts";
+import type { Onset } from "../trials/trial.ts";
+import type { DisplayEvent } from "./display-server.ts";
+
+/** A face that was chosen and synthesised. */
+export interface PlannedFace {
+  face: number;
+  choice: Choice;
+  width: number;
+  height: number;
+  /** RGBA, row-major. */
+  pixels: Uint8Array;
+  /** Arrival of the message that completed the trial this face was chosen with; null for the first few. */
+  answersMs: number | null;
+}
+
+export type PlanInput =
+  | ({ type: "face" } & PlannedFace)
+  | DisplayEvent
+  /** Spikes are arriving: responses can be counted from here on. */
+  | { type: "streaming" }
+  | { type: "pause" }
+  | { type: "resume" };
+
+/** What a step asks of the edges, and tells the rest of the loop. */
+export interface PlanOutput {
+  messages: ServerMessage[];
+  onsets: Onset[];
+  /** Presentations that were asked for and never confirmed; their faces are shown again under a new number. */
+  aborted: { presentation: number; face: number }[];
+  /** Milliseconds from the last spike message of a trial to `ready` of the first face chosen with it. */
+  lastSpikeToReadyMs: number[];
+  /** Whether the face due now was missing when its frame came. */
+  deadlineMissed: boolean;
+}
+
+export interface PlanState {
+  settings: { onMs: number; periodMs: number };
+  /** Faces not yet confirmed on the screen, in the order of showing. */
+  queue: readonly PlannedFace[];
+  ready: ReadonlySet<number>;
+  connected: boolean;
+  streaming: boolean;
+  paused: boolean;
+  /** The presentation asked for and not yet confirmed, always of the queue's first face. */
+  asked: number | null;
+  /** The face that was last confirmed on the screen. */
+  onScreen: number | null;
+  /** Whether the next face is due a period after the last, or at the next frame (the first, or after a pause). */
+  continues: boolean;
+  nextPresentation: number;
+}
+
+export const initPlan = (settings: PlanState["settings"]): PlanState => ({
+  settings,
+  queue: [],
+  ready: new Set(),
+  connected: false,
+  streaming: false,
+  paused: false,
+  asked: null,
+  onScreen: null,
+  continues: false,
+  nextPresentation: 0,
+});
+
+const nothing = (): PlanOutput => ({
+  messages: [],
+  onsets: [],
+  aborted: [],
+  lastSpikeToReadyMs: [],
+  deadlineMissed: false,
+});
+
+const faceMessage = ({ face, width, height, pixels }: PlannedFace): ServerMessage => ({
+  op: "face",
+  face,
+  width,
+  height,
+  pixels,
+});
+
+/** One input to the plan of what is shown when (SPEC.md, rules S). */
+export function stepPlan(state: PlanState, input: PlanInput): [PlanState, PlanOutput] {
+  const output = nothing();
+  return [askNext(take(state, input, output), output), output];
+}
+
+function take(state: PlanState, input: PlanInput, output: PlanOutput): PlanState {
+  switch (input.type) {
+    case "face":
+      if (state.connected) output.messages.push(faceMessage(input));
+      return { ...state, queue: [...state.queue, input] };
+    case "connected":
+      output.messages.push(...state.queue.map(faceMessage));
+      return { ...state, connected: true, ready: new Set(), continues: false };
+    case "ready":
+      return markReady(state, input.face, input.serverMs, output);
+    case "shown":
+      return confirm(state, input, output);
+    case "hidden":
+      return state;
+    case "lost":
+      return { ...giveUp(state, output), connected: false, onScreen: null, ready: new Set() };
+    case "streaming":
+      return { ...state, streaming: true };
+    case "pause":
+      return { ...state, paused: true };
+    case "resume":
+      return { ...state, paused: false, continues: false };
+    case "cancelled":
+      return input.presentation === state.asked ? giveUp(state, output) : state;
+    case "refused":
+    case "rejected":
+      return state;
+  }
+}
+
+/** What was asked for will not be confirmed; the face stays first in the queue. */
+function giveUp(state: PlanState, output: PlanOutput): PlanState {
+  if (state.asked !== null) output.aborted.push({ presentation: state.asked, face: state.queue[0].face });
+  return { ...state, asked: null, continues: false };
+}
+
+function markReady(state: PlanState, face: number, serverMs: number, output: PlanOutput): PlanState {
+  const planned = state.queue.find((f) => f.face === face);
+  if (!planned || state.ready.has(face)) return state;
+  if (planned.answersMs !== null) output.lastSpikeToReadyMs.push(serverMs - planned.answersMs);
+  return { ...state, ready: new Set(state.ready).add(face) };
+}
+
+function confirm(state: PlanState, shown: DisplayEvent & { type: "shown" }, output: PlanOutput): PlanState {
+  const [first, ...queue] = state.queue;
+  if (shown.presentation !== state.asked || !first) return state;
+  output.onsets.push({
+    presentation: shown.presentation,
+    face: first.face,
+    latents: first.choice.latents,
+    onsetServerMs: shown.onsetServerMs,
+    uncertaintyMs: shown.uncertaintyMs,
+    dropped: shown.dropped,
+  });
+  output.deadlineMissed = state.continues && (shown.cause === "face-missing" || shown.cause === "show-late");
+  const ready = new Set(state.ready);
+  ready.delete(first.face);
+  if (state.onScreen !== null) output.messages.push({ op: "release", face: state.onScreen });
+  return { ...state, queue, ready, asked: null, onScreen: first.face, continues: !state.paused };
+}
+
+/** Asks for the next face as soon as the one before it is on the screen: its due frame is then a whole period away. */
+function askNext(state: PlanState, output: PlanOutput): PlanState {
+  const first = state.queue[0];
+  const may = state.connected && state.streaming && !state.paused && state.asked === null;
+  if (!may || !first || !(state.continues || state.ready.has(first.face))) return state;
+  const { onMs, periodMs } = state.settings;
+  const presentation = state.nextPresentation;
+  output.messages.push({
+    op: "show",
+    presentation,
+    face: first.face,
+    onMs,
+    periodMs: state.continues ? periodMs : null,
+  });
+  return { ...state, asked: presentation, nextPresentation: presentation + 1 };
+}

@@ -1,0 +1,112 @@
+import type { SessionState } from "../../protocols/wire/events.ts";
+import type { AcquisitionEvent } from "../acquisition/spike-batch.ts";
+import type { Choice } from "../choice/choose.ts";
+import type { DisplayEvent } from "../presentation/display-server.ts";
+import type { PlanOutput } from "../presentation/plan.ts";
+import type { Trial } from "../trials/trial.ts";
+
+/** The unit whose tuning is most concentrated on one latent so far. */
+export interface BestUnit {
+  unit: string;
+  latent: number;
+  share: number;
+}
+
+/** Everything that happens in a session, in order. The journal keeps all of it; the view below is folded from it. */
+export type SessionEvent =
+  | { kind: "acquisition"; event: AcquisitionEvent }
+  | { kind: "display"; event: DisplayEvent }
+  /** `after` is the trial whose answer this choice has learned from; null for the first few. */
+  | { kind: "choice"; face: number; choice: Choice; after: number | null }
+  | { kind: "trial"; trial: Trial }
+  | { kind: "plan"; output: PlanOutput }
+  | { kind: "refined"; bestUnit: BestUnit | null }
+  | { kind: "command"; command: "pause" | "resume" | "abort" };
+
+/** What is known of the session at this moment. */
+export interface SessionView {
+  state: Exclude<SessionState, "ended">;
+  trials: { closed: number; usable: number; planned: number };
+  /** Server times of the first and the last closed trial, for the rate. */
+  firstTrialMs: number | null;
+  lastTrialMs: number | null;
+  bestUnit: BestUnit | null;
+  displayConnected: boolean;
+  spikesHeard: boolean;
+  deadlineMisses: number;
+  abortedPresentations: number;
+  droppedFrames: number;
+}
+
+export const waitingView = (planned: number): SessionView => ({
+  state: "waiting",
+  trials: { closed: 0, usable: 0, planned },
+  firstTrialMs: null,
+  lastTrialMs: null,
+  bestUnit: null,
+  displayConnected: false,
+  spikesHeard: false,
+  deadlineMisses: 0,
+  abortedPresentations: 0,
+  droppedFrames: 0,
+});
+
+export function stepView(view: SessionView, event: SessionEvent): SessionView {
+  switch (event.kind) {
+    case "acquisition":
+      return event.event.type === "batch" && !view.spikesHeard ? { ...view, spikesHeard: true } : view;
+    case "display":
+      return stepDisplay(view, event.event);
+    case "trial":
+      return {
+        ...view,
+        trials: {
+          ...view.trials,
+          closed: view.trials.closed + 1,
+          usable: view.trials.usable + Number(event.trial.flags.includes("complete")),
+        },
+        firstTrialMs: view.firstTrialMs ?? event.trial.closedMs,
+        lastTrialMs: event.trial.closedMs,
+      };
+    case "plan":
+      return stepOutput(view, event.output);
+    case "refined":
+      return { ...view, bestUnit: event.bestUnit };
+    case "command":
+      return event.command === "abort" ? view : { ...view, state: event.command === "pause" ? "paused" : "running" };
+    case "choice":
+      return view;
+  }
+}
+
+/** Trials per minute since the first; 0 before there are two. */
+export function trialsPerMinute({ trials, firstTrialMs, lastTrialMs }: SessionView): number {
+  if (firstTrialMs === null || lastTrialMs === null || lastTrialMs <= firstTrialMs) return 0;
+  return ((trials.closed - 1) * 60_000) / (lastTrialMs - firstTrialMs);
+}
+
+function stepDisplay(view: SessionView, event: DisplayEvent): SessionView {
+  switch (event.type) {
+    case "connected":
+      return { ...view, displayConnected: true };
+    case "lost":
+      return { ...view, displayConnected: false };
+    case "shown":
+      return {
+        ...view,
+        state: view.state === "waiting" ? "running" : view.state,
+        droppedFrames: view.droppedFrames + event.dropped,
+      };
+    default:
+      return view;
+  }
+}
+
+function stepOutput(view: SessionView, output: PlanOutput): SessionView {
+  if (!output.deadlineMissed && output.aborted.length === 0) return view;
+  return {
+    ...view,
+    deadlineMisses: view.deadlineMisses + Number(output.deadlineMissed),
+    abortedPresentations: view.abortedPresentations + output.aborted.length,
+  };
+}

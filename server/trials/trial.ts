@@ -1,0 +1,193 @@
+import type { TrialFlag } from "../../protocols/wire/events.ts";
+import type { AcquisitionEvent, SpikeBatch } from "../acquisition/spike-batch.ts";
+import { initStreamClock, type StreamClock, stepStreamClock, toNeural } from "./stream-clock.ts";
+
+/** A presentation whose onset the display has confirmed. */
+export interface Onset {
+  presentation: number;
+  face: number;
+  latents: Float64Array;
+  onsetServerMs: number;
+  uncertaintyMs: number;
+  /** Frames the display lost around this presentation. */
+  dropped: number;
+}
+
+/** A presentation with its response. */
+export interface Trial {
+  trial: number;
+  presentation: number;
+  face: number;
+  latents: Float64Array;
+  stream: string;
+  /** Response window [startS, endS) on the stream's clock. */
+  startS: number;
+  endS: number;
+  uncertaintyMs: number;
+  /** Spikes in the window, one entry a unit. */
+  counts: Uint32Array;
+  flags: TrialFlag[];
+  /** Server clock at the arrival of the message that closed the window. */
+  closedMs: number;
+}
+
+export interface TrialSettings {
+  units: number;
+  latencyMs: number;
+  windowMs: number;
+}
+
+export type TrialInput =
+  | AcquisitionEvent
+  | ({ type: "onset" } & Onset)
+  /** The display went away: what is on the screen from here on is not known. */
+  | { type: "displayLost" };
+
+interface OpenTrial {
+  onset: Onset;
+  window: { startS: number; endS: number; uncertaintyMs: number } | null;
+  flags: readonly TrialFlag[];
+}
+
+export interface TrialState {
+  settings: TrialSettings;
+  clock: StreamClock;
+  /** The stream's time; −∞ before it is heard. */
+  untilS: number;
+  /** Batches that a window may still need, in order of arrival. */
+  recent: readonly SpikeBatch[];
+  /** Stream time from which everything that arrived is still in `recent`. */
+  retainedFromS: number;
+  /** Spans of stream time in which messages are missing; the last is open (toS = ∞) until the next batch. */
+  gaps: readonly { fromS: number; toS: number }[];
+  open: readonly OpenTrial[];
+  /** Trials closed so far. */
+  count: number;
+}
+
+/** How long spikes wait for an onset that is confirmed late, in seconds beyond the window's end. */
+const retainS = 5;
+
+export const initTrials = (settings: TrialSettings): TrialState => ({
+  settings,
+  clock: initStreamClock(),
+  untilS: Number.NEGATIVE_INFINITY,
+  recent: [],
+  retainedFromS: Number.NEGATIVE_INFINITY,
+  gaps: [],
+  open: [],
+  count: 0,
+});
+
+/** One input to trials: the new state and the trials it closed, in the order of their onsets (SPEC.md, rules T). */
+export function stepTrials(state: TrialState, input: TrialInput): [TrialState, Trial[]] {
+  switch (input.type) {
+    case "batch":
+      return closePassed(takeBatch(state, input), input.stream, input.arrivedMs);
+    case "gap":
+      return [{ ...state, gaps: [...state.gaps, { fromS: state.untilS, toS: Number.POSITIVE_INFINITY }] }, []];
+    case "restart":
+      return restart(state, input.stream, input.arrivedMs);
+    case "rejected":
+    case "reordered":
+    case "ttl":
+      return [state, []];
+    case "displayLost":
+      return [{ ...state, open: state.open.map((trial) => withFlag(trial, "aborted")) }, []];
+    case "onset":
+      return [{ ...state, open: [...state.open, openTrial(state, input)] }, []];
+  }
+}
+
+/** Whether a trial may teach: it was on the screen as planned and no spike of its window can be missing. */
+export const isUsable = ({ flags }: Trial): boolean => flags.includes("complete");
+
+const withFlag = (trial: OpenTrial, flag: TrialFlag): OpenTrial =>
+  trial.flags.includes(flag) ? trial : { ...trial, flags: [...trial.flags, flag] };
+
+function windowOf({ clock, settings }: TrialState, onset: Onset): OpenTrial["window"] {
+  const at = toNeural(clock, onset.onsetServerMs);
+  if (!at) return null;
+  const startS = at.neuralS + settings.latencyMs / 1000;
+  return {
+    startS,
+    endS: startS + settings.windowMs / 1000,
+    uncertaintyMs: at.uncertaintyMs + onset.uncertaintyMs,
+  };
+}
+
+function openTrial(state: TrialState, onset: Onset): OpenTrial {
+  const window = windowOf(state, onset);
+  const trial: OpenTrial = { onset, window, flags: onset.dropped > 0 ? ["droppedFrame"] : [] };
+  return window && window.endS <= state.untilS ? withFlag(trial, "late") : trial;
+}
+
+function takeBatch(state: TrialState, batch: SpikeBatch): TrialState {
+  const clock = stepStreamClock(state.clock, batch.untilS, batch.arrivedMs);
+  const untilS = Math.max(state.untilS, batch.untilS);
+  const horizonS = Math.min(
+    untilS - retainS - state.settings.windowMs / 1000,
+    ...state.open.map((trial) => trial.window?.startS ?? Number.POSITIVE_INFINITY),
+  );
+  const next: TrialState = {
+    ...state,
+    clock,
+    untilS,
+    recent: [...state.recent.filter((b) => b.untilS >= horizonS), batch],
+    // The first batch that is heard may begin anywhere: nothing before its time can be vouched for.
+    retainedFromS: Math.max(horizonS, state.untilS === Number.NEGATIVE_INFINITY ? batch.untilS : state.retainedFromS),
+    gaps: state.gaps
+      .map((gap) => (gap.toS === Number.POSITIVE_INFINITY ? { ...gap, toS: batch.untilS } : gap))
+      .filter((gap) => gap.toS >= horizonS),
+  };
+  if (next.open.every((trial) => trial.window)) return next;
+  return { ...next, open: next.open.map((trial) => (trial.window ? trial : openTrial(next, trial.onset))) };
+}
+
+function closePassed(state: TrialState, stream: string, arrivedMs: number): [TrialState, Trial[]] {
+  let passed = 0;
+  while (passed < state.open.length && state.open[passed].window!.endS <= state.untilS) passed++;
+  if (passed === 0) return [state, []];
+  const closed = state.open.slice(0, passed).map((trial, i) => close(state, trial, i, stream, arrivedMs));
+  return [{ ...state, open: state.open.slice(passed), count: state.count + passed }, closed];
+}
+
+function close(state: TrialState, { onset, window, flags }: OpenTrial, i: number, stream: string, closedMs: number): Trial {
+  const { startS, endS, uncertaintyMs } = window!;
+  const incomplete = startS < state.retainedFromS || state.gaps.some((gap) => gap.fromS < endS && gap.toS >= startS);
+  const all: TrialFlag[] = incomplete && !flags.includes("gap") ? [...flags, "gap"] : [...flags];
+  if (!all.includes("gap") && !all.includes("aborted")) all.unshift("complete");
+  return {
+    trial: state.count + i,
+    presentation: onset.presentation,
+    face: onset.face,
+    latents: onset.latents,
+    stream,
+    startS,
+    endS,
+    uncertaintyMs,
+    counts: countSpikes(state.recent, state.settings.units, startS, endS),
+    flags: all,
+    closedMs,
+  };
+}
+
+/** Spikes of each unit with startS ≤ t < endS. A batch whose time ends before the window holds none of them. */
+export function countSpikes(batches: readonly SpikeBatch[], units: number, startS: number, endS: number): Uint32Array {
+  const counts = new Uint32Array(units);
+  for (const { untilS, unit, timeS, count } of batches) {
+    if (untilS < startS) continue;
+    for (let i = 0; i < timeS.length; i++)
+      if (timeS[i] >= startS && timeS[i] < endS) counts[unit[i]] += count ? count[i] : 1;
+  }
+  return counts;
+}
+
+/** The sender began again: windows that were open can never be filled on a clock that is gone. */
+function restart(state: TrialState, stream: string, arrivedMs: number): [TrialState, Trial[]] {
+  const closed = state.open.map((trial, i) => {
+    const window = trial.window ?? { startS: Number.NaN, endS: Number.NaN, uncertaintyMs: Number.NaN };
+    return close(state, withFlag({ ...trial, window }, "gap"), i, stream, arrivedMs);
+  });
+  return [{ ...initTrials(state.settings), count: state.count + closed.length }, closed];
+}

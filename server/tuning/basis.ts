@@ -1,0 +1,53 @@
+/**
+ * Features of a face for the additive tuning model: log λ(z) = b + Σ_d g_d(z_d), g_d(0) = 0, each g_d a linear part plus a
+ * smooth part. The smooth part is a Gaussian process with kernel α² exp(−Δ²/2ℓ²) in the Hilbert-space basis on [−L, L]
+ * (Solin & Särkkä 2020, eq. 56; Riutort-Mayol et al. 2023).
+ *
+ * Layout of a feature vector x (length P = 1 + D·B, B = 1 + K): x[0] = 1; block d starts at 1 + d·B and holds
+ * [z_d, φ_1(z_d) − φ_1(0), …, φ_K(z_d) − φ_K(0)].
+ */
+export interface Basis {
+  /** D, the number of latents. */
+  latents: number;
+  /** B, features per latent. */
+  block: number;
+  /** P, the length of a feature vector. */
+  size: number;
+  /** L, in latent units: faces are expected inside [−L, L]. */
+  halfWidth: number;
+  /** Prior variance of each feature of a block under unit amplitude: [1, spectral density of φ_1 …]. Length B. */
+  unitVariance: Float64Array;
+}
+
+export const createBasis = (latents: number, smooth: number, lengthScale: number, halfWidth: number): Basis => {
+  const unitVariance = new Float64Array(smooth + 1);
+  unitVariance[0] = 1;
+  for (let j = 1; j <= smooth; j++) {
+    const frequency = (Math.PI * j) / (2 * halfWidth);
+    unitVariance[j] = Math.sqrt(2 * Math.PI) * lengthScale * Math.exp(-0.5 * (lengthScale * frequency) ** 2);
+  }
+  return { latents, block: smooth + 1, size: 1 + latents * (smooth + 1), halfWidth, unitVariance };
+};
+
+/** First index of latent d's block. */
+export const blockStart = (basis: Basis, latent: number): number => 1 + latent * basis.block;
+
+/** Writes the B features of one latent's value at `out[at…]`. */
+export function writeBlock(basis: Basis, value: number, out: Float64Array, at = 0): void {
+  const { block, halfWidth } = basis;
+  const scale = 1 / Math.sqrt(halfWidth);
+  out[at] = value;
+  for (let j = 1; j < block; j++) {
+    const frequency = (Math.PI * j) / (2 * halfWidth);
+    out[at + j] = scale * (Math.sin(frequency * (value + halfWidth)) - Math.sin(frequency * halfWidth));
+  }
+}
+
+/** The feature vector (length P) of a face's latents (length D). */
+export function features(basis: Basis, latents: ArrayLike<number>, out = new Float64Array(basis.size)): Float64Array {
+  if (latents.length !== basis.latents)
+    throw new RangeError(`expected ${basis.latents} latents, got ${latents.length}`);
+  out[0] = 1;
+  for (let d = 0; d < basis.latents; d++) writeBlock(basis, latents[d], out, blockStart(basis, d));
+  return out;
+}

@@ -1,0 +1,127 @@
+import { type Basis, blockStart } from "./basis.ts";
+import { lambertWExp } from "./numerics.ts";
+
+/**
+ * The Gaussian posterior over every unit's weights. Two arrays hold all units so that scoring a candidate walks memory in
+ * order. Owned and updated in place by one caller: the worker that decides.
+ */
+export interface Posterior {
+  basis: Basis;
+  units: number;
+  /** Prior mean of the log expected count in a window; the prior mean of every other weight is 0. */
+  priorBias: number;
+  /** μ, units × P. */
+  mean: Float64Array;
+  /** C, units × P × P, symmetric. */
+  covariance: Float64Array;
+  /** Prior precision of each weight, units × P: what relevance determination learns. */
+  precision: Float64Array;
+}
+
+export interface PriorSettings {
+  /** Expected count in a response window before anything is known. */
+  count: number;
+  /** Standard deviation of the log of that. */
+  biasSd: number;
+  /** Standard deviation of a linear weight, in log rate per latent unit. */
+  linearSd: number;
+  /** α, the standard deviation of a smooth part, in log rate. */
+  smoothSd: number;
+}
+
+/** The prior as a posterior that has seen nothing. */
+export function createPosterior(basis: Basis, units: number, prior: PriorSettings): Posterior {
+  const { size, block, latents, unitVariance } = basis;
+  const mean = new Float64Array(units * size);
+  const covariance = new Float64Array(units * size * size);
+  const precision = new Float64Array(units * size);
+  const priorBias = Math.log(prior.count);
+  for (let u = 0; u < units; u++) {
+    mean[u * size] = priorBias;
+    precision[u * size] = 1 / prior.biasSd ** 2;
+    for (let d = 0; d < latents; d++)
+      for (let j = 0; j < block; j++) {
+        const sd = j === 0 ? prior.linearSd : prior.smoothSd;
+        precision[u * size + blockStart(basis, d) + j] = 1 / (sd ** 2 * unitVariance[j]);
+      }
+    for (let i = 0; i < size; i++) covariance[(u * size + i) * size + i] = 1 / precision[u * size + i];
+  }
+  return { basis, units, priorBias, mean, covariance, precision };
+}
+
+/** y = C_u x (length P). */
+export function project(posterior: Posterior, unit: number, x: Float64Array, y: Float64Array): Float64Array {
+  const { size } = posterior.basis;
+  const { covariance } = posterior;
+  let row = unit * size * size;
+  for (let i = 0; i < size; i++, row += size) {
+    let sum = 0;
+    for (let j = 0; j < size; j++) sum += covariance[row + j] * x[j];
+    y[i] = sum;
+  }
+  return y;
+}
+
+/** C_u ← C_u − κ y y'. */
+export function shrink(posterior: Posterior, unit: number, y: Float64Array, kappa: number): void {
+  const { size } = posterior.basis;
+  const { covariance } = posterior;
+  let row = unit * size * size;
+  for (let i = 0; i < size; i++, row += size) {
+    const scaled = kappa * y[i];
+    for (let j = 0; j < size; j++) covariance[row + j] -= scaled * y[j];
+  }
+}
+
+export const dot = (a: Float64Array, aAt: number, b: Float64Array, bAt: number, n: number): number => {
+  let sum = 0;
+  for (let i = 0; i < n; i++) sum += a[aAt + i] * b[bAt + i];
+  return sum;
+};
+
+/**
+ * Learns from one trial: the exact Laplace approximation of Poisson counts with an exponential link, whose mode is a scalar
+ * problem. With m = x'μ, s² = x'Cx, a = m + s² r: the mode's log mean is ρ̂ = a − W(s² e^a), then
+ * μ ← μ + Cx (r − e^ρ̂), C ← C − Cx x'C e^ρ̂ / (1 + s² e^ρ̂).
+ *
+ * @param x features of the face shown, length P
+ * @param counts spikes in the response window, one a unit
+ * @throws RangeError for a count that is negative or not finite, before anything is changed
+ */
+export function learnTrial(posterior: Posterior, x: Float64Array, counts: ArrayLike<number>): void {
+  if (counts.length !== posterior.units)
+    throw new RangeError(`expected ${posterior.units} counts, got ${counts.length}`);
+  for (let u = 0; u < counts.length; u++)
+    if (!(counts[u] >= 0 && counts[u] < Number.POSITIVE_INFINITY))
+      throw new RangeError(`count of unit ${u}: expected a finite number ≥ 0, got ${counts[u]}`);
+  const { size } = posterior.basis;
+  const y = new Float64Array(size);
+  for (let u = 0; u < posterior.units; u++) {
+    project(posterior, u, x, y);
+    const m = dot(posterior.mean, u * size, x, 0, size);
+    const s2 = dot(x, 0, y, 0, size);
+    const a = m + s2 * counts[u];
+    const fitted = Math.exp(a - lambertWExp(Math.log(s2) + a));
+    const residual = counts[u] - fitted;
+    for (let i = 0; i < size; i++) posterior.mean[u * size + i] += y[i] * residual;
+    shrink(posterior, u, y, fitted / (1 + s2 * fitted));
+  }
+}
+
+/** Expected effect of showing x before the counts are known: C shrinks by the information at the mean; μ stays. */
+export function imagineTrial(posterior: Posterior, x: Float64Array): void {
+  const { size } = posterior.basis;
+  const y = new Float64Array(size);
+  for (let u = 0; u < posterior.units; u++) {
+    project(posterior, u, x, y);
+    const information = Math.exp(dot(posterior.mean, u * size, x, 0, size));
+    shrink(posterior, u, y, information / (1 + dot(x, 0, y, 0, size) * information));
+  }
+}
+
+/** Copies the covariances of `source` into `target`; the rest is shared. For hallucinated updates. */
+export function shadow(source: Posterior, target?: Posterior): Posterior {
+  if (!target) return { ...source, covariance: source.covariance.slice() };
+  target.covariance.set(source.covariance);
+  return target;
+}
