@@ -10,7 +10,8 @@ export const DISPLAY_PATH = "/display";
 
 const id = z.number().int().nonnegative();
 const ms = z.number().refine(Number.isFinite, "expected a finite time in milliseconds");
-const bytes = z.instanceof(Uint8Array);
+const size = z.number().int().positive();
+const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, "expected bytes");
 
 export const displayMessage = z.discriminatedUnion("op", [
   /** First message. `frameMs` is the measured interval between frames. */
@@ -18,7 +19,7 @@ export const displayMessage = z.discriminatedUnion("op", [
   /** The face is a texture on the GPU: it can be shown at the next frame. */
   z.object({ op: z.literal("ready"), face: id }),
   /**
-   * The first frame that shows a presentation. `frame` counts frames since hello; `lateFrames` is how far behind its due
+   * The first frame that shows a presentation. `frame` counts frames since welcome; `lateFrames` is how far behind its due
    * frame it came (0 = on time) and `cause` why; `dropped` counts frames lost since the previous presentation's onset.
    */
   z.object({
@@ -33,6 +34,10 @@ export const displayMessage = z.discriminatedUnion("op", [
   }),
   /** The first frame without the face; `frames` is how many whole frames it was on the screen. */
   z.object({ op: z.literal("hidden"), presentation: id, frame: id, displayMs: ms, frames: id }),
+  /** The presentation will not be shown: `clear` came first, or its number was not above that of every `show` before. */
+  z.object({ op: z.literal("cancelled"), presentation: id, reason: z.enum(["cleared", "repeated"]) }),
+  /** The display could not use a message of the server. */
+  z.object({ op: z.literal("rejected"), detail: z.string() }),
   z.object({ op: z.literal("pong"), t0ServerMs: ms, displayMs: ms }),
 ]);
 export type DisplayMessage = z.infer<typeof displayMessage>;
@@ -47,15 +52,23 @@ export const serverMessage = z.discriminatedUnion("op", [
     height: id,
     background: z.number().min(0).max(1),
     faceFraction: z.number().positive().max(1),
-    photodiode: z.object({ corner: z.enum(["none", "top-left", "top-right", "bottom-left", "bottom-right"]), sizePx: id }),
+    photodiode: z.object({
+      corner: z.enum(["none", "top-left", "top-right", "bottom-left", "bottom-right"]),
+      sizePx: id,
+    }),
   }),
   /** Turns the display away and closes the socket. `message` is for a person. */
   z.object({ op: z.literal("refused"), reason: z.enum(["version", "occupied", "malformed"]), message: z.string() }),
   /** A face sent ahead of need: RGBA, row-major, top row first. */
-  z.object({ op: z.literal("face"), face: id, width: id, height: id, pixels: bytes }),
+  z
+    .object({ op: z.literal("face"), face: id, width: size, height: size, pixels: bytes })
+    .refine(({ width, height, pixels }) => pixels.length === 4 * width * height, {
+      path: ["pixels"],
+      error: "expected 4 * width * height bytes",
+    }),
   /**
    * Show a face for `onMs`. Due `periodMs` after the onset of the presentation before it; `periodMs` null: at the next
-   * frame (the first one, or after a pause).
+   * frame (the first one, or after a pause). Presentations are numbered upwards.
    */
   z.object({
     op: z.literal("show"),

@@ -1,0 +1,16 @@
+import { Command } from "commander";
+import { describeSummary, runHeadlessDisplay } from "../../sim/display/headless.ts";
+
+/** `latentloop display`: a display without a screen, against a server that is running. */
+export function displayCommand(): Command {
+  return new Command("display")
+    .description("run a display without a screen against a running server, to rehearse a session or test a rig")
+    .option("--url <url>", "where the server takes displays", "ws://127.0.0.1:8470/display")
+    .action(async ({ url }: { url: string }) => {
+      const display = await runHeadlessDisplay({ url });
+      for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => void display.dispose());
+      process.stderr.write(`display connected to ${url}; Ctrl-C ends it\n`);
+      const reason = await display.closed;
+      process.stderr.write(`display ended: ${reason}; ${describeSummary(display.summary)}\n`);
+    });
+}

@@ -1,0 +1,163 @@
+import type { WebSocket } from "ws";
+import {
+  DISPLAY_VERSION,
+  type DisplayMessage,
+  decodeDisplayMessage,
+  encodeServerMessage,
+  type ServerMessage,
+} from "../../protocols/wire/display.ts";
+import { serverNow } from "../clock.ts";
+import { type DisplayClock, initDisplayClock, stepDisplayClock, toServerMs } from "./display-clock.ts";
+import type { DisplayEvent } from "./display-server.ts";
+
+export interface DisplayConnection {
+  /** False until the display is connected, and after. */
+  send(message: ServerMessage): boolean;
+}
+
+export interface Attendance {
+  welcome: Extract<ServerMessage, { op: "welcome" }>;
+  emit(event: DisplayEvent): void;
+  /** Takes the one place for a display; false where it is taken. */
+  claim(connection: DisplayConnection): boolean;
+  leave(connection: DisplayConnection): void;
+}
+
+/** From socket to `connected`: hello and the first pings. */
+const HANDSHAKE_MS = 5000;
+/** Pings before `connected`, one after another, so that the first onsets are converted as well as later ones. */
+const FIRST_PINGS = 8;
+const PING_EVERY_MS = 1000;
+/** A display that answers nothing for so long is taken to be gone. */
+const SILENCE_MS = 5000;
+/** A display that reads so slowly that this much waits for it is cut off: the queue must end somewhere. */
+const MAX_WAITING_BYTES = 64 * 2 ** 20;
+
+type Hello = Extract<DisplayMessage, { op: "hello" }>;
+
+/** The life of one socket: greeted or refused, timed, listened to until it closes. */
+export function attendDisplay(socket: WebSocket, { welcome, emit, claim, leave }: Attendance): void {
+  let phase: "new" | "timing" | "connected" | "closed" = "new";
+  let hello: Hello | null = null;
+  const unanswered = new Set<number>();
+  let clock: DisplayClock = initDisplayClock;
+  let heardServerMs = serverNow();
+  let lostReason: string | null = null;
+  let pinging: NodeJS.Timeout | undefined;
+
+  const transmit = (message: ServerMessage) => socket.send(encodeServerMessage(message));
+  const ping = () => {
+    const t0ServerMs = serverNow();
+    unanswered.add(t0ServerMs);
+    transmit({ op: "ping", t0ServerMs });
+  };
+  const cut = (reason: string) => {
+    lostReason ??= reason;
+    socket.terminate();
+  };
+  const refuse = (reason: Extract<DisplayEvent, { type: "refused" }>["reason"], message: string) => {
+    phase = "closed";
+    transmit({ op: "refused", reason, message });
+    socket.close(1008, reason);
+    emit({ type: "refused", reason, message, serverMs: serverNow() });
+  };
+  const handshake = setTimeout(() => {
+    if (phase === "new") refuse("malformed", `expected a hello within ${HANDSHAKE_MS / 1000} s, got none`);
+    else if (phase === "timing") cut(`no answer to the first pings within ${HANDSHAKE_MS / 1000} s`);
+  }, HANDSHAKE_MS);
+
+  const connection: DisplayConnection = {
+    send(message) {
+      if (phase !== "connected") return false;
+      if (socket.bufferedAmount > MAX_WAITING_BYTES) {
+        cut(`the display reads too slowly: ${Math.round(socket.bufferedAmount / 2 ** 20)} MiB wait for it`);
+        return false;
+      }
+      transmit(message);
+      return true;
+    },
+  };
+
+  const greet = (message: Hello) => {
+    if (!claim(connection)) {
+      const where = "Another display is connected to this server.";
+      return refuse("occupied", `${where} Close it there, then reload this page.`);
+    }
+    phase = "timing";
+    hello = message;
+    transmit(welcome);
+    ping();
+  };
+
+  const connect = ({ agent, frameMs }: Hello) => {
+    phase = "connected";
+    clearTimeout(handshake);
+    pinging = setInterval(() => {
+      const silentMs = serverNow() - heardServerMs;
+      if (silentMs > SILENCE_MS) cut(`no word from the display for ${(silentMs / 1000).toFixed(1)} s`);
+      else ping();
+    }, PING_EVERY_MS);
+    emit({ type: "connected", agent, frameMs, serverMs: serverNow() });
+  };
+
+  const handlers: {
+    [Op in DisplayMessage["op"]]: (message: Extract<DisplayMessage, { op: Op }>, serverMs: number) => void;
+  } = {
+    hello: (_message, serverMs) =>
+      emit({ type: "rejected", reason: "unexpected", detail: "expected one hello, got another", serverMs }),
+    pong({ t0ServerMs, displayMs }, serverMs) {
+      if (!unanswered.delete(t0ServerMs)) {
+        return emit({ type: "rejected", reason: "unexpected", detail: `no ping left at ${t0ServerMs}`, serverMs });
+      }
+      clock = stepDisplayClock(clock, { t0ServerMs, displayMs, t1ServerMs: serverMs });
+      if (phase !== "timing") return;
+      if (clock.length < FIRST_PINGS) ping();
+      else connect(hello!);
+    },
+    ready: ({ op: type, ...ready }, serverMs) => emit({ type, ...ready, serverMs }),
+    shown({ op: type, ...shown }, serverMs) {
+      const onset = toServerMs(clock, shown.displayMs);
+      emit({ type, ...shown, onsetServerMs: onset.serverMs, uncertaintyMs: onset.uncertaintyMs, serverMs });
+    },
+    hidden: ({ op: type, ...hidden }, serverMs) => emit({ type, ...hidden, serverMs }),
+    cancelled: ({ op: type, ...cancelled }, serverMs) => emit({ type, ...cancelled, serverMs }),
+    rejected: ({ detail }, serverMs) => emit({ type: "rejected", reason: "by-display", detail, serverMs }),
+  };
+
+  socket.on("message", (data, isBinary) => {
+    const serverMs = serverNow();
+    if (phase === "closed") return;
+    heardServerMs = serverMs;
+    const message = isBinary
+      ? decodeDisplayMessage(data as Buffer)
+      : ({ ok: false, reason: "malformed", detail: "expected MessagePack in a binary frame, got text" } as const);
+    if (phase === "new") {
+      if (!message.ok) return refuse(message.reason, firstRefusal(message));
+      if (message.value.op === "hello") return greet(message.value);
+      return refuse("malformed", `expected hello first, got ${message.value.op}`);
+    }
+    if (!message.ok) return emit({ type: "rejected", reason: message.reason, detail: message.detail, serverMs });
+    if (phase === "timing" && message.value.op !== "pong") {
+      const detail = `expected pongs before ${message.value.op}`;
+      return emit({ type: "rejected", reason: "unexpected", detail, serverMs });
+    }
+    (handlers[message.value.op] as (value: DisplayMessage, serverMs: number) => void)(message.value, serverMs);
+  });
+  socket.on("error", (error) => {
+    lostReason ??= error.message;
+  });
+  socket.on("close", (code, reason) => {
+    const wasConnected = phase === "connected";
+    phase = "closed";
+    clearTimeout(handshake);
+    clearInterval(pinging);
+    leave(connection);
+    const words = lostReason ?? (reason.length > 0 ? `${reason} (${code})` : `the connection closed (${code})`);
+    if (wasConnected) emit({ type: "lost", reason: words, serverMs: serverNow() });
+  });
+}
+
+function firstRefusal({ reason, detail }: { reason: "malformed" | "version"; detail: string }): string {
+  if (reason === "malformed") return `expected hello first: ${detail}`;
+  return `${detail}: the page and the server come from different releases (the server speaks version ${DISPLAY_VERSION}). Run npm run build, restart the server and reload this page.`;
+}

@@ -1,0 +1,129 @@
+import type { IncomingMessage } from "node:http";
+import { type Observable, Subject } from "rxjs";
+import { WebSocketServer } from "ws";
+import {
+  DISPLAY_PATH,
+  DISPLAY_VERSION,
+  type DisplayMessage,
+  type ServerMessage,
+} from "../../protocols/wire/display.ts";
+import { listen, servePages } from "./client-pages.ts";
+import { attendDisplay, type DisplayConnection } from "./display-connection.ts";
+
+type Body<Op extends DisplayMessage["op"]> = Omit<Extract<DisplayMessage, { op: Op }>, "op">;
+type Stamped<T> = T & { serverMs: number };
+
+/** What happens at the display. `serverMs`: when the server learnt of it. */
+export type DisplayEvent = Stamped<
+  | { type: "connected"; agent: string; frameMs: number }
+  | { type: "lost"; reason: string }
+  | { type: "refused"; reason: "version" | "occupied" | "malformed"; message: string }
+  /** A message that could not be used: the display's by the server, or ("by-display") the server's by the display. */
+  | { type: "rejected"; reason: "malformed" | "version" | "unexpected" | "by-display"; detail: string }
+  | ({ type: "ready" } & Body<"ready">)
+  /** `onsetServerMs`: `displayMs` on the server's clock, right to within `uncertaintyMs`. */
+  | ({ type: "shown"; onsetServerMs: number; uncertaintyMs: number } & Body<"shown">)
+  | ({ type: "hidden" } & Body<"hidden">)
+  | ({ type: "cancelled" } & Body<"cancelled">)
+>;
+
+export interface DisplayServerOptions {
+  host: string;
+  /** 0: any free port. */
+  port: number;
+  /** The built pages: dist/client. */
+  clientFolder: string;
+  welcome: Omit<Extract<ServerMessage, { op: "welcome" }>, "op" | "v">;
+}
+
+export interface DisplayServer {
+  /** The page to open in a browser. */
+  url: string;
+  /** Where a display that is no browser connects. */
+  socketUrl: string;
+  events$: Observable<DisplayEvent>;
+  /** False where there is no display (from before `connected`, or after `lost`): the message is not sent nor kept. */
+  send(message: ServerMessage): boolean;
+  /** Messages turned away so far, by reason. */
+  rejected(): Readonly<Record<string, number>>;
+  /** Says goodbye (`reason` is for whoever stands at the display) and frees the port. */
+  dispose(reason?: string): Promise<void>;
+}
+
+/** Largest message that a display may send; its longest is `hello`. */
+const MAX_INCOMING_BYTES = 64 * 1024;
+
+/** Serves the display's page and talks to one display at a time. Throws ConfigurationError where the port is not free. */
+export async function openDisplayServer(options: DisplayServerOptions): Promise<DisplayServer> {
+  const { host, port, clientFolder, welcome } = options;
+  const events = new Subject<DisplayEvent>();
+  const counts: Record<string, number> = {};
+  const emit = (event: DisplayEvent) => {
+    if (event.type === "rejected") counts[event.reason] = (counts[event.reason] ?? 0) + 1;
+    events.next(event);
+  };
+
+  const http = servePages(clientFolder);
+  const actualPort = await listen(http, host, port);
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_INCOMING_BYTES, perMessageDeflate: false });
+  let current: DisplayConnection | null = null;
+
+  http.on("upgrade", (request, socket, head) => {
+    if (new URL(request.url ?? "/", "http://display").pathname !== DISPLAY_PATH || !sameOrigin(request)) {
+      socket.on("error", () => socket.destroy());
+      socket.end("HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n");
+      return;
+    }
+    sockets.handleUpgrade(request, socket, head, (accepted) => {
+      attendDisplay(accepted, {
+        welcome: { op: "welcome", v: DISPLAY_VERSION, ...welcome },
+        emit,
+        claim(connection) {
+          if (current !== null) return false;
+          current = connection;
+          return true;
+        },
+        leave(connection) {
+          if (current === connection) current = null;
+        },
+      });
+    });
+  });
+
+  const name = { "0.0.0.0": "localhost", "::": "localhost" }[host] ?? (host.includes(":") ? `[${host}]` : host);
+  return {
+    url: `http://${name}:${actualPort}/`,
+    socketUrl: `ws://${name}:${actualPort}${DISPLAY_PATH}`,
+    events$: events.asObservable(),
+    send: (message) => current?.send(message) ?? false,
+    rejected: () => counts,
+    async dispose(reason = "the server has stopped") {
+      const freed = new Promise<void>((resolve) => http.close(() => resolve()));
+      current?.send({ op: "bye", message: reason });
+      for (const socket of sockets.clients) socket.close(1001, "server stopped");
+      await allClosed(sockets);
+      http.closeAllConnections();
+      await freed;
+      events.complete();
+    },
+  };
+}
+
+/** A page of another site must not pass for a display; what is no browser sends no origin. */
+function sameOrigin({ headers }: IncomingMessage): boolean {
+  return headers.origin === undefined || headers.origin.replace(/^https?:\/\//, "") === headers.host;
+}
+
+/** How long a socket may take over its goodbye before it is cut. */
+const GOODBYE_MS = 500;
+
+async function allClosed(sockets: WebSocketServer): Promise<void> {
+  const closed = Promise.all(
+    [...sockets.clients].map((socket) => new Promise<void>((resolve) => socket.once("close", () => resolve()))),
+  );
+  const cut = setTimeout(() => {
+    for (const socket of sockets.clients) socket.terminate();
+  }, GOODBYE_MS);
+  await closed;
+  clearTimeout(cut);
+}

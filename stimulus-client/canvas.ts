@@ -1,0 +1,113 @@
+/** The PixiJS canvas: faces as textures on the GPU, one sprite for the face and one for the photodiode's patch. */
+import { autoDetectRenderer, BufferImageSource, Container, Sprite, Texture, type WebGLRenderer } from "pixi.js";
+import type { Face, Welcome } from "./display-session.ts";
+import { faceBox, patchBox, type Size } from "./layout.ts";
+import type { Picture } from "./schedule.ts";
+
+export interface Canvas {
+  /** Takes the background, the face's size and the patch from the server's welcome. */
+  configure(welcome: Welcome): void;
+  /** Puts the face's pixels on the GPU now, not at the frame that first draws them. */
+  upload(face: Face): void;
+  release(face: number): void;
+  /** Background, and every face forgotten. */
+  reset(): void;
+  draw(picture: Picture): void;
+}
+
+const nothing: Picture = { face: null, patch: false };
+
+/** Throws where the browser has no WebGL. */
+export async function openCanvas(parent: HTMLElement): Promise<Canvas> {
+  const renderer = (await autoDetectRenderer({
+    // WebGL or nothing: with WebGPU, headless Chromium was seen to report success on a blank canvas.
+    preference: ["webgl"],
+    antialias: false,
+    // A face that waits long must stay on the GPU: it has been reported ready.
+    gcActive: false,
+  })) as WebGLRenderer;
+  parent.append(renderer.canvas);
+  // After a lost context nothing that was reported ready is.
+  renderer.canvas.addEventListener("webglcontextlost", () => location.reload());
+
+  const stage = new Container();
+  const faceSprite = new Sprite({ visible: false });
+  const patchSprite = new Sprite({ texture: Texture.WHITE, visible: false });
+  stage.addChild(faceSprite, patchSprite);
+  const textures = new Map<number, Texture>();
+  const outgoing = new Set<Texture>();
+  let welcome: Welcome | null = null;
+  let picture = nothing;
+  let size: Size = { width: renderer.width, height: renderer.height };
+  let stale = true;
+
+  new ResizeObserver((entries) => {
+    const box = entries.at(-1)?.devicePixelContentBoxSize[0];
+    if (box === undefined) return;
+    size = { width: box.inlineSize, height: box.blockSize };
+    stale = true;
+  }).observe(parent, { box: "device-pixel-content-box" });
+
+  const place = () => {
+    renderer.resize(size.width, size.height, 1);
+    const patch = welcome === null ? null : patchBox(welcome.photodiode, size);
+    patchSprite.visible = patch !== null;
+    if (patch !== null) Object.assign(patchSprite, patch);
+  };
+
+  const release = (face: number) => {
+    const texture = textures.get(face);
+    if (texture === undefined) return;
+    textures.delete(face);
+    // The face on the screen goes with the frame that takes it off.
+    if (faceSprite.visible && faceSprite.texture === texture) outgoing.add(texture);
+    else texture.destroy(true);
+  };
+
+  const draw = (next: Picture) => {
+    const changed = next.face !== picture.face;
+    if (!stale && !changed && next.patch === picture.patch) return;
+    if (stale) place();
+    if (changed) {
+      faceSprite.texture = (next.face === null ? undefined : textures.get(next.face)) ?? Texture.EMPTY;
+      faceSprite.visible = faceSprite.texture !== Texture.EMPTY;
+    }
+    if (faceSprite.visible) Object.assign(faceSprite, faceBox(faceSprite.texture, size, welcome?.faceFraction ?? 1));
+    patchSprite.tint = next.patch ? 0xffffff : 0x000000;
+    renderer.render(stage);
+    picture = next;
+    stale = false;
+    if (changed) {
+      for (const texture of outgoing) texture.destroy(true);
+      outgoing.clear();
+    }
+  };
+
+  return {
+    configure(message) {
+      welcome = message;
+      renderer.background.color = [message.background, message.background, message.background];
+      stale = true;
+    },
+    upload({ face, width, height, pixels }) {
+      const source = new BufferImageSource({
+        resource: pixels,
+        width,
+        height,
+        format: "rgba8unorm",
+        alphaMode: "no-premultiply-alpha",
+        scaleMode: "nearest",
+        autoGarbageCollect: false,
+      });
+      renderer.texture.initSource(source);
+      renderer.gl.flush();
+      textures.set(face, new Texture({ source }));
+    },
+    release,
+    reset() {
+      draw(nothing);
+      for (const face of [...textures.keys()]) release(face);
+    },
+    draw,
+  };
+}

@@ -1,0 +1,36 @@
+/**
+ * Counts display frames from the times at which frame callbacks ran, missed ones included.
+ * A callback may run late but never before its frame, so the grid of frames follows the earliest callbacks.
+ */
+export interface FrameCount {
+  readonly frameMs: number;
+  /** Frames since the start; -1 before the first. */
+  readonly frame: number;
+  /** When the current frame began, as far as the callbacks show. */
+  readonly gridMs: number;
+  /** Frames that passed without a callback between this one and the last. */
+  readonly missed: number;
+}
+
+/** How early, in frames, a callback may seem to come before it counts as belonging to the frame before. */
+const TOLERANCE = 0.25;
+/** Callbacks are late by chance, so late ones hardly move the grid; early ones show where it is. */
+const FOLLOW_EARLY = 0.5;
+const FOLLOW_LATE = 0.02;
+
+export const initFrameCount = (frameMs: number): FrameCount => ({ frameMs, frame: -1, gridMs: 0, missed: 0 });
+
+/** `displayMs`: `performance.now()` in the frame's callback. */
+export function stepFrameCount(count: FrameCount, displayMs: number): FrameCount {
+  const { frameMs, frame, gridMs } = count;
+  if (frame < 0) return { frameMs, frame: 0, gridMs: displayMs, missed: 0 };
+  const passed = Math.max(1, Math.floor((displayMs - gridMs) / frameMs + TOLERANCE));
+  const expectedMs = gridMs + passed * frameMs;
+  const errorMs = displayMs - expectedMs;
+  return {
+    frameMs,
+    frame: frame + passed,
+    gridMs: expectedMs + errorMs * (errorMs < 0 ? FOLLOW_EARLY : FOLLOW_LATE),
+    missed: passed - 1,
+  };
+}
