@@ -1,43 +1,75 @@
 /**
- * What the recording system said in one message, in the one form the rest of the server knows.
- * `unit[i]` indexes the session's roster; `timeS[i]` is on the stream's own clock (`neuralS`).
+ * What the recording system said since the batch before, in the one form the rest of the server knows.
+ * `unit[i]` indexes the session's roster; `timeS[i]` is on the stream's own clock (`neuralS`), in no promised order.
  */
 export interface SpikeBatch {
   stream: string;
-  /** The stream's time after this message: no spike at or before it is still to come. */
+  /**
+   * The stream's time after this batch: no spike before it is still to come, except those of messages that come out of
+   * order after a gap (they are counted as `lateSpikes`). Spikes of this batch may lie after it.
+   */
   untilS: number;
   unit: Uint16Array;
   timeS: Float64Array;
   /** Spikes per entry; null where each entry is one spike. */
   count: Uint32Array | null;
-  /** Server clock (milliseconds since the Unix epoch) at which the message arrived. */
+  /** Server clock (milliseconds since the Unix epoch) at which the message arrived that completed the batch. */
   arrivedMs: number;
 }
 
 /** Everything that acquisition tells, in order of arrival. A gap or restart comes before the batch that revealed it. */
 export type AcquisitionEvent =
   | ({ type: "batch" } & SpikeBatch)
-  /** `missing` messages never came (they may still arrive out of order, and are then counted as `reordered`). */
+  /** An edge on a digital input of the recording system (a photodiode, a sync pulse). Lines count from 0. */
+  | { type: "ttl"; stream: string; line: number; state: boolean; timeS: number; arrivedMs: number }
+  /** `missing` messages never came (they may still arrive out of order, and are then told as `reordered`). */
   | { type: "gap"; stream: string; missing: number; arrivedMs: number }
-  /** The sender started again: sequence or clock went back to its beginning. */
+  /** A message that a gap before had called missing has come after all. */
+  | { type: "reordered"; stream: string; arrivedMs: number }
+  /** The sender started again: sequence or clock went back. */
   | { type: "restart"; stream: string; arrivedMs: number }
+  /** The connection to a sender came up or went down. */
+  | { type: "link"; up: boolean; arrivedMs: number }
   | { type: "rejected"; reason: RejectReason; detail: string; arrivedMs: number };
 
-export type RejectReason =
-  | "malformed"
-  | "version"
-  | "length"
-  | "non-finite"
-  | "duplicate"
-  | "reordered"
-  | "stream"
-  | "unknown-unit";
+export const rejectReasons = [
+  "malformed",
+  "version",
+  "length",
+  "non-finite",
+  "unit-index",
+  "after-until",
+  "duplicate",
+  "stream",
+  "sample-rate",
+  "unknown-unit",
+] as const;
+export type RejectReason = (typeof rejectReasons)[number];
 
-/** Running totals since the session began; `lostMessages` are gaps that were never filled. */
+/** Running totals since the session began. */
 export interface AcquisitionCounts {
   messages: number;
+  /** Spikes of the roster's units, told in batches. */
   spikes: number;
+  /** Gaps that were never filled. A rejected message has no number, so it is one of them too. */
   lostMessages: number;
+  reorderedMessages: number;
+  /** Spikes before the `untilS` of an earlier batch; they are told all the same. */
+  lateSpikes: number;
   restarts: number;
+  /** Messages; for `unknown-unit` spikes, since the rest of their message is used. */
   rejected: Record<RejectReason, number>;
+  /** Spikes by the name of a unit that the roster does not have. */
+  unknownUnits: Record<string, number>;
 }
+
+export const noCounts = (): AcquisitionCounts => ({
+  messages: 0,
+  spikes: 0,
+  lostMessages: 0,
+  reorderedMessages: 0,
+  lateSpikes: 0,
+  restarts: 0,
+  rejected: Object.fromEntries(rejectReasons.map((reason) => [reason, 0])) as Record<RejectReason, number>,
+  unknownUnits: {},
+});

@@ -1,0 +1,145 @@
+import { reject } from "../../protocols/wire/message.ts";
+import {
+  type CountsMessage,
+  decodeSpikeMessage,
+  messageUntilS,
+  type SpikeMessage,
+  type SpikesMessage,
+} from "../../protocols/wire/spikes.ts";
+import type { FrameReader, ReaderOptions } from "./frame-reader.ts";
+import { Ledger } from "./ledger.ts";
+import type { Roster } from "./roster.ts";
+import { initSequence, stepSequence } from "./sequence.ts";
+import type { AcquisitionEvent } from "./spike-batch.ts";
+
+/** Messages of several threads of a sender may overlap by less than this. */
+const CLOCK_TOLERANCE_S = 1;
+
+/** Reads this project's own messages (SPEC.md, W1 to W9). */
+export function createLatentloopReader(options: ReaderOptions): FrameReader {
+  const ledger = new Ledger();
+  let stream = options.stream;
+  let sequence = initSequence(0);
+  let watermarkS = Number.NEGATIVE_INFINITY;
+
+  function read(frames: readonly Uint8Array[], arrivedMs: number): AcquisitionEvent[] {
+    ledger.counts.messages++;
+    if (frames.length !== 1) {
+      const detail = `expected one frame of MessagePack, got ${frames.length} frames`;
+      return [ledger.rejected(reject("malformed", detail), arrivedMs)];
+    }
+    const decoded = decodeSpikeMessage(frames[0]);
+    if (!decoded.ok) return [ledger.rejected(decoded, arrivedMs)];
+    const message = decoded.value;
+    stream ??= message.stream;
+    if (message.stream !== stream) {
+      const detail = `expected stream "${stream}", got "${message.stream}"`;
+      return [ledger.rejected(reject("stream", detail), arrivedMs)];
+    }
+    return inSequence(message, arrivedMs);
+  }
+
+  function inSequence(message: SpikeMessage, arrivedMs: number): AcquisitionEvent[] {
+    const numbered = { number: message.seq, position: messageUntilS(message) };
+    const [next, verdict] = stepSequence(sequence, numbered, CLOCK_TOLERANCE_S);
+    sequence = next;
+    switch (verdict.kind) {
+      case "next":
+        return batch(message, arrivedMs);
+      case "gap":
+        return [ledger.gap(message.stream, verdict.missing, arrivedMs), ...batch(message, arrivedMs)];
+      case "reordered":
+        return [ledger.reordered(message.stream, arrivedMs), ...batch(message, arrivedMs)];
+      case "duplicate":
+        return [ledger.rejected(reject("duplicate", `message ${message.seq} came again`), arrivedMs)];
+      case "restart":
+        watermarkS = Number.NEGATIVE_INFINITY;
+        return [ledger.restart(message.stream, arrivedMs), ...batch(message, arrivedMs)];
+    }
+  }
+
+  function batch(message: SpikeMessage, arrivedMs: number): AcquisitionEvent[] {
+    const entries =
+      message.type === "counts" ? countEntries(message, options.roster) : spikeEntries(message, options.roster);
+    const told: AcquisitionEvent[] = [];
+    for (const [unit, spikes] of entries.unknown) {
+      const event = ledger.unknownUnit(unit, spikes, arrivedMs);
+      if (event !== null) told.push(event);
+    }
+    const { unit, timeS, count } = entries;
+    for (let i = 0; i < unit.length; i++) {
+      const spikes = count === null ? 1 : count[i];
+      ledger.counts.spikes += spikes;
+      if (timeS[i] < watermarkS) ledger.counts.lateSpikes += spikes;
+    }
+    watermarkS = Math.max(watermarkS, messageUntilS(message));
+    told.push({ type: "batch", stream: message.stream, untilS: watermarkS, unit, timeS, count, arrivedMs });
+    return told;
+  }
+
+  return { counts: ledger.counts, read, flush: () => [] };
+}
+
+interface Entries {
+  unit: Uint16Array;
+  timeS: Float64Array;
+  count: Uint32Array | null;
+  /** Spikes by name of a unit that the roster does not have. */
+  unknown: Map<string, number>;
+}
+
+const STRANGER = -1;
+const indicesOf = (names: readonly string[], roster: Roster): Int32Array =>
+  Int32Array.from(names, (name) => roster.byName(name) ?? STRANGER);
+
+function addTo(tally: Map<string, number>, name: string, spikes: number): void {
+  tally.set(name, (tally.get(name) ?? 0) + spikes);
+}
+
+/** Entries of the bins that are not empty, each at its bin's centre. */
+function countEntries({ units, counts, t0S, binS }: CountsMessage, roster: Roster): Entries {
+  const index = indicesOf(units, roster);
+  const unknown = new Map<string, number>();
+  const kept = countKept(counts, index);
+  const entries = { unit: new Uint16Array(kept), timeS: new Float64Array(kept), count: new Uint32Array(kept), unknown };
+  let entry = 0;
+  for (let bin = 0, i = 0; i < counts.length; bin++) {
+    const centreS = t0S + (bin + 0.5) * binS;
+    for (let column = 0; column < index.length; column++, i++) {
+      if (counts[i] === 0) continue;
+      if (index[column] === STRANGER) {
+        addTo(unknown, units[column], counts[i]);
+        continue;
+      }
+      entries.unit[entry] = index[column];
+      entries.timeS[entry] = centreS;
+      entries.count[entry++] = counts[i];
+    }
+  }
+  return entries;
+}
+
+function countKept(counts: Uint16Array | Uint32Array, index: Int32Array): number {
+  let kept = 0;
+  for (let i = 0; i < counts.length; )
+    for (let column = 0; column < index.length; column++, i++)
+      if (counts[i] !== 0 && index[column] !== STRANGER) kept++;
+  return kept;
+}
+
+function spikeEntries({ units, unit, timeS }: SpikesMessage, roster: Roster): Entries {
+  const index = indicesOf(units, roster);
+  const unknown = new Map<string, number>();
+  const keptUnit = new Uint16Array(unit.length);
+  const keptS = new Float64Array(unit.length);
+  let kept = 0;
+  for (let i = 0; i < unit.length; i++) {
+    if (index[unit[i]] === STRANGER) {
+      addTo(unknown, units[unit[i]], 1);
+      continue;
+    }
+    keptUnit[kept] = index[unit[i]];
+    keptS[kept++] = timeS[i];
+  }
+  return { unit: keptUnit.subarray(0, kept), timeS: keptS.subarray(0, kept), count: null, unknown };
+}

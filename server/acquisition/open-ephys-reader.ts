@@ -1,0 +1,167 @@
+import { reject } from "../../protocols/wire/message.ts";
+import {
+  decodeOpenEphys,
+  type OpenEphysData,
+  type OpenEphysEvent,
+  type OpenEphysMessage,
+  type OpenEphysSpike,
+} from "../../protocols/wire/open-ephys.ts";
+import type { FrameReader, ReaderOptions } from "./frame-reader.ts";
+import { Ledger } from "./ledger.ts";
+import { initSequence, stepSequence } from "./sequence.ts";
+import type { AcquisitionEvent } from "./spike-batch.ts";
+
+/** One second at a usual rate: further back than this, the clock has begun again. */
+const CLOCK_TOLERANCE_SAMPLES = 30_000;
+/**
+ * The GUI's spike detector leaves the last samples of a block to the next one (it needs the waveform after the peak), so a
+ * spike may come one block late by up to this many samples.
+ */
+const DETECTOR_LAG_SAMPLES = 100;
+/** Without data messages the stream's time is known from its spikes alone, which come a block (23 ms at most) at a time. */
+const BLOCK_LAG_S = 0.05;
+/** Data messages that are this far behind the spikes have ceased: a channel was unselected in the plugin. */
+const DATA_CEASED_S = 1;
+/** Spikes kept until the sample rate is known: some 20 s of a busy array. */
+const MAX_WAITING = 1_000_000;
+/** Without data messages: the least step of the stream's time that is worth a batch. */
+const MIN_STEP_S = 0.001;
+
+/** Reads messages of the Open Ephys GUI's ZMQ Interface (SPEC.md, W10 to W14). */
+export function createOpenEphysReader(options: ReaderOptions): FrameReader {
+  const ledger = new Ledger();
+  let stream = options.stream;
+  let sequence = initSequence(1);
+  let sampleRate = options.sampleRate;
+  /** Arrived before the sample rate was known, in order. */
+  let waiting: (OpenEphysSpike | OpenEphysEvent)[] = [];
+  /** Spikes since the last batch. */
+  let units: number[] = [];
+  let timesS: number[] = [];
+  let watermarkS = Number.NEGATIVE_INFINITY;
+  let dataUntilS = Number.NEGATIVE_INFINITY;
+
+  function read(frames: readonly Uint8Array[], arrivedMs: number): AcquisitionEvent[] {
+    ledger.counts.messages++;
+    const decoded = decodeOpenEphys(frames);
+    if (!decoded.ok) return [ledger.rejected(decoded, arrivedMs)];
+    const message = decoded.value;
+    stream ??= message.stream;
+    const told: AcquisitionEvent[] = [];
+    if (!isInSequence(message, arrivedMs, told)) return told;
+    if (message.stream !== stream) {
+      const detail = `expected stream "${stream}", got "${message.stream}"`;
+      told.push(ledger.rejected(reject("stream", detail), arrivedMs));
+    } else if (message.kind === "data") takeData(message, arrivedMs, told);
+    else takeEvent(message, arrivedMs, told);
+    return told;
+  }
+
+  /** Message numbers run through all streams of the plugin, sample numbers do not. */
+  function isInSequence(message: OpenEphysMessage, arrivedMs: number, told: AcquisitionEvent[]): boolean {
+    if (message.messageNum === null) return true;
+    const position = message.stream === stream ? message.sampleNum : null;
+    const numbered = { number: message.messageNum, position };
+    const [next, verdict] = stepSequence(sequence, numbered, sampleRate ?? CLOCK_TOLERANCE_SAMPLES);
+    sequence = next;
+    if (verdict.kind === "gap") told.push(ledger.gap(message.stream, verdict.missing, arrivedMs));
+    if (verdict.kind === "reordered") told.push(ledger.reordered(message.stream, arrivedMs));
+    if (verdict.kind === "restart") restart(message.stream, arrivedMs, told);
+    if (verdict.kind !== "duplicate") return true;
+    told.push(ledger.rejected(reject("duplicate", `message ${message.messageNum} came again`), arrivedMs));
+    return false;
+  }
+
+  function restart(of: string, arrivedMs: number, told: AcquisitionEvent[]): void {
+    told.push(...flush(arrivedMs), ledger.restart(of, arrivedMs));
+    sampleRate = options.sampleRate;
+    watermarkS = Number.NEGATIVE_INFINITY;
+    dataUntilS = Number.NEGATIVE_INFINITY;
+  }
+
+  function takeData(message: OpenEphysData, arrivedMs: number, told: AcquisitionEvent[]): void {
+    if (sampleRate === null) {
+      sampleRate = message.sampleRate;
+      for (const early of waiting) deliver(early, sampleRate, arrivedMs, told);
+      waiting = [];
+    }
+    if (message.sampleRate !== sampleRate) {
+      const detail = `expected a sample rate of ${sampleRate} Hz, got ${message.sampleRate} Hz`;
+      told.push(ledger.rejected(reject("sample-rate", detail), arrivedMs));
+      return;
+    }
+    const endS = (message.sampleNum + message.numSamples) / sampleRate;
+    // Each selected channel sends the same block: the first one closes it.
+    if (endS <= dataUntilS) return;
+    dataUntilS = endS;
+    closeBatch(endS - DETECTOR_LAG_SAMPLES / sampleRate, arrivedMs, told);
+  }
+
+  function takeEvent(message: OpenEphysSpike | OpenEphysEvent, arrivedMs: number, told: AcquisitionEvent[]): void {
+    if (sampleRate !== null) {
+      const timeS = deliver(message, sampleRate, arrivedMs, told);
+      const reachedS = timeS - BLOCK_LAG_S;
+      if (timeS > dataUntilS + DATA_CEASED_S && reachedS >= watermarkS + MIN_STEP_S)
+        closeBatch(reachedS, arrivedMs, told);
+    } else if (waiting.length < MAX_WAITING) waiting.push(message);
+    else {
+      const detail = `expected a data message with the sample rate, none has come: select a channel in the ZMQ Interface or give the sample rate`;
+      told.push(ledger.rejected(reject("sample-rate", detail), arrivedMs));
+    }
+  }
+
+  /** Tells of a TTL edge at once and keeps a spike for the next batch; gives its time, in seconds of the stream's clock. */
+  function deliver(
+    message: OpenEphysSpike | OpenEphysEvent,
+    rate: number,
+    arrivedMs: number,
+    told: AcquisitionEvent[],
+  ): number {
+    const timeS = message.sampleNum / rate;
+    if (message.kind === "event") {
+      if (message.ttl !== null)
+        told.push({
+          type: "ttl",
+          stream: message.stream,
+          line: message.ttl.line,
+          state: message.ttl.state,
+          timeS,
+          arrivedMs,
+        });
+      return timeS;
+    }
+    const unit = options.roster.byCluster(message.electrode, message.sortedId);
+    if (unit === null) {
+      const event = ledger.unknownUnit(`${message.electrode}#${message.sortedId}`, 1, arrivedMs);
+      if (event !== null) told.push(event);
+      return timeS;
+    }
+    ledger.counts.spikes++;
+    if (timeS < watermarkS) ledger.counts.lateSpikes++;
+    units.push(unit);
+    timesS.push(timeS);
+    return timeS;
+  }
+
+  function closeBatch(untilS: number, arrivedMs: number, told: AcquisitionEvent[]): void {
+    watermarkS = Math.max(watermarkS, untilS);
+    const unit = Uint16Array.from(units);
+    const timeS = Float64Array.from(timesS);
+    units = [];
+    timesS = [];
+    told.push({ type: "batch", stream: stream ?? "", untilS: watermarkS, unit, timeS, count: null, arrivedMs });
+  }
+
+  function flush(arrivedMs: number): AcquisitionEvent[] {
+    const told: AcquisitionEvent[] = [];
+    if (waiting.length > 0) {
+      const detail = `expected a data message with the sample rate before the stream's end: ${waiting.length} spikes and events have no time`;
+      told.push(ledger.rejected(reject("sample-rate", detail), arrivedMs, waiting.length));
+      waiting = [];
+    }
+    if (units.length > 0) closeBatch(watermarkS, arrivedMs, told);
+    return told;
+  }
+
+  return { counts: ledger.counts, read, flush };
+}
