@@ -1,0 +1,66 @@
+import * as tf from "@tensorflow/tfjs-core";
+import type { ModelFolder } from "./model-folder.ts";
+import { decodeLogits, encode, type Parameters, parameterShapes } from "./network.ts";
+
+/** A model on the backend that was in use when it was made. For one backend, the same latents give the same bytes. */
+export interface Decoder {
+  /** Faces, RGBA bytes [n][height][width][4], of `latents` [n][D]. Throws RangeError for a broken length or number. */
+  decode(latents: Float32Array): Promise<Uint8Array>;
+  /** Posterior's mean and standard deviation, [n][D] each, of `faces`, RGBA bytes as `decode` gives (alpha ignored). */
+  encode(faces: Uint8Array): Promise<{ mean: Float32Array; sd: Float32Array }>;
+  /** Frees the weights on the backend. */
+  dispose(): void;
+}
+
+/** Puts the model's weights on the current backend (see `chooseBackend`). */
+export function createDecoder({ card, weights }: ModelFolder): Decoder {
+  const { architecture } = card;
+  const { width, height } = card.image;
+  const dimensions = architecture.latents;
+  const pixels = width * height;
+  const parameters: Parameters = {};
+  for (const { name, shape } of parameterShapes(architecture)) parameters[name] = tf.tensor(weights[name], shape);
+  return {
+    async decode(latents) {
+      const n = latents.length / dimensions;
+      if (!Number.isInteger(n) || n === 0) {
+        throw new RangeError(`expected a multiple of ${dimensions} latents, got ${latents.length}`);
+      }
+      if (!latents.every(Number.isFinite)) throw new RangeError("expected finite latents");
+      const bytes = tf.tidy(() => {
+        const z = tf.tensor2d(latents, [n, dimensions]);
+        return tf.round(tf.mul(tf.sigmoid(decodeLogits(architecture, parameters, z)), 255));
+      });
+      const rgb = await bytes.data();
+      bytes.dispose();
+      const rgba = new Uint8Array(n * pixels * 4);
+      for (let pixel = 0; pixel < n * pixels; pixel++) {
+        rgba[pixel * 4] = rgb[pixel * 3];
+        rgba[pixel * 4 + 1] = rgb[pixel * 3 + 1];
+        rgba[pixel * 4 + 2] = rgb[pixel * 3 + 2];
+        rgba[pixel * 4 + 3] = 255;
+      }
+      return rgba;
+    },
+    async encode(faces) {
+      const n = faces.length / (pixels * 4);
+      if (!Number.isInteger(n) || n === 0) {
+        throw new RangeError(
+          `expected a multiple of ${pixels * 4} bytes (RGBA, ${width} × ${height}), got ${faces.length}`,
+        );
+      }
+      const rgb = new Float32Array(n * pixels * 3);
+      for (let pixel = 0; pixel < n * pixels; pixel++) {
+        for (let c = 0; c < 3; c++) rgb[pixel * 3 + c] = faces[pixel * 4 + c] / 255;
+      }
+      const [mean, sd] = tf.tidy(() => {
+        const posterior = encode(architecture, parameters, tf.tensor4d(rgb, [n, height, width, 3]));
+        return [posterior.mean, tf.exp(tf.mul(posterior.logVariance, 0.5))];
+      });
+      const result = { mean: Float32Array.from(await mean.data()), sd: Float32Array.from(await sd.data()) };
+      tf.dispose([mean, sd]);
+      return result;
+    },
+    dispose: () => tf.dispose(parameters),
+  };
+}

@@ -1,0 +1,124 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { z } from "zod";
+
+/**
+ * A convolutional variational autoencoder. Encoder: 4×4 convolutions of stride 2, each halving the side, then a dense
+ * layer to the posterior's mean and log variance. Decoder: sub-pixel convolutions (Shi et al. 2016): a 3×3 convolution to
+ * 4·C channels and depth to space, each doubling the side, which a CPU does several times faster than transposed
+ * convolution; the last one gives the image's logits.
+ */
+export const architectureSchema = z.strictObject({
+  kind: z.literal("sub-pixel-vae/1"),
+  latents: z.int().min(1).max(512),
+  /** Width and height of the image in pixels. */
+  side: z.int().min(8).max(512),
+  channels: z.literal(3),
+  /** Output channels of each encoder convolution. */
+  encoder: z.array(z.int().positive()).min(1),
+  /** Width of the dense layers beside the latents. */
+  hidden: z.int().positive(),
+  /** Channels of the decoder's smallest feature map, then after each doubling but the last, which gives the image. */
+  decoder: z.array(z.int().positive()).min(1),
+});
+
+export type Architecture = z.infer<typeof architectureSchema>;
+
+/** Parameters by name, as tensors of the backend in use. */
+export type Parameters = Record<string, tf.Tensor>;
+
+/** A network for square RGB images; decodes within the display's budget on one CPU thread at 64 × 64. */
+export function defaultArchitecture(side: number, latents: number): Architecture {
+  const doublings = Math.log2(side / 4);
+  const widths = [64, 48, 32, 24, 16, 16, 16];
+  return {
+    kind: "sub-pixel-vae/1",
+    latents,
+    side,
+    channels: 3,
+    encoder: Array.from({ length: doublings }, (_, i) => [32, 48, 64, 64][i] ?? 64),
+    hidden: 256,
+    decoder: widths.slice(0, doublings),
+  };
+}
+
+const smallestSide = (a: Architecture) => a.side / 2 ** a.decoder.length;
+const encodedSide = (a: Architecture) => a.side / 2 ** a.encoder.length;
+
+/** Name and shape of every parameter, in the order they are stored. */
+export function parameterShapes(a: Architecture): { name: string; shape: number[] }[] {
+  const shapes: { name: string; shape: number[] }[] = [];
+  const layer = (name: string, shape: number[]) => {
+    shapes.push({ name: `${name}/kernel`, shape }, { name: `${name}/bias`, shape: [shape[shape.length - 1]] });
+  };
+  let width: number = a.channels;
+  for (const [i, channels] of a.encoder.entries()) {
+    layer(`encoder/conv${i}`, [4, 4, width, channels]);
+    width = channels;
+  }
+  layer("encoder/hidden", [encodedSide(a) ** 2 * width, a.hidden]);
+  layer("encoder/posterior", [a.hidden, 2 * a.latents]);
+  layer("decoder/hidden", [a.latents, a.hidden]);
+  layer("decoder/spread", [a.hidden, smallestSide(a) ** 2 * a.decoder[0]]);
+  for (const [i, channels] of a.decoder.entries()) {
+    layer(`decoder/conv${i}`, [3, 3, channels, 4 * (a.decoder[i + 1] ?? a.channels)]);
+  }
+  return shapes;
+}
+
+/**
+ * Posterior of the latents given images: q(z|x) = N(mean, diag exp(logVariance)).
+ * `images` [n, side, side, 3] in [0, 1]; both results [n, latents].
+ */
+export function encode(
+  a: Architecture,
+  p: Parameters,
+  images: tf.Tensor4D,
+): { mean: tf.Tensor2D; logVariance: tf.Tensor2D } {
+  let x: tf.Tensor = images;
+  for (const i of a.encoder.keys()) {
+    x = convolution(p, `encoder/conv${i}`, x, 2, "relu");
+  }
+  x = tf.reshape(x, [images.shape[0], -1]);
+  x = dense(p, "encoder/hidden", x, "relu");
+  const posterior = dense(p, "encoder/posterior", x, "linear");
+  return {
+    mean: tf.slice(posterior, [0, 0], [-1, a.latents]) as tf.Tensor2D,
+    // Far outside these bounds exp overflows; no useful posterior lies there.
+    logVariance: tf.clipByValue(tf.slice(posterior, [0, a.latents], [-1, a.latents]), -12, 6) as tf.Tensor2D,
+  };
+}
+
+/** Logits of the image's pixels, [n, side, side, 3], for `latents` [n, latents]; the image is their sigmoid. */
+export function decodeLogits(a: Architecture, p: Parameters, latents: tf.Tensor2D): tf.Tensor4D {
+  const side = smallestSide(a);
+  let x: tf.Tensor = dense(p, "decoder/hidden", latents, "relu");
+  x = dense(p, "decoder/spread", x, "relu");
+  x = tf.reshape(x, [latents.shape[0], side, side, a.decoder[0]]);
+  for (const i of a.decoder.keys()) {
+    // ReLU before the rearrangement gives the same numbers, and fuses with the convolution.
+    x = depthToSpace(convolution(p, `decoder/conv${i}`, x, 1, i < a.decoder.length - 1 ? "relu" : "linear"));
+  }
+  return x as tf.Tensor4D;
+}
+
+function dense(p: Parameters, name: string, x: tf.Tensor, activation: "linear" | "relu"): tf.Tensor {
+  return tf.fused.matMul({ a: x, b: p[`${name}/kernel`], bias: p[`${name}/bias`], activation });
+}
+
+function convolution(p: Parameters, name: string, x: tf.Tensor, strides: number, activation: "linear" | "relu") {
+  const filter = p[`${name}/kernel`] as tf.Tensor4D;
+  return tf.fused.conv2d({ x: x as tf.Tensor4D, filter, strides, pad: "same", bias: p[`${name}/bias`], activation });
+}
+
+/** Depth to space with blocks of 2: [n, h, w, 4c] → [n, 2h, 2w, c]. tfjs has the kernel but not its gradient. */
+export const depthToSpace = tf.customGrad((x) => {
+  const input = x as tf.Tensor4D;
+  const [n, h, w, depth] = input.shape;
+  return {
+    value: tf.depthToSpace(input, 2, "NHWC"),
+    gradFunc: (dy: tf.Tensor) => {
+      const blocks = tf.reshape(dy, [n, h, 2, w, 2, depth / 4]);
+      return tf.reshape(tf.transpose(blocks, [0, 1, 3, 2, 4, 5]), [n, h, w, depth]);
+    },
+  };
+}) as (x: tf.Tensor4D) => tf.Tensor4D;
