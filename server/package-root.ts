@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -11,3 +11,8 @@ export const packageRoot = (() => {
 
 /** A compiled module of this package as a URL: what a worker or a child process must be started from. */
 export const compiledModule = (path: string): URL => new URL(`file://${join(packageRoot, "dist", path)}`);
+
+export const packageVersion: string = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")).version;
+
+/** The built pages of stimulus-client/. */
+export const clientFolder = join(packageRoot, "dist", "client");

@@ -17,6 +17,12 @@ export interface DeciderSettings {
   choice: ChoiceSettings;
 }
 
+/** What a decider on a worker thread is started with. */
+export interface DeciderData {
+  settings: DeciderSettings;
+  seed: number;
+}
+
 /** What a trial teaches: the latents that were shown and the spikes counted; `counts` null where it teaches nothing. */
 export interface Lesson {
   latents: ArrayLike<number>;
@@ -31,9 +37,19 @@ export interface Lesson {
 export interface Decider {
   /** Learns from an answered face (in order of choice) and then chooses `count` more. */
   decide(lesson: Lesson | null, count: number): Choice[];
-  /** Re-learns the relevance of the latents for the next few units in turn; meant for the pause between trials. */
-  refine(): void;
+  /**
+   * Re-learns the relevance of the latents for the next few units in turn, and gives the unit whose tuning is most
+   * concentrated on one latent so far. Meant for the pause between trials.
+   */
+  refine(): BestUnit | null;
   report(): UnitReport[];
+}
+
+/** The unit whose tuning is most concentrated on one latent, as far as is known. */
+export interface BestUnit {
+  unit: string;
+  latent: number;
+  share: number;
 }
 
 /** Units whose relevance is re-learned in one `refine`: each unit's turn comes every ten trials. */
@@ -47,6 +63,7 @@ export function createDecider(settings: DeciderSettings, random: Random): Decide
   const target = createTarget(basis, traversalGrid(choice.range));
   const imagined = shadow(posterior);
   const outstanding: Float64Array[] = [];
+  const best: (BestUnit | null)[] = units.map(() => null);
   let chosen = 0;
   let turn = 0;
 
@@ -65,7 +82,12 @@ export function createDecider(settings: DeciderSettings, random: Random): Decide
     },
     refine() {
       const share = Math.ceil(units.length / turnsPerRound);
-      for (let i = 0; i < share; i++, turn = (turn + 1) % units.length) learnRelevance(posterior, turn, start);
+      for (let i = 0; i < share; i++, turn = (turn + 1) % units.length) {
+        learnRelevance(posterior, turn, start);
+        const { bestLatent, shares } = reportUnit(posterior, turn, units[turn], settings.windowS);
+        best[turn] = { unit: units[turn], latent: bestLatent, share: shares[bestLatent] };
+      }
+      return best.reduce((a, b) => (a && (!b || a.share >= b.share) ? a : b), null);
     },
     report: () => units.map((unit, u) => reportUnit(posterior, u, unit, settings.windowS)),
   };

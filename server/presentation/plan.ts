@@ -140,6 +140,7 @@ function confirm(state: PlanState, shown: DisplayEvent & { type: "shown" }, outp
     onsetServerMs: shown.onsetServerMs,
     uncertaintyMs: shown.uncertaintyMs,
     dropped: shown.dropped,
+    lateFrames: shown.lateFrames,
   });
   output.deadlineMissed = state.continues && (shown.cause === "face-missing" || shown.cause === "show-late");
   const ready = new Set(state.ready);

@@ -1,16 +1,10 @@
 import type { SessionState } from "../../protocols/wire/events.ts";
 import type { AcquisitionEvent } from "../acquisition/spike-batch.ts";
 import type { Choice } from "../choice/choose.ts";
+import type { BestUnit } from "../choice/decider.ts";
 import type { DisplayEvent } from "../presentation/display-server.ts";
 import type { PlanOutput } from "../presentation/plan.ts";
 import type { Trial } from "../trials/trial.ts";
-
-/** The unit whose tuning is most concentrated on one latent so far. */
-export interface BestUnit {
-  unit: string;
-  latent: number;
-  share: number;
-}
 
 /** Everything that happens in a session, in order. The journal keeps all of it; the view below is folded from it. */
 export type SessionEvent =

@@ -11,6 +11,7 @@ export interface Onset {
   uncertaintyMs: number;
   /** Frames the display lost around this presentation. */
   dropped: number;
+  lateFrames: number;
 }
 
 /** A presentation with its response. */
@@ -91,6 +92,7 @@ export function stepTrials(state: TrialState, input: TrialInput): [TrialState, T
     case "rejected":
     case "reordered":
     case "ttl":
+    case "link":
       return [state, []];
     case "displayLost":
       return [{ ...state, open: state.open.map((trial) => withFlag(trial, "aborted")) }, []];

@@ -1,0 +1,166 @@
+import { resolve } from "node:path";
+import { Command, Option } from "commander";
+import { SingleBar } from "cli-progress";
+import { Subject } from "rxjs";
+import { experiment as experimentSchema } from "../../protocols/experiment.ts";
+import { runVirtualSession } from "../../sim/study/virtual.ts";
+import { serverNow } from "../clock.ts";
+import { ConfigurationError } from "../failure.ts";
+import { type LiveOptions, type LiveResult, type Command as OperatorCommand, runLive, type Watcher } from "../live.ts";
+import { backendNames } from "../model/backends.ts";
+import { type Overrides, readExperiment } from "../session/experiment-file.ts";
+import { openSessionFolder } from "../session/folder.ts";
+import { describeSummary, summarise } from "../session/summary.ts";
+import { type SessionView, trialsPerMinute } from "../session/view.ts";
+import { numberOption } from "./options.ts";
+import { duration } from "./progress.ts";
+
+interface RunOptions extends Overrides, Omit<LiveOptions, "experimentFile"> {
+  json: boolean;
+  virtual: boolean;
+}
+
+const objectives = experimentSchema.shape.choice.unwrap().shape.objective.options;
+
+/** `latentloop run`: a session, live or in virtual time. */
+export function runCommand(): Command {
+  return new Command("run")
+    .summary("run a closed-loop session")
+    .description(
+      "Run a closed-loop session: count spikes, learn each unit's tuning, choose the next face, show it.\n" +
+        "With --rig sim the recording system is simulated, in a process of its own; --display headless needs no browser.",
+    )
+    .argument("<experiment>", "experiment file (YAML), as protocols/experiments/one-to-one.yaml")
+    .option("--rig <address>", 'recording system: "sim", or its ZeroMQ endpoint, as tcp://host:5556', "sim")
+    .addOption(
+      new Option("--rig-format <format>", "what the simulated rig speaks")
+        .choices(["latentloop", "open-ephys"])
+        .default("latentloop"),
+    )
+    .addOption(
+      new Option("--display <kind>", "browser: open the page that is printed; headless: a process without a screen")
+        .choices(["browser", "headless"])
+        .default("browser"),
+    )
+    .option("--trials <n>", "trials to record, instead of the file's", numberOption("--trials", { min: 1, whole: true }))
+    .option("--seed <n>", "seed, instead of the file's", numberOption("--seed", { min: 0, whole: true }))
+    .addOption(new Option("--objective <name>", "how faces are chosen, instead of the file's").choices([...objectives]))
+    .addOption(new Option("--backend <name>", "TensorFlow.js backend, instead of the best that works").choices([...backendNames]))
+    .option("--virtual", "simulated rig and display in virtual time: as fast as it can be computed, no faces drawn", false)
+    .option("--host <address>", "address that displays connect to", "127.0.0.1")
+    .option("--port <n>", "port that displays connect to; 0 for any", numberOption("--port", { min: 0, max: 65535, whole: true }), 8470)
+    .option("--events <endpoint>", "where every presentation and trial is published (ZeroMQ PUB)", "tcp://127.0.0.1:5570")
+    .option("--out <folder>", "where the session's folder is made", "sessions")
+    .option("--json", "print one JSON object last, on stdout", false)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ npx latentloop run protocols/experiments/one-to-one.yaml
+  $ npx latentloop run protocols/experiments/one-to-one.yaml --display headless --trials 300 --seed 1 --json
+  $ npx latentloop run my-experiment.yaml --rig tcp://recording-pc:5556
+
+Ctrl-C ends the session and prints its summary; what was recorded is kept.
+Exit code: 0 ended or aborted; 1 something broke (the journal is intact); 2 something you gave is wrong.`,
+    )
+    .action(async (file: string, options: RunOptions) => {
+      const experiment = await readExperiment(file, options);
+      const watcher = createWatcher();
+      const { summary, latentNames } = options.virtual
+        ? await runVirtual(experiment, options.out)
+        : await runLive(experiment, { ...options, experimentFile: resolve(file) }, interrupts(watcher), watcher);
+      watcher.stop();
+      process.stderr.write(describeSummary(summary, latentNames));
+      if (options.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
+    });
+}
+
+async function runVirtual(experiment: Awaited<ReturnType<typeof readExperiment>>, out: string): Promise<LiveResult> {
+  if (!experiment.simulation)
+    throw new ConfigurationError("simulation: expected the simulated units' kinds for --virtual, found nothing");
+  let failure: Error | undefined;
+  const folder = await openSessionFolder(out, experiment, (error) => {
+    failure = error;
+  });
+  const startedMs = serverNow();
+  const session = runVirtualSession(experiment, experiment.seed, (event, virtualMs) =>
+    folder.record(event, startedMs + virtualMs),
+  );
+  const summary = summarise({
+    experiment: { name: experiment.name, objective: experiment.choice.objective },
+    seed: experiment.seed,
+    view: session.view,
+    counts: { spikes: session.spikes, lostMessages: 0, rejected: {} },
+    reports: session.reports,
+    truth: session.units,
+    lastSpikeToReadyMs: [],
+    backend: "none (virtual time)",
+    sessionDir: folder.path,
+  });
+  await folder.close(summary);
+  if (failure) throw failure;
+  return { summary, latentNames: session.reports[0].shares.map((_, d) => `z${d}`) };
+}
+
+/** Ctrl-C ends the session with its summary; a second one does not wait. */
+function interrupts(watcher: Watcher): Subject<OperatorCommand> {
+  const commands$ = new Subject<OperatorCommand>();
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => {
+      watcher.said("ending the session; once more to quit without a summary");
+      process.once(signal, () => process.exit(130));
+      commands$.next("abort");
+    });
+  return commands$;
+}
+
+/** How long nothing may happen before it is said what is missing. */
+const PATIENCE_MS = 5000;
+const LOG_EVERY_MS = 10_000;
+
+/** Progress on stderr: a bar with the time to go on a terminal, a line now and then elsewhere. */
+function createWatcher(): Watcher & { stop(): void } {
+  const bar = process.stderr.isTTY
+    ? new SingleBar({
+        format: "{bar} trial {value}/{total}  {eta} to go  {rate}/min  {best}",
+        stream: process.stderr,
+        hideCursor: true,
+      })
+    : null;
+  let view: SessionView | null = null;
+  let loggedMs = serverNow();
+  const say = (line: string) => process.stderr.write(`${line}\n`);
+
+  const remind = setInterval(() => {
+    if (!view || view.state !== "waiting") return;
+    if (!view.displayConnected) say("waiting for a display");
+    if (!view.spikesHeard) say("waiting for spikes: nothing heard from the rig yet");
+  }, PATIENCE_MS);
+  remind.unref();
+
+  return {
+    said: say,
+    changed(latest) {
+      if (view?.displayConnected && !latest.displayConnected) say("display lost; waiting for it to come back");
+      const first = !view || view.trials.closed === 0;
+      view = latest;
+      const { closed, planned } = view.trials;
+      if (closed === 0) return;
+      const rate = trialsPerMinute(view);
+      const eta = rate > 0 ? duration(((planned - closed) * 60) / rate) : "?";
+      const best = view.bestUnit ? `best known: ${view.bestUnit.unit} on z${view.bestUnit.latent}` : "";
+      if (bar) {
+        const figures = { eta, rate: rate.toFixed(0), best };
+        if (first) bar.start(planned, closed, figures);
+        else bar.update(closed, figures);
+      } else if (serverNow() - loggedMs > LOG_EVERY_MS) {
+        loggedMs = serverNow();
+        say(`trial ${closed}/${planned}, ${rate.toFixed(0)}/min, ${eta} to go${best && `, ${best}`}`);
+      }
+    },
+    stop() {
+      clearInterval(remind);
+      bar?.stop();
+    },
+  };
+}

@@ -1,0 +1,207 @@
+/** A live session: opens the edges, runs the loop over them, closes them in reverse order. */
+import { auditTime, from, lastValueFrom, type Observable, Subject, takeUntil, tap } from "rxjs";
+import type { Experiment } from "../protocols/experiment.ts";
+import { createPopulation } from "../sim/neurons/unit.ts";
+import { random } from "../sim/random.ts";
+import { openAcquisition } from "./acquisition/acquisition.ts";
+import { createRoster } from "./acquisition/roster.ts";
+import type { Decider, DeciderData } from "./choice/decider.ts";
+import { serverNow } from "./clock.ts";
+import { ConfigurationError } from "./failure.ts";
+import { type Edges, runLoop } from "./loop.ts";
+import type { BackendName } from "./model/backends.ts";
+import { bundledModel, readModelFolder } from "./model/model-folder.ts";
+import { openSynthesis } from "./model/synthesis.ts";
+import { clientFolder } from "./package-root.ts";
+import { openDisplayServer } from "./presentation/display-server.ts";
+import { Disposers } from "./session/disposers.ts";
+import { openSessionFolder } from "./session/folder.ts";
+import { openPublicEvents } from "./session/public-events.ts";
+import { publicEventOf, readoutOf, stateEvent } from "./session/published.ts";
+import { deciderSettings } from "./session/settings.ts";
+import { type SessionSummary, summarise } from "./session/summary.ts";
+import { type SessionView, waitingView } from "./session/view.ts";
+import { forkHeadlessDisplay, forkSimulatedRig } from "./simulated-edges.ts";
+import { openWorker } from "./worker.ts";
+
+export type Command = "pause" | "resume" | "abort";
+
+export interface LiveOptions {
+  /** Path of the experiment file: a model folder is relative to it. */
+  experimentFile: string;
+  /** "sim", or the endpoint of the recording system (sub: its PUB; pull: where to listen). */
+  rig: string;
+  /** What the simulated rig speaks. */
+  rigFormat: "latentloop" | "open-ephys";
+  display: "browser" | "headless";
+  host: string;
+  port: number;
+  /** Where the public events are published. */
+  events: string;
+  backend?: BackendName;
+  /** Folder that session folders are made in. */
+  out: string;
+}
+
+/** What is told to whoever watches the terminal. */
+export interface Watcher {
+  said(line: string): void;
+  changed(view: SessionView): void;
+}
+
+export interface LiveResult {
+  summary: SessionSummary;
+  latentNames: readonly string[];
+}
+
+/**
+ * Runs a session to its end or to an abort.
+ *
+ * @throws ConfigurationError before the session begins, for what the user must mend. Whatever breaks later ends the session
+ *   with its journal intact, and is thrown.
+ */
+export async function runLive(
+  experiment: Experiment,
+  options: LiveOptions,
+  commands$: Observable<Command>,
+  watcher: Watcher,
+): Promise<LiveResult> {
+  const disposers = new Disposers();
+  const opened = <T extends { dispose(): unknown }>(thing: T): T =>
+    disposers.keep(thing, async () => void (await thing.dispose()));
+  const broken = new Subject<never>();
+  const failed = (error: Error) => broken.error(error);
+
+  try {
+    const modelFolder = bundledModel(experiment.model, options.experimentFile);
+    const { card } = await readModelFolder(modelFolder);
+    if (card.latents.count !== experiment.latents)
+      throw new ConfigurationError(
+        `${options.experimentFile}: latents: expected ${card.latents.count}, as model ${card.name} has, found ${experiment.latents}`,
+      );
+    const truth = options.rig === "sim" ? simulatedUnits(experiment) : null;
+    const roster = createRoster(truth ?? recordedUnits(experiment));
+    const units = [...roster.names];
+
+    const synthesis = opened(await openSynthesis({ modelFolder, forced: options.backend ?? null }, failed));
+    const { call: decider } = opened(
+      openWorker<Decider>(
+        "server/choice/decider-worker.js",
+        { settings: deciderSettings(experiment, units), seed: experiment.seed } satisfies DeciderData,
+        failed,
+      ),
+    );
+    const { image } = card;
+    const { background, faceFraction, photodiode } = experiment.stimulus;
+    const display = opened(
+      await openDisplayServer({
+        host: options.host,
+        port: options.port,
+        clientFolder,
+        welcome: { session: experiment.name, width: image.width, height: image.height, background, faceFraction, photodiode },
+      }),
+    );
+    const events = opened(await openPublicEvents(options.events));
+    const rig = truth ? opened(await forkSimulatedRig(experiment, events.address, options.rigFormat, failed)) : null;
+    const { format, socket, stream, sampleRate } = experiment.recording;
+    const acquisition = opened(
+      await openAcquisition({
+        address: rig?.address ?? options.rig,
+        socket: rig ? "sub" : socket,
+        format: rig ? options.rigFormat : format,
+        roster,
+        ...(!rig && stream && { stream }),
+        ...(!rig && sampleRate && { sampleRate }),
+      }),
+    );
+    const folder = await openSessionFolder(options.out, experiment, failed);
+    let summary: SessionSummary | null = null;
+    try {
+      const { backend } = synthesis;
+      folder.note("model", serverNow(), { folder: modelFolder, card, backend });
+      for (const { name, reason } of backend.passedOver) watcher.said(`backend ${name} passed over: ${reason}`);
+      watcher.said(`backend ${backend.name} ${backend.version}; model ${card.name}, ${card.latents.count} latents`);
+      watcher.said(`spikes from ${acquisition.address}; public events on ${events.address}`);
+      watcher.said(`session ${folder.path}`);
+      if (options.display === "headless") opened(forkHeadlessDisplay(display.socketUrl));
+      else watcher.said(`display: open ${display.url} in a browser`);
+
+      const lastSpikeToReadyMs: number[] = [];
+      let view = waitingView(experiment.trials);
+      const announce = (ended = false) =>
+        events.publish(stateEvent(folder.path, view, ended ? "ended" : view.state, serverNow()));
+      const edges: Edges = {
+        acquisition$: acquisition.events$,
+        display,
+        decider: {
+          decide: (lesson, count) => from(decider.decide(lesson, count)),
+          refine: () => from(decider.refine()),
+        },
+        synthesise: (latents) =>
+          from(synthesis.synthesise(latents).then((pixels) => ({ width: image.width, height: image.height, pixels }))),
+        commands$,
+        told(event) {
+          folder.record(event, serverNow());
+          for (const told of publicEventOf(event, folder.path, experiment, units)) events.publish(told);
+          if (event.kind === "plan") lastSpikeToReadyMs.push(...event.output.lastSpikeToReadyMs);
+        },
+      };
+      const readouts$ = new Subject<SessionView>();
+      readouts$.pipe(auditTime(READOUT_EVERY_MS)).subscribe((latest) => display.send(readoutOf(latest)));
+      const heartbeat = setInterval(announce, HEARTBEAT_MS);
+      disposers.keep(heartbeat, clearInterval);
+      announce();
+
+      const loop$ = runLoop(experiment, units, edges).pipe(
+        tap((latest) => {
+          const changed = latest.state !== view.state;
+          view = latest;
+          if (changed) announce();
+          readouts$.next(view);
+          watcher.changed(view);
+        }),
+        takeUntil(broken),
+      );
+      await lastValueFrom(loop$, { defaultValue: view });
+      announce(true);
+      summary = summarise({
+        experiment: { name: experiment.name, objective: experiment.choice.objective },
+        seed: experiment.seed,
+        view,
+        counts: acquisition.counts(),
+        reports: await decider.report(),
+        truth,
+        lastSpikeToReadyMs,
+        backend: `${backend.name} ${backend.version}`,
+        sessionDir: folder.path,
+      });
+      return { summary, latentNames: card.latents.each.map((latent) => latent.name) };
+    } finally {
+      await folder.close(summary);
+    }
+  } finally {
+    await disposers.dispose();
+  }
+}
+
+/** A subscriber that comes late learns of the session within this time. */
+const HEARTBEAT_MS = 1000;
+const READOUT_EVERY_MS = 250;
+
+function simulatedUnits(experiment: Experiment) {
+  if (!experiment.simulation)
+    throw new ConfigurationError("simulation: expected the simulated units' kinds for --rig sim, found nothing");
+  const units = createPopulation(
+    experiment.simulation,
+    experiment.latents,
+    random(experiment.seed).split("population"),
+  );
+  if (units.length === 0) throw new ConfigurationError("simulation: expected at least one unit, found none");
+  return units;
+}
+
+function recordedUnits({ recording }: Experiment) {
+  if (recording.units.length === 0)
+    throw new ConfigurationError("recording.units: expected at least one unit for a real rig, found none");
+  return recording.units;
+}

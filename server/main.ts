@@ -1,0 +1,51 @@
+#!/usr/bin/env node
+/** The command line. What runs a session is live.ts; what a session does is loop.ts. */
+import { Command, CommanderError } from "commander";
+import { displayCommand } from "./commands/display.ts";
+import { facesCommand } from "./commands/faces.ts";
+import { journalCommand } from "./commands/journal.ts";
+import { rigCommand } from "./commands/rig.ts";
+import { runCommand } from "./commands/run.ts";
+import { trainCommand } from "./commands/train.ts";
+import { traverseCommand } from "./commands/traverse.ts";
+import { ConfigurationError } from "./failure.ts";
+import { packageVersion } from "./package-root.ts";
+
+const USER_MISTAKE = 2;
+
+const program = new Command("latentloop")
+  .description(
+    "Closed-loop control of experiments on face-selective neurons: spikes in, tuning to the latents of a beta-VAE learned\n" +
+      "online, the next faces chosen for what they will teach, synthesised and shown.",
+  )
+  .version(packageVersion)
+  .addHelpText("after", "\nBegin with: npx latentloop run protocols/experiments/one-to-one.yaml")
+  .showHelpAfterError("(--help shows what is expected)");
+
+for (const command of [
+  runCommand(),
+  rigCommand(),
+  displayCommand(),
+  journalCommand(),
+  facesCommand(),
+  trainCommand(),
+  traverseCommand(),
+]) {
+  command.copyInheritedSettings(program).exitOverride();
+  program.addCommand(command);
+}
+
+try {
+  await program.exitOverride().parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : USER_MISTAKE;
+  } else if (error instanceof Error && error.name === ConfigurationError.name) {
+    // By name: an error that crossed from a worker thread has lost its class.
+    process.stderr.write(`latentloop: ${error.message}\n`);
+    process.exitCode = USER_MISTAKE;
+  } else {
+    process.stderr.write(`latentloop: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,27 @@
+import { openWorker } from "../worker.ts";
+import type { BackendChoice } from "./backends.ts";
+import type { SynthesisData } from "./synthesis-worker.ts";
+
+interface SynthesisApi {
+  start(): Promise<BackendChoice>;
+  synthesise(latents: Float64Array): Promise<Uint8Array>;
+}
+
+/** The decoder on its worker thread. */
+export interface Synthesis {
+  backend: BackendChoice;
+  /** One face: D latents to RGBA, row-major. */
+  synthesise(latents: Float64Array): Promise<Uint8Array>;
+  dispose(): Promise<void>;
+}
+
+/** Starts the worker; throws what loading the model or the backend throws. `failed` is told if the worker dies later. */
+export async function openSynthesis(data: SynthesisData, failed: (error: Error) => void): Promise<Synthesis> {
+  const { call, dispose } = openWorker<SynthesisApi>("server/model/synthesis-worker.js", data, failed);
+  try {
+    return { backend: await call.start(), synthesise: (latents) => call.synthesise(latents), dispose };
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+}

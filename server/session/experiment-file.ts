@@ -1,0 +1,26 @@
+import { readFile } from "node:fs/promises";
+import { type Experiment, parseExperiment } from "../../protocols/experiment.ts";
+import { ConfigurationError } from "../failure.ts";
+
+/** What the command line may change in an experiment file. */
+export interface Overrides {
+  trials?: number;
+  seed?: number;
+  objective?: Experiment["choice"]["objective"];
+}
+
+/** Reads an experiment file. Throws ConfigurationError naming each wrong field, what was expected and what was found. */
+export async function readExperiment(path: string, overrides: Overrides = {}): Promise<Experiment> {
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new ConfigurationError(`experiment file ${path}: expected a readable YAML file, got ${error.code}`);
+  });
+  const parsed = parseExperiment(text);
+  if (!parsed.ok) throw new ConfigurationError(`experiment file ${path}: ${parsed.errors}`);
+  const { experiment } = parsed;
+  return {
+    ...experiment,
+    trials: overrides.trials ?? experiment.trials,
+    seed: overrides.seed ?? experiment.seed,
+    choice: { ...experiment.choice, objective: overrides.objective ?? experiment.choice.objective },
+  };
+}

@@ -1,0 +1,59 @@
+import { writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { stringify } from "yaml";
+import type { Experiment } from "../../protocols/experiment.ts";
+import { serverNow } from "../clock.ts";
+import { packageVersion } from "../package-root.ts";
+import { createJournal, type Journal } from "./journal.ts";
+import { recordOf } from "./record.ts";
+import type { SessionSummary } from "./summary.ts";
+import type { SessionEvent } from "./view.ts";
+
+/** A session's folder: journal, the experiment as it was run, and at the end the summary. */
+export interface SessionFolder {
+  path: string;
+  /** Journals an event of the loop. `serverMs` is when it happened. */
+  record(event: SessionEvent, serverMs: number): void;
+  note(kind: string, serverMs: number, fields: object): void;
+  /** Writes the summary, then closes the journal. */
+  close(summary: SessionSummary | null): Promise<void>;
+}
+
+/** `sessions/2026-01-31T12-00-00-000-one-to-one`: sorts by time. */
+export const sessionFolderName = (experiment: string, serverMs: number): string =>
+  `${new Date(serverMs).toISOString().replace(/[:.]/g, "-").replace("Z", "")}-${experiment}`;
+
+/**
+ * @param failed called once if the journal can't be written any more
+ * @throws ConfigurationError if the folder can't be made
+ */
+export async function openSessionFolder(
+  parent: string,
+  experiment: Experiment,
+  failed: (error: Error) => void,
+): Promise<SessionFolder> {
+  const path = resolve(parent, sessionFolderName(experiment.name, serverNow()));
+  const journal: Journal = await createJournal(path, failed);
+  await writeFile(join(path, "experiment.yaml"), stringify(experiment));
+  journal.write("session", serverNow(), {
+    latentloop: packageVersion,
+    node: process.version,
+    platform: `${process.platform}-${process.arch}`,
+    experiment,
+  });
+  return {
+    path,
+    record(event, serverMs) {
+      const record = recordOf(event);
+      if (record) journal.write(record.kind, serverMs, record.fields);
+    },
+    note: (kind, serverMs, fields) => journal.write(kind, serverMs, fields),
+    async close(summary) {
+      if (summary) {
+        journal.write("summary", serverNow(), { summary });
+        await writeFile(join(path, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
+      }
+      await journal.close();
+    },
+  };
+}

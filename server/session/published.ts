@@ -1,0 +1,57 @@
+import type { Experiment } from "../../protocols/experiment.ts";
+import type { Readout } from "../../protocols/wire/display.ts";
+import { EVENTS_VERSION, type PublicEvent, type SessionState } from "../../protocols/wire/events.ts";
+import { type SessionEvent, type SessionView, trialsPerMinute } from "./view.ts";
+
+/** What the public is told of a session event: presentations as they are confirmed, trials as they are closed. */
+export function publicEventOf(
+  event: SessionEvent,
+  session: string,
+  { stimulus }: Experiment,
+  units: string[],
+): PublicEvent[] {
+  const base = { v: EVENTS_VERSION, session } as const;
+  if (event.kind === "trial") {
+    const { trial, presentation, latents, stream, startS, endS, counts, flags } = event.trial;
+    const window = { stream, startS, endS };
+    return [
+      { ...base, type: "trial", trial, presentation, latents: [...latents], window, units, counts: [...counts], flags },
+    ];
+  }
+  if (event.kind !== "plan") return [];
+  return event.output.onsets.map((onset) => ({
+    ...base,
+    type: "presentation",
+    presentation: onset.presentation,
+    face: onset.face,
+    latents: [...onset.latents],
+    onset: { serverMs: onset.onsetServerMs, uncertaintyMs: onset.uncertaintyMs },
+    onMs: stimulus.onMs,
+    lateFrames: onset.lateFrames,
+    dropped: onset.dropped,
+  }));
+}
+
+export const stateEvent = (
+  session: string,
+  { trials }: SessionView,
+  state: SessionState,
+  serverMs: number,
+): PublicEvent => ({
+  v: EVENTS_VERSION,
+  session,
+  type: "state",
+  state,
+  trial: trials.closed,
+  trials: trials.planned,
+  serverMs,
+});
+
+export const readoutOf = (view: SessionView): Readout => ({
+  op: "readout",
+  trial: view.trials.closed,
+  trials: view.trials.planned,
+  trialsPerMin: trialsPerMinute(view),
+  bestUnit: view.bestUnit,
+  state: view.state,
+});

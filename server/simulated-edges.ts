@@ -1,0 +1,67 @@
+/** The processes that stand in for a rig: a recording system with simulated neurons, and a display without a screen. */
+import { type ChildProcess, fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import type { Experiment } from "../protocols/experiment.ts";
+import type { RigProcessOptions } from "../sim/rig/main.ts";
+import { compiledModule } from "./package-root.ts";
+
+export interface ForkedProcess {
+  dispose(): Promise<void>;
+}
+
+/**
+ * Starts the simulated rig; it finds out what is on the screen from the public events alone.
+ *
+ * @param failed called if it dies while it is needed
+ */
+export async function forkSimulatedRig(
+  { simulation, latents, seed }: Experiment,
+  events: string,
+  format: RigProcessOptions["format"],
+  failed: (error: Error) => void,
+): Promise<ForkedProcess & { address: string }> {
+  const options: RigProcessOptions = {
+    population: simulation ?? {},
+    latents,
+    seed,
+    events,
+    bind: "tcp://127.0.0.1:*",
+    format,
+  };
+  const child = forkModule("sim/rig/main.js", [JSON.stringify(options)]);
+  const address = await new Promise<string>((resolve, reject) => {
+    child.once("message", (message) => resolve((message as { address: string }).address));
+    child.once("exit", (code) => reject(new Error(`the simulated rig ended with code ${code} before it began`)));
+  });
+  const died = (code: number | null) => {
+    if (code !== 0) failed(new Error(`the simulated rig ended with code ${code}`));
+  };
+  child.on("exit", died);
+  return {
+    address,
+    dispose() {
+      child.off("exit", died);
+      return end(child);
+    },
+  };
+}
+
+export function forkHeadlessDisplay(url: string): ForkedProcess {
+  const child = forkModule("sim/display/main.js", ["--url", url]);
+  return { dispose: () => end(child) };
+}
+
+const forkModule = (path: string, args: string[]): ChildProcess =>
+  fork(fileURLToPath(compiledModule(path)), args, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+
+/** Time a process has to leave by itself once its parent lets go. */
+const LEAVE_MS = 2000;
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const left = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  if (child.connected) child.disconnect();
+  const killed = setTimeout(() => child.kill("SIGKILL"), LEAVE_MS);
+  await left;
+  clearTimeout(killed);
+}

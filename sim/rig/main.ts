@@ -1,0 +1,27 @@
+/** The simulated rig as a process of its own; its options come as one JSON argument from the command that forks it. */
+import { random } from "../random.ts";
+import { createPopulation, type Population } from "../neurons/unit.ts";
+import { runSimulatedRig } from "./simulated.ts";
+
+export interface RigProcessOptions {
+  population: Population;
+  latents: number;
+  seed: number;
+  events: string;
+  bind: string;
+  format: "latentloop" | "open-ephys";
+}
+
+const options = JSON.parse(process.argv[2]) as RigProcessOptions;
+const root = random(options.seed);
+const rig = await runSimulatedRig({
+  ...options,
+  units: createPopulation(options.population, options.latents, root.split("population")),
+  random: root.split("brain"),
+});
+process.send?.({ address: rig.address });
+// Ctrl-C reaches the whole group of processes; the session's end, not the signal, ends the rig.
+process.on("SIGINT", () => {});
+process.on("disconnect", () => rig.dispose());
+await rig.ended;
+process.exit(0);

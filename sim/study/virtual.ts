@@ -1,0 +1,154 @@
+import { EMPTY, type Observable, of, Subject, VirtualTimeScheduler } from "rxjs";
+import { type Experiment, periodMs } from "../../protocols/experiment.ts";
+import type { DisplayMessage, ServerMessage } from "../../protocols/wire/display.ts";
+import type { AcquisitionEvent } from "../../server/acquisition/spike-batch.ts";
+import { createDecider } from "../../server/choice/decider.ts";
+import { runLoop } from "../../server/loop.ts";
+import type { DisplayEvent } from "../../server/presentation/display-server.ts";
+import { deciderSettings } from "../../server/session/settings.ts";
+import type { SessionEvent, SessionView } from "../../server/session/view.ts";
+import type { UnitReport } from "../../server/tuning/report.ts";
+import { initSchedule, stepSchedule } from "../../stimulus-client/schedule.ts";
+import { createBrain } from "../neurons/brain.ts";
+import { createPopulation, type SimulatedUnit } from "../neurons/unit.ts";
+import { random } from "../random.ts";
+
+export interface VirtualSession {
+  view: SessionView;
+  reports: UnitReport[];
+  units: SimulatedUnit[];
+  spikes: number;
+}
+
+const FRAME_MS = 1000 / 60;
+const BLOCK_MS = 5;
+const STREAM = "sim";
+/** The recording system's clock begins somewhere else than the server's. */
+const STREAM_STARTS_AT_S = 1000;
+
+/**
+ * A whole session on simulated neurons in virtual time: the loop of a live session, with the display's own schedule and the
+ * rig's own neurons on a virtual clock. Nothing waits, and the same seed gives the same session bit for bit. Faces are not
+ * decoded: nobody looks.
+ */
+export function runVirtualSession(
+  experiment: Experiment,
+  seed: number,
+  told: (event: SessionEvent, virtualMs: number) => void = () => {},
+): VirtualSession {
+  const time = new VirtualTimeScheduler();
+  const root = random(seed);
+  const units = createPopulation(experiment.simulation ?? {}, experiment.latents, root.split("population"));
+  const brain = createBrain(units, STREAM_STARTS_AT_S, root.split("brain"));
+  const neuralS = (ms: number) => STREAM_STARTS_AT_S + ms / 1000;
+  const names = units.map((unit) => unit.name);
+  const decider = createDecider(deciderSettings(experiment, names), root.split("decider"));
+  const latentsOf = new Map<number, Float64Array>();
+  const display = createVirtualDisplay(time);
+  let spikes = 0;
+
+  const acquisition$ = ticks(time, BLOCK_MS, (ms): AcquisitionEvent => {
+    const fired = brain.fire(neuralS(ms));
+    spikes += fired.unit.length;
+    return { type: "batch", stream: STREAM, untilS: neuralS(ms), ...fired, count: null, arrivedMs: ms };
+  });
+
+  let view: SessionView | undefined;
+  let failure: unknown;
+  const session = runLoop(experiment, names, {
+    acquisition$,
+    display: { events$: display.events$, send: display.send },
+    decider: {
+      decide: (lesson, count) => of(decider.decide(lesson, count)),
+      refine: () => of(decider.refine()),
+    },
+    synthesise: () => of({ width: 1, height: 1, pixels: new Uint8Array(4) }),
+    commands$: EMPTY,
+    told(event) {
+      if (event.kind === "choice") latentsOf.set(event.face, event.choice.latents);
+      if (event.kind === "display" && event.event.type === "shown") {
+        const { presentation, face, onsetServerMs } = event.event;
+        const offMs = onsetServerMs + experiment.stimulus.onMs;
+        brain.see(presentation, latentsOf.get(face)!, neuralS(onsetServerMs), neuralS(offMs));
+        latentsOf.delete(face);
+      }
+      told(event, time.now());
+    },
+  }).subscribe({
+    next: (latest) => {
+      view = latest;
+    },
+    error: (error) => {
+      failure = error;
+    },
+    complete: () => time.actions.splice(0),
+  });
+  display.connect();
+  // Ample: a session that has not ended in ten times its length never will.
+  time.maxFrames = 10_000 + 10 * experiment.trials * periodMs(experiment.stimulus);
+  time.flush();
+  session.unsubscribe();
+  if (failure) throw failure;
+  return { view: view!, reports: decider.report(), units, spikes };
+}
+
+/** Emits `make(ms)` every `everyMs` of virtual time while subscribed. */
+function ticks<T>(time: VirtualTimeScheduler, everyMs: number, make: (ms: number) => T): Observable<T> {
+  const out = new Subject<T>();
+  time.schedule(function (this) {
+    out.next(make(time.now()));
+    if (out.observed) this.schedule(undefined, everyMs);
+  }, everyMs);
+  return out;
+}
+
+/** The schedule that the real displays run, on virtual frames; a face is ready at the next frame. */
+function createVirtualDisplay(time: VirtualTimeScheduler) {
+  const events$ = new Subject<DisplayEvent>();
+  let schedule = initSchedule(FRAME_MS);
+  const step = (input: Parameters<typeof stepSchedule>[1]) => {
+    const [next, reports] = stepSchedule(schedule, input);
+    schedule = next;
+    for (const report of reports) events$.next(displayEvent(report, time.now()));
+  };
+  let arrived: number[] = [];
+  return {
+    events$,
+    send(message: ServerMessage): boolean {
+      if (message.op === "face") arrived.push(message.face);
+      else if (message.op === "show") step({ type: "show", ...message });
+      else if (message.op === "release") step({ type: "release", face: message.face });
+      return true;
+    },
+    connect() {
+      events$.next({ type: "connected", agent: "virtual", frameMs: FRAME_MS, serverMs: time.now() });
+      time.schedule(function (this) {
+        const ready = arrived;
+        arrived = [];
+        for (const face of ready) {
+          step({ type: "ready", face });
+          events$.next({ type: "ready", face, serverMs: time.now() });
+        }
+        step({ type: "frame", displayMs: time.now() });
+        if (events$.observed) this.schedule(undefined, FRAME_MS);
+      }, FRAME_MS);
+    },
+  };
+}
+
+function displayEvent(report: Extract<DisplayMessage, { op: "shown" | "hidden" | "cancelled" }>, ms: number): DisplayEvent {
+  switch (report.op) {
+    case "shown": {
+      const { op, ...shown } = report;
+      return { type: op, ...shown, onsetServerMs: shown.displayMs, uncertaintyMs: 0, serverMs: ms };
+    }
+    case "hidden": {
+      const { op, ...hidden } = report;
+      return { type: op, ...hidden, serverMs: ms };
+    }
+    case "cancelled": {
+      const { op, ...cancelled } = report;
+      return { type: op, ...cancelled, serverMs: ms };
+    }
+  }
+}
