@@ -1,5 +1,5 @@
 /**
- * Messages of the Open Ephys GUI's ZMQ Interface (SPEC.md, W10 to W14): envelope, JSON header, payload; little-endian.
+ * Messages of the Open Ephys GUI's ZMQ Interface (SPEC.md, W10 to W12): envelope, JSON header, payload; little-endian.
  * Sample numbers count from the stream's own beginning; `sampleRate` is in Hz. Header keys are read in their present and
  * their older spellings, a missing key has its null value here, and an unknown one is passed over.
  */

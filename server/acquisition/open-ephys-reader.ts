@@ -27,7 +27,7 @@ const MAX_WAITING = 1_000_000;
 /** Without data messages: the least step of the stream's time that is worth a batch. */
 const MIN_STEP_S = 0.001;
 
-/** Reads messages of the Open Ephys GUI's ZMQ Interface (SPEC.md, W10 to W14). */
+/** Reads messages of the Open Ephys GUI's ZMQ Interface (SPEC.md, W10 to W17). */
 export function createOpenEphysReader(options: ReaderOptions): FrameReader {
   const ledger = new Ledger();
   let stream = options.stream;

@@ -1,5 +1,5 @@
 /**
- * Bookkeeping of a stream's message numbers (SPEC.md, W15 to W19). Pure: `step(state, message)` → `[state, verdict]`.
+ * Bookkeeping of a stream's message numbers (SPEC.md, W18 to W21). Pure: `step(state, message)` → `[state, verdict]`.
  * `position` is the message's place on the sender's clock, in any unit that `tolerance` shares.
  */
 export interface Sequence {
