@@ -10,12 +10,9 @@ export interface Canvas {
   /** Puts the face's pixels on the GPU now, not at the frame that first draws them. */
   upload(face: Face): void;
   release(face: number): void;
-  /** Background, and every face forgotten. */
-  reset(): void;
+  releaseAll(): void;
   draw(picture: Picture): void;
 }
-
-const nothing: Picture = { face: null, patch: false };
 
 /** Throws where the browser has no WebGL. */
 export async function openCanvas(parent: HTMLElement): Promise<Canvas> {
@@ -31,13 +28,16 @@ export async function openCanvas(parent: HTMLElement): Promise<Canvas> {
   renderer.canvas.addEventListener("webglcontextlost", () => location.reload());
 
   const stage = new Container();
-  const faceSprite = new Sprite({ visible: false });
-  const patchSprite = new Sprite({ texture: Texture.WHITE, visible: false });
+  const faceSprite = new Sprite(Texture.WHITE);
+  const patchSprite = new Sprite(Texture.WHITE);
   stage.addChild(faceSprite, patchSprite);
+  // The first drawing compiles shaders, which takes long: not at the first onset.
+  renderer.render(stage);
+  faceSprite.visible = patchSprite.visible = false;
   const textures = new Map<number, Texture>();
   const outgoing = new Set<Texture>();
   let welcome: Welcome | null = null;
-  let picture = nothing;
+  let picture: Picture = { face: null, patch: false };
   let size: Size = { width: renderer.width, height: renderer.height };
   let stale = true;
 
@@ -104,8 +104,7 @@ export async function openCanvas(parent: HTMLElement): Promise<Canvas> {
       textures.set(face, new Texture({ source }));
     },
     release,
-    reset() {
-      draw(nothing);
+    releaseAll() {
       for (const face of [...textures.keys()]) release(face);
     },
     draw,

@@ -26,12 +26,14 @@ export interface DisplaySession {
 export interface DisplaySessionOptions {
   /** Measured interval between frames. */
   frameMs: number;
+  /** How the photodiode's patch stands. */
+  patch: boolean;
   screen: Screen;
   send(message: DisplayMessage): void;
 }
 
-export function openDisplaySession({ frameMs, screen, send }: DisplaySessionOptions): DisplaySession {
-  let schedule = initSchedule(frameMs);
+export function openDisplaySession({ frameMs, patch, screen, send }: DisplaySessionOptions): DisplaySession {
+  let schedule = initSchedule(frameMs, patch);
   const step = (input: ScheduleInput) => {
     const [next, reports] = stepSchedule(schedule, input);
     schedule = next;

@@ -4,6 +4,7 @@ import { type Canvas, openCanvas } from "./canvas.ts";
 import { type DisplaySession, openDisplaySession } from "./display-session.ts";
 import { measureFrameMs } from "./frame-interval.ts";
 import { dress, showNotice, showReadout } from "./page.ts";
+import type { Picture } from "./schedule.ts";
 import { readoutWords, words } from "./words.ts";
 
 const RECONNECT_MS = 1000;
@@ -22,10 +23,11 @@ async function main(): Promise<void> {
   const frameMs = await measureFrameMs();
 
   let session: DisplaySession | null = null;
+  let picture: Picture = { face: null, patch: false };
   const onFrame = () => {
     const displayMs = performance.now();
-    if (session !== null) canvas.draw(session.frame(displayMs));
-    else canvas.draw({ face: null, patch: false });
+    if (session !== null) picture = session.frame(displayMs);
+    canvas.draw(picture);
     requestAnimationFrame(onFrame);
   };
   requestAnimationFrame(onFrame);
@@ -40,6 +42,7 @@ async function main(): Promise<void> {
     };
     const opened = openDisplaySession({
       frameMs,
+      patch: picture.patch,
       send,
       screen: {
         upload: canvas.upload,
@@ -66,7 +69,10 @@ async function main(): Promise<void> {
     socket.onmessage = ({ data }) => opened.receive(new Uint8Array(data));
     socket.onclose = () => {
       session = null;
-      canvas.reset();
+      // The patch stays as it is: a change would look like an onset.
+      picture = { face: null, patch: picture.patch };
+      canvas.draw(picture);
+      canvas.releaseAll();
       showReadout("");
       if (refused) return;
       showNotice(afterClose);

@@ -44,8 +44,8 @@ export interface ScheduleState {
 
 const noReports: readonly ScheduleReport[] = [];
 
-/** `frameMs`: measured interval between frames. */
-export const initSchedule = (frameMs: number): ScheduleState => ({
+/** `frameMs`: measured interval between frames. `patch`: how the photodiode's patch stands. */
+export const initSchedule = (frameMs: number, patch = false): ScheduleState => ({
   count: initFrameCount(frameMs),
   readyAt: new Map(),
   waiting: [],
@@ -54,7 +54,7 @@ export const initSchedule = (frameMs: number): ScheduleState => ({
   freeAt: 0,
   newest: -1,
   missedSinceOnset: 0,
-  picture: { face: null, patch: false },
+  picture: { face: null, patch },
 });
 
 export function stepSchedule(

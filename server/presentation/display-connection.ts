@@ -80,8 +80,10 @@ export function attendDisplay(socket: WebSocket, { welcome, emit, claim, leave }
 
   const greet = (message: Hello) => {
     if (!claim(connection)) {
-      const where = "Another display is connected to this server.";
-      return refuse("occupied", `${where} Close it there, then reload this page.`);
+      return refuse(
+        "occupied",
+        "Another display is connected to this server. Close that one, then start this one again.",
+      );
     }
     phase = "timing";
     hello = message;
@@ -159,5 +161,5 @@ export function attendDisplay(socket: WebSocket, { welcome, emit, claim, leave }
 
 function firstRefusal({ reason, detail }: { reason: "malformed" | "version"; detail: string }): string {
   if (reason === "malformed") return `expected hello first: ${detail}`;
-  return `${detail}: the page and the server come from different releases (the server speaks version ${DISPLAY_VERSION}). Run npm run build, restart the server and reload this page.`;
+  return `${detail}: the page and the server come from different releases (the server speaks version ${DISPLAY_VERSION}). Run npm run build, restart the server and start this display again.`;
 }

@@ -1,11 +1,11 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type Browser, chromium } from "playwright-core";
 
 const installed = [
-  process.env["CHROMIUM_PATH"],
+  process.env.CHROMIUM_PATH,
   "/usr/bin/chromium",
   "/usr/bin/chromium-browser",
   "/usr/bin/google-chrome",
@@ -45,13 +45,19 @@ async function packedChromium(): Promise<string> {
   const folder = join(tmpdir(), "latentloop-chromium-147");
   if (!existsSync(folder)) {
     const part = `${folder}.${process.pid}`;
-    const before = { TMPDIR: process.env["TMPDIR"], AWS_LAMBDA_JS_RUNTIME: process.env["AWS_LAMBDA_JS_RUNTIME"] };
+    const before = { TMPDIR: process.env.TMPDIR, AWS_LAMBDA_JS_RUNTIME: process.env.AWS_LAMBDA_JS_RUNTIME };
     mkdirSync(part);
     // The package unpacks into TMPDIR, and its own nss and nspr only where it believes to be on AWS Lambda.
     Object.assign(process.env, { TMPDIR: part, AWS_LAMBDA_JS_RUNTIME: "nodejs20.x" });
     try {
       const { default: packed } = await import("@sparticuz/chromium");
       await packed.executablePath();
+      // As packed, it looks for fonts in /tmp/fonts and draws no letters elsewhere.
+      const fonts = join(folder, "fonts");
+      writeFileSync(
+        join(part, "fonts", "fonts.conf"),
+        `<fontconfig><dir>${fonts}</dir><cachedir>${join(fonts, "cache")}</cachedir></fontconfig>\n`,
+      );
     } finally {
       for (const [name, value] of Object.entries(before)) {
         if (value === undefined) delete process.env[name];

@@ -1,0 +1,274 @@
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { join } from "node:path";
+import type { Browser, Page } from "playwright-core";
+import sharp from "sharp";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { packageRoot } from "../../server/package-root.ts";
+import type { DisplayServer } from "../../server/presentation/display-server.ts";
+import { random } from "../../sim/random.ts";
+import { faceBox } from "../../stimulus-client/layout.ts";
+import { nextEvents, randomFace, testServer, welcome } from "../presentation/rig.ts";
+import { launchChromium } from "./chromium.ts";
+
+const viewport = { width: 800, height: 600 };
+const clientFolder = join(packageRoot, "dist", "client");
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchChromium();
+});
+afterAll(() => browser?.close());
+
+/** A page that has opened the server's address, its errors collected. */
+async function openPage(url: string) {
+  const page = await browser.newPage({ viewport });
+  onTestFinished(() => page.close());
+  const errors: string[] = [];
+  page.on("pageerror", (error) => errors.push(error.message));
+  await page.goto(url);
+  return { page, errors };
+}
+
+async function connectedPage() {
+  const { server, events } = await testServer({ clientFolder });
+  const connected = nextEvents(server, "connected", 1, 30_000);
+  const { page, errors } = await openPage(server.url);
+  const [{ frameMs }] = await connected;
+  return { server, events, page, errors, frameMs };
+}
+
+/** The screen as RGB. `LATENTLOOP_SHOTS` keeps the picture in a folder, to be looked at. */
+async function screenshot(page: Page, name: string) {
+  const folder = process.env.LATENTLOOP_SHOTS;
+  const png = await page.screenshot(folder === undefined ? {} : { path: join(folder, `${name}.png`) });
+  const { data, info } = await sharp(png).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+  return {
+    at: (x: number, y: number) => [...data.subarray(3 * (y * info.width + x), 3 * (y * info.width + x) + 3)],
+    info,
+  };
+}
+
+/** Whether letters can be seen in the middle of the screen: words in the page are no words on the screen without a font. */
+const inkIn = ({ at }: Awaited<ReturnType<typeof screenshot>>) =>
+  Array.from({ length: 80 * 40 }, (_, i) => at(360 + (i % 80), 280 + Math.floor(i / 80))[0]).some(
+    (level) => Math.abs(level - at(5, 5)[0]) > 40,
+  );
+
+/** A way to the server that can be cut. */
+async function openCable(target: number) {
+  const sockets = new Set<Socket>();
+  let whole = true;
+  const proxy = createServer((near) => {
+    if (!whole) return near.destroy();
+    const far = connect(target, "127.0.0.1");
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ]) {
+      sockets.add(from);
+      from.on("error", () => to.destroy()).on("close", () => to.destroy());
+      from.pipe(to);
+    }
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  const pull = () => {
+    whole = false;
+    for (const socket of sockets) socket.destroy();
+  };
+  onTestFinished(() => {
+    pull();
+    proxy.close();
+  });
+  return { port: (proxy.address() as AddressInfo).port, pull, plugIn: () => (whole = true) };
+}
+
+const notice = (page: Page) => page.locator("#notice");
+
+async function showForLong(server: DisplayServer, face: number, presentation: number) {
+  const shown = nextEvents(server, "shown", 1);
+  server.send({ op: "show", presentation, face, onMs: 60_000, periodMs: null });
+  return (await shown)[0];
+}
+
+test("S9: every pixel of a face is on the screen exactly as it was sent", async () => {
+  const { server, page, errors, events } = await connectedPage();
+  const face = randomFace(0, random("pixels").uniform);
+  server.send(face);
+  server.send({
+    op: "readout",
+    state: "running",
+    trial: 12,
+    trials: 400,
+    trialsPerMin: 58.31,
+    bestUnit: { unit: "ch3u1", latent: 4, share: 0.62 },
+  });
+  await showForLong(server, 0, 0);
+  const { at, info } = await screenshot(page, "face");
+  expect(info).toMatchObject(viewport);
+  const box = faceBox(face, viewport, welcome.faceFraction);
+  const scale = box.width / face.width;
+  expect(scale).toBe(4);
+  let different = 0;
+  for (let y = 0; y < box.height; y++) {
+    for (let x = 0; x < box.width; x++) {
+      const source = 4 * (Math.floor(y / scale) * face.width + Math.floor(x / scale));
+      if (at(box.x + x, box.y + y).some((value, channel) => value !== face.pixels[source + channel])) different++;
+    }
+  }
+  expect(different).toBe(0);
+  // 0.5 of 255, rounded, all around; S12: the patch is white after the first onset.
+  for (const [x, y] of [
+    [box.x - 1, 300],
+    [box.x + box.width, 300],
+    [400, box.y - 1],
+    [400, box.y + box.height],
+    [5, 5],
+  ])
+    expect(at(x, y)).toEqual([128, 128, 128]);
+  expect(at(795, 595)).toEqual([255, 255, 255]);
+  expect(at(759, 595)).toEqual([128, 128, 128]);
+
+  expect(await page.locator("#readout").textContent()).toBe(
+    "trial 12 of 400 · 58.3 a minute · best known: ch3u1, latent 4 (62 %)",
+  );
+  const hidden = nextEvents(server, "hidden", 1);
+  server.send({ op: "clear" });
+  server.send({ op: "release", face: 0 });
+  await hidden;
+  const after = await screenshot(page, "background");
+  expect(after.at(400, 300)).toEqual([128, 128, 128]);
+  // S12: the patch changes at onsets only, so it is white still; black after the second.
+  expect(after.at(795, 595)).toEqual([255, 255, 255]);
+  server.send({ ...face, face: 1 });
+  await showForLong(server, 1, 1);
+  expect((await screenshot(page, "second")).at(795, 595)).toEqual([0, 0, 0]);
+  expect(errors).toEqual([]);
+  expect(events.filter(({ type }) => type === "rejected")).toEqual([]);
+});
+
+test("S9: faces of any size and shape, on a screen that changes its size", async () => {
+  const { server, page, errors } = await connectedPage();
+  const faces = [
+    randomFace(0, random("big").uniform, 128),
+    { ...randomFace(1, random("flat").uniform, 64), width: 128, height: 32 },
+  ];
+  for (const [presentation, face] of faces.entries()) {
+    server.send(face);
+    await showForLong(server, face.face, presentation);
+    for (const size of [viewport, { width: 1031, height: 777 }]) {
+      await page.setViewportSize(size);
+      const box = faceBox(face, size, welcome.faceFraction);
+      const corner = (x: number, y: number) => [
+        ...face.pixels.subarray(4 * (y * face.width + x), 4 * (y * face.width + x) + 3),
+      ];
+      await expect
+        .poll(async () => {
+          const { at } = await screenshot(page, `face-${presentation}`);
+          return [at(box.x, box.y), at(box.x + box.width - 1, box.y + box.height - 1), at(box.x - 1, box.y)];
+        })
+        .toEqual([corner(0, 0), corner(face.width - 1, face.height - 1), [128, 128, 128]]);
+    }
+    server.send({ op: "clear" });
+  }
+  expect(errors).toEqual([]);
+});
+
+test("S10: the page is isolated, so its clock is fine, and measures its own frames", async () => {
+  const { page, frameMs } = await connectedPage();
+  expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
+  // Any real screen is between 20 and 500 Hz.
+  expect(frameMs).toBeGreaterThan(2);
+  expect(frameMs).toBeLessThan(50);
+});
+
+test("S4 to S7: sixty faces at five a second are all accounted for, in order", async () => {
+  const { server, events, page, errors, frameMs } = await connectedPage();
+  const { uniform } = random("sixty");
+  const faces = Array.from({ length: 60 }, (_, i) => randomFace(i, uniform));
+  const hidden = nextEvents(server, "hidden", 60, 40_000);
+  for (const [i, face] of faces.entries()) {
+    server.send(face);
+    server.send({ op: "show", presentation: i, face: i, onMs: 100, periodMs: i === 0 ? null : 200 });
+  }
+  await hidden;
+  const numbers = (type: "ready" | "shown" | "hidden") =>
+    events.flatMap((event) => (event.type !== type ? [] : event.type === "ready" ? event.face : event.presentation));
+  const inOrder = Array.from({ length: 60 }, (_, i) => i);
+  expect(numbers("ready")).toEqual(inOrder);
+  expect(numbers("shown")).toEqual(inOrder);
+  expect(numbers("hidden")).toEqual(inOrder);
+  const shown = events.filter((event) => event.type === "shown");
+  const [on, period] = [100, 200].map((ms) => Math.round(ms / frameMs));
+  for (const [i, { frame, lateFrames, cause }] of shown.entries()) {
+    if (i > 0) expect(frame - shown[i - 1].frame).toBe(period + lateFrames);
+    expect(lateFrames > 0).toBe(cause !== "none");
+  }
+  for (const { frames } of events.filter((event) => event.type === "hidden")) expect(frames).toBeGreaterThanOrEqual(on);
+  expect(errors).toEqual([]);
+  expect(await page.locator("#readout").textContent()).toMatch(/^connected · \d+\.\d Hz/);
+
+  const worst = (values: number[]) => Math.max(...values);
+  console.info(
+    `frame ${frameMs.toFixed(2)} ms; late ${shown.filter(({ lateFrames }) => lateFrames > 0).length} of 60; ` +
+      `frames dropped ${shown.reduce((sum, { dropped }) => sum + dropped, 0)}; ` +
+      `onset known to within ${worst(shown.map(({ uncertaintyMs }) => uncertaintyMs)).toFixed(2)} ms; ` +
+      `told within ${worst(shown.map(({ serverMs, onsetServerMs }) => serverMs - onsetServerMs)).toFixed(1)} ms`,
+  );
+});
+
+test("S2: a second page is turned away in words and does not keep knocking", async () => {
+  const { server, events } = await connectedPage();
+  const refused = nextEvents(server, "refused", 1);
+  const { page } = await openPage(server.url);
+  await refused;
+  await expect
+    .poll(() => notice(page).textContent())
+    .toMatch(/turned away.*Another display is connected.*Close that one/s);
+  expect(inkIn(await screenshot(page, "refused"))).toBe(true);
+  await page.waitForTimeout(2500);
+  expect(events.filter(({ type }) => type === "refused")).toHaveLength(1);
+});
+
+test("S3: after a reload, and after the server has been away, the page connects again", async () => {
+  const { server, events, page } = await connectedPage();
+  await screenshot(page, "waiting");
+  server.send(randomFace(0, Math.random));
+  await showForLong(server, 0, 0);
+  const reconnected = nextEvents(server, "connected", 1, 30_000);
+  await page.reload();
+  await reconnected;
+  expect(events.map(({ type }) => type)).toEqual(["connected", "ready", "shown", "lost", "connected"]);
+
+  await server.dispose("the experiment is done");
+  await expect.poll(() => notice(page).textContent()).toMatch(/session has ended: the experiment is done/);
+  const { server: next } = await testServer({ clientFolder, port: Number(new URL(server.url).port) });
+  await nextEvents(next, "connected", 1);
+  await expect.poll(() => notice(page).textContent()).toBe("");
+});
+
+test("S3, S6: where the connection breaks, the face goes, the page says so and connects again", async () => {
+  const { server } = await testServer({ clientFolder });
+  const cable = await openCable(Number(new URL(server.url).port));
+  const connected = nextEvents(server, "connected", 1, 30_000);
+  const { page } = await openPage(`http://127.0.0.1:${cable.port}/`);
+  await connected;
+  server.send(randomFace(0, Math.random));
+  await showForLong(server, 0, 0);
+  cable.pull();
+  await expect.poll(() => notice(page).textContent()).toMatch(/No connection to the server at 127.0.0.1/);
+  const lost = await screenshot(page, "lost");
+  expect(lost.at(275, 175)).toEqual([128, 128, 128]);
+  expect(inkIn(lost)).toBe(true);
+  // S12: a patch that changed now would look like an onset.
+  expect(lost.at(795, 595)).toEqual([255, 255, 255]);
+  const again = nextEvents(server, "connected", 1);
+  cable.plugIn();
+  await again;
+  // The faces of the lost connection are forgotten: the same number may come with other pixels.
+  const other = randomFace(0, Math.random);
+  server.send(other);
+  await showForLong(server, 0, 0);
+  const { at } = await screenshot(page, "again");
+  expect(at(272, 172)).toEqual([...other.pixels.subarray(0, 3)]);
+  expect(at(795, 595)).toEqual([0, 0, 0]);
+});

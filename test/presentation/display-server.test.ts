@@ -1,0 +1,185 @@
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { pack } from "../../protocols/wire/message.ts";
+import { serverNow } from "../../server/clock.ts";
+import { ConfigurationError } from "../../server/failure.ts";
+import { openDisplayServer } from "../../server/presentation/display-server.ts";
+import { hello, nextEvents, randomFace, rawDisplay, testServer, welcome } from "./rig.ts";
+
+async function connectedDisplay() {
+  const rig = await testServer();
+  const connected = nextEvents(rig.server, "connected", 1);
+  const display = await rawDisplay(rig.url);
+  display.hello();
+  await connected;
+  return { ...rig, display };
+}
+
+test("S1: hello is answered with welcome, and the display is connected once its clock is known", async () => {
+  const { events, display, server } = await connectedDisplay();
+  expect(display.received[0]).toEqual({ op: "welcome", v: 1, ...welcome });
+  expect(display.received.filter(({ op }) => op === "ping")).toHaveLength(8);
+  expect(events).toMatchObject([{ type: "connected", agent: "test", frameMs: hello.frameMs }]);
+  expect(server.send({ op: "clear" })).toBe(true);
+});
+
+test("S1: nothing is sent to a display that is not connected", async () => {
+  const { server, url } = await testServer();
+  expect(server.send({ op: "clear" })).toBe(false);
+  const display = await rawDisplay(url, { answerPings: false });
+  display.hello();
+  await sleep(50);
+  expect(server.send({ op: "clear" })).toBe(false);
+  expect(display.received.map(({ op }) => op)).toEqual(["welcome", "ping"]);
+});
+
+test("S1: a face goes out, ready and shown come back in order, the onset on the server's clock", async () => {
+  const { server, events, display } = await connectedDisplay();
+  const face = randomFace(3, Math.random, 4);
+  const done = nextEvents(server, "hidden", 1);
+  const beforeMs = serverNow();
+  server.send(face);
+  server.send({ op: "show", presentation: 7, face: 3, onMs: 100, periodMs: null });
+  await expect.poll(() => display.received.at(-1)?.op).toBe("show");
+  expect(display.received.at(-2)).toEqual({ ...face, pixels: Buffer.from(face.pixels) });
+  display.send({ op: "ready", face: 3 });
+  const shown = { presentation: 7, face: 3, frame: 12, displayMs: performance.now(), dropped: 0, lateFrames: 0 };
+  display.send({ op: "shown", ...shown, cause: "none" });
+  display.send({ op: "hidden", presentation: 7, frame: 18, displayMs: performance.now(), frames: 6 });
+  await done;
+  expect(events.map(({ type }) => type)).toEqual(["connected", "ready", "shown", "hidden"]);
+  const onset = events[2] as Extract<(typeof events)[number], { type: "shown" }>;
+  expect(onset).toMatchObject({ type: "shown", ...shown, cause: "none" });
+  // Both clocks are this process's own, so the true onset is known.
+  expect(Math.abs(onset.onsetServerMs - (performance.timeOrigin + shown.displayMs))).toBeLessThanOrEqual(
+    onset.uncertaintyMs + 1e-3,
+  );
+  expect(onset.onsetServerMs).toBeGreaterThan(beforeMs - onset.uncertaintyMs);
+  expect(onset.serverMs).toBeGreaterThanOrEqual(onset.onsetServerMs - onset.uncertaintyMs);
+});
+
+test("S2: a display of another version is refused in words", async () => {
+  const { events, url } = await testServer();
+  const display = await rawDisplay(url);
+  display.socket.send(pack({ ...hello, v: 2 }));
+  expect(await display.closed).toBe(1008);
+  expect(display.received).toMatchObject([{ op: "refused", reason: "version" }]);
+  expect(events).toMatchObject([{ type: "refused", reason: "version" }]);
+  expect((display.received[0] as { message: string }).message).toMatch(/expected version 1, got 2.*npm run build/);
+});
+
+test("S2: a second display is refused while one is connected, and welcome once that one has gone", async () => {
+  const { server, events, url, display } = await connectedDisplay();
+  const second = await rawDisplay(url);
+  second.hello();
+  await second.closed;
+  expect(second.received).toMatchObject([{ op: "refused", reason: "occupied" }]);
+  expect(server.send({ op: "clear" })).toBe(true);
+  const lost = nextEvents(server, "lost", 1);
+  display.socket.close(1000, "done");
+  expect(await lost).toMatchObject([{ reason: "done (1000)" }]);
+  expect(server.send({ op: "clear" })).toBe(false);
+  const connected = nextEvents(server, "connected", 1);
+  (await rawDisplay(url)).hello();
+  await connected;
+  expect(events.map(({ type }) => type)).toEqual(["connected", "refused", "lost", "connected"]);
+});
+
+test("S2: whatever comes before hello is refused", async () => {
+  const { url } = await testServer();
+  for (const first of ["text", pack({ op: "ready", face: 0 }), Uint8Array.of(0xc1), pack({ ...hello, frameMs: -1 })]) {
+    const display = await rawDisplay(url);
+    display.socket.send(first);
+    await display.closed;
+    expect(display.received).toMatchObject([{ op: "refused", reason: "malformed" }]);
+  }
+});
+
+test("S2: a socket that says nothing is refused after 5 s", async () => {
+  const { url } = await testServer();
+  const display = await rawDisplay(url);
+  expect(await display.closed).toBe(1008);
+  expect(display.received).toMatchObject([{ op: "refused", reason: "malformed" }]);
+});
+
+test("S3: a malformed message is counted and told, and the connection goes on", async () => {
+  const { server, events, display } = await connectedDisplay();
+  const ready = nextEvents(server, "ready", 1);
+  display.socket.send("not MessagePack");
+  display.socket.send(pack({ op: "ready", face: "three" }));
+  display.socket.send(pack({ op: "unheard-of" }));
+  display.hello();
+  display.send({ op: "pong", t0ServerMs: 12, displayMs: 1 });
+  display.send({ op: "rejected", detail: "face 1 cannot be drawn" });
+  display.send({ op: "ready", face: 0 });
+  await ready;
+  expect(events.slice(1, -1).map((event) => [event.type, (event as { reason: string }).reason])).toEqual([
+    ["rejected", "malformed"],
+    ["rejected", "malformed"],
+    ["rejected", "malformed"],
+    ["rejected", "unexpected"],
+    ["rejected", "unexpected"],
+    ["rejected", "by-display"],
+  ]);
+  expect(events[2]).toMatchObject({ detail: 'face: expected number, found "three"' });
+  expect(server.rejected()).toEqual({ malformed: 3, unexpected: 2, "by-display": 1 });
+});
+
+test("a message larger than any display sends ends the connection with the reason", async () => {
+  const { server, display } = await connectedDisplay();
+  const lost = nextEvents(server, "lost", 1);
+  display.socket.send(new Uint8Array(100_000));
+  expect((await lost)[0].reason).toMatch(/max payload/i);
+});
+
+test("a display that falls silent is given up", async () => {
+  const { server, url } = await testServer();
+  const connected = nextEvents(server, "connected", 1);
+  const display = await rawDisplay(url);
+  display.hello();
+  await connected;
+  display.socket.pause();
+  expect((await nextEvents(server, "lost", 1))[0].reason).toMatch(/no word from the display/);
+});
+
+test("a page of another site cannot take the display's place", async () => {
+  const { url } = await testServer();
+  await expect(rawDisplay(url, { origin: "http://elsewhere.example" })).rejects.toThrow(/403/);
+  await rawDisplay(url, { origin: url.replace("ws:", "http:").replace("/display", "") });
+});
+
+test("a port in use, and an address that is not ours, are mistakes told in one line", async () => {
+  const { server } = await testServer();
+  const port = Number(new URL(server.url).port);
+  const open = (host: string) => openDisplayServer({ host, port, clientFolder: ".", welcome });
+  await expect(open("127.0.0.1")).rejects.toThrow(ConfigurationError);
+  await expect(open("127.0.0.1")).rejects.toThrow(`port ${port} on 127.0.0.1 is in use`);
+  await expect(open("192.0.2.1")).rejects.toThrow("192.0.2.1 is not an address of this machine");
+});
+
+test("the page is served isolated; where it is not built, the answer says what to do", async () => {
+  const { server } = await testServer();
+  const page = await fetch(server.url);
+  expect(page.headers.get("cross-origin-opener-policy")).toBe("same-origin");
+  expect(page.headers.get("cross-origin-embedder-policy")).toBe("require-corp");
+  expect(await page.text()).toContain("a page");
+  expect((await fetch(`${server.url}nowhere`)).status).toBe(404);
+  const { server: bare } = await testServer({ clientFolder: mkdtempSync(join(tmpdir(), "latentloop-empty-")) });
+  const answer = await fetch(bare.url);
+  expect(answer.status).toBe(503);
+  expect(await answer.text()).toContain("npm run build");
+});
+
+test("dispose says goodbye and frees the port, even under a display that does not answer", async () => {
+  const { server, display } = await connectedDisplay();
+  const silent = await rawDisplay(server.socketUrl);
+  silent.socket.pause();
+  await server.dispose("the session is over");
+  await display.closed;
+  expect(display.received.at(-1)).toEqual({ op: "bye", message: "the session is over" });
+  const again = await testServer({ port: Number(new URL(server.url).port) });
+  expect(again.server.url).toBe(server.url);
+});
