@@ -22,7 +22,7 @@ export async function writeSheet(
       }
     }
   }
-  const left = labels.length > 0 ? 150 : 0;
+  const left = labels.length > 0 ? 8 * Math.max(...labels.map((label) => label.length)) + 12 : 0;
   const enlarged = await sharp(pixels, { raw: { width: across, height: down, channels: 3 } })
     .resize(across * zoom, down * zoom, { kernel: "nearest" })
     .png()

@@ -1,0 +1,73 @@
+import * as tf from "@tensorflow/tfjs-core";
+import type { LatentSummary } from "../model-folder.ts";
+import { type Architecture, decodeLogits, encode, parameterShapes } from "../network.ts";
+import type { ImageSet } from "./images.ts";
+import { imageTensor, type Weights } from "./trainer.ts";
+
+export interface Evaluation {
+  latents: Omit<LatentSummary, "name">[];
+  /** Of reconstructions from the posterior's mean: 10 · log₁₀(1 / mean squared error over all pixels). */
+  psnrDb: number;
+  /** Posterior means, [images][latents]. */
+  means: Float32Array[];
+}
+
+/** What a model does with images, on the current backend. */
+export async function evaluate(
+  a: Architecture,
+  weights: Weights,
+  images: ImageSet,
+  chosen: Uint32Array,
+): Promise<Evaluation> {
+  const parameters = Object.fromEntries(
+    parameterShapes(a).map(({ name, shape }) => [name, tf.tensor(weights[name], shape)]),
+  );
+  const means: Float32Array[] = [];
+  const kl = new Float64Array(a.latents);
+  let squares = 0;
+  for (let from = 0; from < chosen.length; from += 64) {
+    const part = chosen.subarray(from, from + 64);
+    const [mean, nats, error] = tf.tidy(() => {
+      const x = imageTensor(images, part);
+      const { mean, logVariance } = encode(a, parameters, x);
+      const each = tf.mul(tf.sub(tf.sub(tf.add(tf.square(mean), tf.exp(logVariance)), 1), logVariance), 0.5);
+      return [mean, tf.sum(each, 0), tf.sum(tf.squaredDifference(tf.sigmoid(decodeLogits(a, parameters, mean)), x))];
+    });
+    const values = await mean.data();
+    for (let i = 0; i < part.length; i++)
+      means.push(Float32Array.from(values.slice(i * a.latents, (i + 1) * a.latents)));
+    for (const [i, value] of (await nats.data()).entries()) kl[i] += value / chosen.length;
+    squares += (await error.data())[0];
+    tf.dispose([mean, nats, error]);
+  }
+  tf.dispose(parameters);
+  const mse = squares / (chosen.length * images.side ** 2 * 3);
+  return {
+    latents: Array.from(kl, (klNats, i) => ({ klNats: Math.max(0, klNats), ...summary(means.map((m) => m[i])) })),
+    psnrDb: -10 * Math.log10(mse),
+    means,
+  };
+}
+
+function summary(values: number[]): { mean: number; sd: number; low: number; high: number } {
+  const sorted = Float64Array.from(values).sort();
+  const mean = sorted.reduce((sum, value) => sum + value, 0) / sorted.length;
+  const variance = sorted.reduce((sum, value) => sum + (value - mean) ** 2, 0) / sorted.length;
+  const point = (part: number) => sorted[Math.round(part * (sorted.length - 1))];
+  return { mean, sd: Math.sqrt(variance), low: point(0.01), high: point(0.99) };
+}
+
+/** The same model with latents in another order: new latent i is old latent order[i]. */
+export function reordered(a: Architecture, weights: Weights, order: readonly number[]): Weights {
+  const columns = [...order, ...order.map((i) => i + a.latents)];
+  const posterior = weights["encoder/posterior/kernel"];
+  const width = 2 * a.latents;
+  const kernel = posterior.map((_, k) => posterior[k - (k % width) + columns[k % width]]);
+  const hidden = weights["decoder/hidden/kernel"];
+  return {
+    ...weights,
+    "encoder/posterior/kernel": kernel,
+    "encoder/posterior/bias": Float32Array.from(columns, (c) => weights["encoder/posterior/bias"][c]),
+    "decoder/hidden/kernel": hidden.map((_, k) => hidden[order[Math.floor(k / a.hidden)] * a.hidden + (k % a.hidden)]),
+  };
+}

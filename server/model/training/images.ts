@@ -1,0 +1,76 @@
+import { existsSync } from "node:fs";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import sharp from "sharp";
+import { z } from "zod";
+import { ConfigurationError } from "../../failure.ts";
+
+/** Square RGB images in memory, bytes [count][side][side][3]. */
+export interface ImageSet {
+  count: number;
+  side: number;
+  pixels: Uint8Array;
+  /** What the folder says of itself (manifest.json), if it does. */
+  manifest: unknown;
+}
+
+const packedSchema = z.looseObject({
+  format: z.literal("latentloop-faces/1"),
+  count: z.int().positive(),
+  image: z.looseObject({ width: z.int().positive() }),
+  packed: z.string(),
+});
+
+/**
+ * Reads a folder of images: what `latentloop faces` wrote (packed, quick), or any PNG or JPEG files in it or in its
+ * images/, all of one square size. Throws ConfigurationError for no folder, no images, a broken one, or mixed sizes.
+ */
+export async function readImages(folder: string): Promise<ImageSet> {
+  if (!(await stat(folder).catch(() => undefined))?.isDirectory()) {
+    throw new ConfigurationError(`--images: expected a folder, found none at ${folder}`);
+  }
+  const manifestFile = join(folder, "manifest.json");
+  const manifest: unknown = existsSync(manifestFile) ? JSON.parse(await readFile(manifestFile, "utf8")) : undefined;
+  const packed = packedSchema.safeParse(manifest);
+  if (packed.success && existsSync(join(folder, packed.data.packed))) {
+    const { count, image } = packed.data;
+    const pixels = new Uint8Array(await readFile(join(folder, packed.data.packed)));
+    const expected = count * image.width ** 2 * 3;
+    if (pixels.length !== expected) {
+      throw new ConfigurationError(
+        `${packed.data.packed} in ${folder}: expected ${expected} bytes, found ${pixels.length}`,
+      );
+    }
+    return { count, side: image.width, pixels, manifest };
+  }
+  return { ...(await readFiles(existsSync(join(folder, "images")) ? join(folder, "images") : folder)), manifest };
+}
+
+async function readFiles(folder: string): Promise<Omit<ImageSet, "manifest">> {
+  const names = (await readdir(folder)).filter((name) => /\.(png|jpe?g)$/i.test(name)).sort();
+  if (names.length === 0) throw new ConfigurationError(`--images: expected PNG or JPEG files in ${folder}, found none`);
+  let side = 0;
+  let pixels = new Uint8Array(0);
+  for (const [i, name] of names.entries()) {
+    const { data, info } = await sharp(join(folder, name))
+      .flatten()
+      .toColourspace("srgb")
+      .raw()
+      .toBuffer({ resolveWithObject: true })
+      .catch((error: Error) => {
+        throw new ConfigurationError(`${join(folder, name)}: expected an image, ${error.message.split("\n")[0]}`);
+      });
+    if (i === 0) {
+      side = info.width;
+      pixels = new Uint8Array(names.length * side * side * 3);
+    }
+    if (info.width !== side || info.height !== side || info.channels !== 3) {
+      const found = `${info.width} × ${info.height} with ${info.channels} channels`;
+      throw new ConfigurationError(
+        `${join(folder, name)}: expected ${side} × ${side} RGB as the first, found ${found}`,
+      );
+    }
+    pixels.set(data, i * side * side * 3);
+  }
+  return { count: names.length, side, pixels };
+}
