@@ -17,7 +17,7 @@ const installed = [
  * A headless browser with software WebGL, the same picture on every machine: $CHROMIUM_PATH, else an installed Chromium
  * or Chrome, else the one inside @sparticuz/chromium (Linux x64), unpacked once into the folder for temporary files.
  */
-export async function launchChromium(): Promise<Browser> {
+export async function launchChromium(extra: string[] = []): Promise<Browser> {
   const own = installed.find((path) => path !== undefined && existsSync(path));
   const executablePath = own ?? (await packedChromium());
   return chromium.launch({
@@ -36,6 +36,7 @@ export async function launchChromium(): Promise<Browser> {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      ...extra,
     ],
   });
 }

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { packageRoot } from "../../server/package-root.ts";
 import type { DisplayServer } from "../../server/presentation/display-server.ts";
 import { random } from "../../sim/random.ts";
-import { faceBox } from "../../stimulus-client/layout.ts";
+import { type Box, faceBox } from "../../stimulus-client/layout.ts";
 import { nextEvents, randomFace, testServer, welcome } from "../presentation/rig.ts";
 import { launchChromium } from "./chromium.ts";
 
@@ -49,7 +49,7 @@ async function screenshot(page: Page, name: string) {
 }
 
 /** Whether letters can be seen in the middle of the screen: words in the page are no words on the screen without a font. */
-const inkIn = ({ at }: Awaited<ReturnType<typeof screenshot>>) =>
+const inkIn = ({ at }: { at: At }) =>
   Array.from({ length: 80 * 40 }, (_, i) => at(360 + (i % 80), 280 + Math.floor(i / 80))[0]).some(
     (level) => Math.abs(level - at(5, 5)[0]) > 40,
   );
@@ -82,6 +82,21 @@ async function openCable(target: number) {
   return { port: (proxy.address() as AddressInfo).port, pull, plugIn: () => (whole = true) };
 }
 
+type At = Awaited<ReturnType<typeof screenshot>>["at"];
+
+/** Pixels of the screen in `box` that are not the face's pixel enlarged. */
+function differing(at: At, face: ReturnType<typeof randomFace>, box: Box): number {
+  const scale = box.width / face.width;
+  let different = 0;
+  for (let y = 0; y < box.height; y++) {
+    for (let x = 0; x < box.width; x++) {
+      const source = 4 * (Math.floor(y / scale) * face.width + Math.floor(x / scale));
+      if (at(box.x + x, box.y + y).some((value, channel) => value !== face.pixels[source + channel])) different++;
+    }
+  }
+  return different;
+}
+
 const notice = (page: Page) => page.locator("#notice");
 
 async function showForLong(server: DisplayServer, face: number, presentation: number) {
@@ -106,16 +121,8 @@ test("S9: every pixel of a face is on the screen exactly as it was sent", async 
   const { at, info } = await screenshot(page, "face");
   expect(info).toMatchObject(viewport);
   const box = faceBox(face, viewport, welcome.faceFraction);
-  const scale = box.width / face.width;
-  expect(scale).toBe(4);
-  let different = 0;
-  for (let y = 0; y < box.height; y++) {
-    for (let x = 0; x < box.width; x++) {
-      const source = 4 * (Math.floor(y / scale) * face.width + Math.floor(x / scale));
-      if (at(box.x + x, box.y + y).some((value, channel) => value !== face.pixels[source + channel])) different++;
-    }
-  }
-  expect(different).toBe(0);
+  expect(box.width).toBe(4 * face.width);
+  expect(differing(at, face, box)).toBe(0);
   // 0.5 of 255, rounded, all around; S12: the patch is white after the first onset.
   for (const [x, y] of [
     [box.x - 1, 300],
@@ -171,6 +178,31 @@ test("S9: faces of any size and shape, on a screen that changes its size", async
     server.send({ op: "clear" });
   }
   expect(errors).toEqual([]);
+});
+
+test("S9: on a screen scaled by its system, a face is exact in device pixels", async () => {
+  // Emulated scaling would leave the page's device pixels as they were: the browser itself must be scaled.
+  const scaled = await launchChromium(["--force-device-scale-factor=1.5"]);
+  onTestFinished(() => scaled.close());
+  const { server } = await testServer({ clientFolder });
+  const connected = nextEvents(server, "connected", 1, 30_000);
+  const page = await scaled.newPage({ viewport: null });
+  await page.goto(server.url);
+  await connected;
+  expect(await page.evaluate(() => devicePixelRatio)).toBe(1.5);
+  const face = randomFace(0, random("scaled").uniform);
+  server.send(face);
+  await showForLong(server, 0, 0);
+  const { at, info } = await screenshot(page, "scaled");
+  expect(info.width).toBe(await page.evaluate(() => Math.round(1.5 * innerWidth)));
+  expect(differing(at, face, faceBox(face, info, welcome.faceFraction))).toBe(0);
+});
+
+test("the pointer is hidden, and f fills the screen", async () => {
+  const { page } = await connectedPage();
+  expect(await page.evaluate(() => getComputedStyle(document.querySelector("canvas")!).cursor)).toBe("none");
+  await page.keyboard.press("f");
+  await expect.poll(() => page.evaluate(() => document.fullscreenElement !== null)).toBe(true);
 });
 
 test("S10: the page is isolated, so its clock is fine, and measures its own frames", async () => {

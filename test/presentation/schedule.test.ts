@@ -123,6 +123,44 @@ test("S6: a due frame that the display dropped makes the face late", () => {
   expect(shown()[1]).toMatchObject({ frame: 14, lateFrames: 2, cause: "frame-dropped", dropped: 3 });
 });
 
+test("S6: the cause is the condition met last; one met during the due frame itself is already late", () => {
+  const lateness = (happen: (rig: ReturnType<typeof rehearsal>) => void) => {
+    const rig = rehearsal();
+    rig.face(0);
+    rig.show(0, 0);
+    // Onset at frame 0; what follows 200 ms later is due at frame 12.
+    happen(rig);
+    rig.frames(1);
+    const { lateFrames, cause } = rig.shown()[1];
+    return [lateFrames, cause];
+  };
+  const ready = (after: number, show: (rig: ReturnType<typeof rehearsal>) => void) =>
+    lateness((rig) => {
+      show(rig);
+      rig.frames(after);
+      rig.face(1);
+    });
+  const early = (rig: ReturnType<typeof rehearsal>) => rig.show(1, 1, 200);
+  expect(ready(12, early)).toEqual([0, "none"]);
+  expect(ready(13, early)).toEqual([1, "face-missing"]);
+  expect(
+    lateness((rig) => {
+      rig.frames(14);
+      rig.face(1);
+      rig.frames(2);
+      rig.show(1, 1, 200);
+    }),
+  ).toEqual([4, "show-late"]);
+  expect(
+    lateness((rig) => {
+      rig.frames(14);
+      rig.show(1, 1, 200);
+      rig.frames(2);
+      rig.face(1);
+    }),
+  ).toEqual([4, "face-missing"]);
+});
+
 test("S6: the period runs from the true onset, so one late face does not make the next one late", () => {
   const { face, show, frames, shown } = rehearsal();
   show(0, 0);
@@ -145,6 +183,23 @@ test("S7: frames dropped while a face was on count as time that it was on", () =
   frames(2);
   // On at frame 0; frames 3 and 4 lost; 5 is the last of six.
   expect(hidden()[0]).toMatchObject({ frame: 6, frames: 6 });
+});
+
+test("S7: each onset tells of the frames dropped since the one before it", () => {
+  const { face, show, frames, drop, shown } = rehearsal();
+  face(0);
+  frames(1);
+  drop(2);
+  frames(1);
+  for (const lost of [0, 3, 0]) {
+    show(shown().length, 0);
+    frames(2);
+    drop(lost);
+    frames(20);
+  }
+  show(3, 0);
+  frames(1);
+  expect(shown().map(({ dropped }) => dropped)).toEqual([2, 0, 3, 0]);
 });
 
 test("S7: late callbacks within a frame are no dropped frames, whole gaps are", () => {
