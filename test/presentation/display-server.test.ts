@@ -1,13 +1,10 @@
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { pack } from "../../protocols/wire/message.ts";
 import { serverNow } from "../../server/clock.ts";
 import { ConfigurationError } from "../../server/failure.ts";
 import { openDisplayServer } from "../../server/presentation/display-server.ts";
-import { hello, nextEvents, randomFace, rawDisplay, testServer, welcome } from "./rig.ts";
+import { hello, nextEvents, randomFace, rawDisplay, testFolder, testServer, welcome } from "./rig.ts";
 
 async function connectedDisplay() {
   const rig = await testServer();
@@ -167,7 +164,7 @@ test("the page is served isolated; where it is not built, the answer says what t
   expect(page.headers.get("cross-origin-embedder-policy")).toBe("require-corp");
   expect(await page.text()).toContain("a page");
   expect((await fetch(`${server.url}nowhere`)).status).toBe(404);
-  const { server: bare } = await testServer({ clientFolder: mkdtempSync(join(tmpdir(), "latentloop-empty-")) });
+  const { server: bare } = await testServer({ clientFolder: testFolder() });
   const answer = await fetch(bare.url);
   expect(answer.status).toBe(503);
   expect(await answer.text()).toContain("npm run build");

@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { filter, firstValueFrom, take, timeout, toArray } from "rxjs";
@@ -41,9 +41,16 @@ export async function testServer(options: Partial<DisplayServerOptions> = {}) {
   return { server, events, url: server.socketUrl };
 }
 
+/** An empty folder that goes with the test. */
+export function testFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "latentloop-test-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
 /** A folder with a page in it, for tests that need no real one. */
 function builtPages(): string {
-  const folder = mkdtempSync(join(tmpdir(), "latentloop-pages-"));
+  const folder = testFolder();
   writeFileSync(join(folder, "index.html"), "<!doctype html><title>a page</title>");
   return folder;
 }
