@@ -1,10 +1,10 @@
 import type { Random } from "../../sim/random.ts";
-import { features } from "../tuning/basis.ts";
-import { imagineTrial, type Posterior } from "../tuning/posterior.ts";
+import type { Posterior } from "../tuning/posterior.ts";
 import { drawBases, drawBox, drawPrior, traversalGrid } from "./candidates.ts";
-import { type BaseScores, createScorer, type ScoredObjective } from "./scores.ts";
-import type { Target } from "./target.ts";
+import type { Reach } from "./reach.ts";
+import { type BaseScores, createScorer } from "./scores.ts";
 
+type ScoredObjective = "variance" | "information";
 export type Objective = ScoredObjective | "random" | "random-range" | "traversal-grid";
 
 /** Why a face was chosen, for the journal and the operator. Values are in the objective's own unit. */
@@ -37,12 +37,13 @@ export interface ChoiceSettings {
 /**
  * Chooses the next face.
  *
+ * @param reach of the same posterior, for `variance`
  * @param index how many faces were chosen before: the traversal grid walks by it
  * @param random this choice's own generator
  */
 export function chooseFace(
   posterior: Posterior,
-  target: Target,
+  reach: Reach,
   settings: ChoiceSettings,
   index: number,
   random: Random,
@@ -57,30 +58,8 @@ export function chooseFace(
     case "traversal-grid":
       return classicTraversal(latents, range, index);
     default:
-      return bestCandidate(posterior, target, objective, settings, random);
+      return bestCandidate(posterior, reach, objective, settings, random);
   }
-}
-
-/**
- * Chooses `count` faces ahead of the answers: after each, the covariance shrinks by what that face is expected to tell.
- *
- * @param imagined scratch posterior whose covariances already include the faces whose answers are still outstanding
- */
-export function chooseAhead(
-  count: number,
-  imagined: Posterior,
-  target: Target,
-  settings: ChoiceSettings,
-  index: number,
-  random: Random,
-): Choice[] {
-  const choices: Choice[] = [];
-  for (let k = 0; k < count; k++) {
-    const choice = chooseFace(imagined, target, settings, index + k, random.split("choice", index + k));
-    choices.push(choice);
-    if (k + 1 < count) imagineTrial(imagined, features(imagined.basis, choice.latents));
-  }
-  return choices;
 }
 
 const baselineReason = (objective: Objective): Reason => ({
@@ -110,14 +89,14 @@ interface Candidate {
 
 function bestCandidate(
   posterior: Posterior,
-  target: Target,
+  reach: Reach,
   objective: ScoredObjective,
   settings: ChoiceSettings,
   random: Random,
 ): Choice {
   const { latents } = posterior.basis;
   const grid = traversalGrid(settings.range);
-  const score = createScorer(posterior, target, grid, objective);
+  const score = createScorer(posterior, objective === "variance" ? reach : null, grid);
   let best: Candidate | undefined;
   let runnerUp: Candidate | undefined;
   const consider = (base: Float64Array) => {

@@ -4,7 +4,8 @@ import { createPosterior, imagineTrial, learnTrial, type PriorSettings, shadow }
 import { learnRelevance } from "../tuning/relevance.ts";
 import { reportUnit, type UnitReport } from "../tuning/report.ts";
 import { traversalGrid } from "./candidates.ts";
-import { type Choice, type ChoiceSettings, chooseAhead } from "./choose.ts";
+import { type Choice, type ChoiceSettings, chooseFace } from "./choose.ts";
+import { computeReach, copyReach, createReach, createReachKeeper } from "./reach.ts";
 import { createTarget } from "./target.ts";
 
 export interface DeciderSettings {
@@ -60,30 +61,44 @@ export function createDecider(settings: DeciderSettings, random: Random): Decide
   const basis = createBasis(latents, smooth.functions, smooth.lengthScale, smooth.halfWidth);
   const posterior = createPosterior(basis, units.length, settings.prior);
   const start = posterior.precision.slice(0, basis.size);
-  const target = createTarget(basis, traversalGrid(choice.range));
+  const reach = createReach(createTarget(basis, traversalGrid(choice.range)), posterior);
+  const keepReach = createReachKeeper(basis);
+  // A second copy, on which trials are imagined: chosen faces whose answers are still to come.
   const imagined = shadow(posterior);
+  const imaginedReach = { ...reach, blocks: reach.blocks.slice(), total: reach.total.slice() };
   const outstanding: Float64Array[] = [];
   const best: (BestUnit | null)[] = units.map(() => null);
   let chosen = 0;
   let turn = 0;
 
+  const imagine = (face: Float64Array) =>
+    imagineTrial(imagined, features(basis, face), (unit, y, kappa) => keepReach(imaginedReach, imagined, unit, y, kappa));
+
   return {
     decide(lesson, count) {
       if (lesson) {
         outstanding.shift();
-        if (lesson.counts) learnTrial(posterior, features(basis, lesson.latents), lesson.counts);
+        if (lesson.counts)
+          learnTrial(posterior, features(basis, lesson.latents), lesson.counts, (unit, y, kappa) =>
+            keepReach(reach, posterior, unit, y, kappa),
+          );
       }
-      shadow(posterior, imagined);
-      for (const face of outstanding) imagineTrial(imagined, features(basis, face));
-      const choices = chooseAhead(count, imagined, target, choice, chosen, random);
-      chosen += count;
-      outstanding.push(...choices.map((c) => c.latents));
-      return choices;
+      imagined.covariance.set(posterior.covariance);
+      copyReach(reach, imaginedReach);
+      for (const face of outstanding) imagine(face);
+      return Array.from({ length: count }, (_, k) => {
+        if (k > 0) imagine(outstanding[outstanding.length - 1]);
+        const next = chooseFace(imagined, imaginedReach, choice, chosen, random.split("choice", chosen));
+        chosen++;
+        outstanding.push(next.latents);
+        return next;
+      });
     },
     refine() {
       const share = Math.ceil(units.length / turnsPerRound);
       for (let i = 0; i < share; i++, turn = (turn + 1) % units.length) {
         learnRelevance(posterior, turn, start);
+        computeReach(reach, posterior, turn);
         const { bestLatent, shares } = reportUnit(posterior, turn, units[turn], settings.windowS);
         best[turn] = { unit: units[turn], latent: bestLatent, share: shares[bestLatent] };
       }
