@@ -1,4 +1,4 @@
-import { type Observable, Subject } from "rxjs";
+import { Observable, Subject } from "rxjs";
 import { Pull, Subscriber } from "zeromq";
 import { serverNow } from "../clock.ts";
 import { ConfigurationError } from "../failure.ts";
@@ -22,7 +22,7 @@ export interface AcquisitionOptions {
 }
 
 export interface Acquisition {
-  /** Hot: an event that comes while nobody is subscribed is counted but not kept. */
+  /** Hot. Reading begins with the first subscription, so that nothing is lost before it; ZeroMQ keeps what comes earlier. */
   readonly events$: Observable<AcquisitionEvent>;
   /** The endpoint in use, with its port where it was left open. */
   readonly address: string;
@@ -38,13 +38,29 @@ export interface Acquisition {
 export async function openAcquisition(options: AcquisitionOptions): Promise<Acquisition> {
   const reader = createReader(options);
   const events = new Subject<AcquisitionEvent>();
-  const socket = await openSocket(options);
-  const watchLink = (up: boolean) => () => events.next({ type: "link", up, arrivedMs: serverNow() });
+  // No high-water mark (0): with one, ZeroMQ would drop a burst without a word; memory bounds it, and the loop keeps up.
+  const unbounded = { receiveHighWaterMark: 0 };
+  const socket = options.socket === "sub" ? new Subscriber(unbounded) : new Pull(unbounded);
+  const early: AcquisitionEvent[] = [];
+  let isReading = false;
+  const watchLink = (up: boolean) => () => {
+    const event: AcquisitionEvent = { type: "link", up, arrivedMs: serverNow() };
+    if (isReading) events.next(event);
+    else early.push(event);
+  };
   socket.events.on("handshake", watchLink(true));
   socket.events.on("disconnect", watchLink(false));
-  receive(socket, reader, events).catch((error: unknown) => events.error(error));
+  await attach(socket, options.address);
   return {
-    events$: events.asObservable(),
+    events$: new Observable((subscriber) => {
+      const subscription = events.subscribe(subscriber);
+      if (!isReading) {
+        isReading = true;
+        for (const event of early.splice(0)) events.next(event);
+        receive(socket, reader, events).catch((error: unknown) => events.error(error));
+      }
+      return subscription;
+    }),
     address: socket.lastEndpoint ?? options.address,
     counts: () => structuredClone(reader.counts),
     dispose() {
@@ -69,20 +85,16 @@ function createReader({ format, roster, stream, sampleRate }: AcquisitionOptions
   return format === "latentloop" ? createLatentloopReader(options) : createOpenEphysReader(options);
 }
 
-async function openSocket({ address, socket: kind }: AcquisitionOptions): Promise<Subscriber | Pull> {
-  // No high-water mark (0): with one, ZeroMQ would drop a burst without a word; memory bounds it, and the loop keeps up.
-  const socket = kind === "sub" ? new Subscriber({ receiveHighWaterMark: 0 }) : new Pull({ receiveHighWaterMark: 0 });
+async function attach(socket: Subscriber | Pull, address: string): Promise<void> {
+  const isSubscriber = socket instanceof Subscriber;
   try {
-    if (socket instanceof Subscriber) {
-      socket.connect(address);
-      socket.subscribe();
-    } else await socket.bind(address);
-    return socket;
+    if (!isSubscriber) return await socket.bind(address);
+    socket.connect(address);
+    socket.subscribe();
   } catch (error) {
     socket.close();
-    const verb = kind === "sub" ? "connect to" : "bind";
     throw new ConfigurationError(
-      `spikes: expected a ZeroMQ address to ${verb}, as tcp://127.0.0.1:5556, got "${address}": ${(error as Error).message}`,
+      `spikes: expected a ZeroMQ address to ${isSubscriber ? "connect to" : "bind"}, as tcp://127.0.0.1:5556, got "${address}": ${(error as Error).message}`,
     );
   }
 }

@@ -71,5 +71,6 @@ export const noCounts = (): AcquisitionCounts => ({
   lateSpikes: 0,
   restarts: 0,
   rejected: Object.fromEntries(rejectReasons.map((reason) => [reason, 0])) as Record<RejectReason, number>,
-  unknownUnits: {},
+  // Without a prototype, so that any name is only a name.
+  unknownUnits: Object.create(null) as Record<string, number>,
 });
