@@ -98,7 +98,14 @@ export async function runLive(
         host: options.host,
         port: options.port,
         clientFolder,
-        welcome: { session: experiment.name, width: image.width, height: image.height, background, faceFraction, photodiode },
+        welcome: {
+          session: experiment.name,
+          width: image.width,
+          height: image.height,
+          background,
+          faceFraction,
+          photodiode,
+        },
       }),
     );
     const events = opened(await openPublicEvents(options.events));

@@ -16,10 +16,10 @@ import {
   map,
   merge,
   type Observable,
+  Subject,
   scan,
   share,
   startWith,
-  Subject,
   take,
   takeUntil,
   tap,
@@ -30,14 +30,24 @@ import type { AcquisitionEvent } from "./acquisition/spike-batch.ts";
 import type { Choice } from "./choice/choose.ts";
 import type { Lesson } from "./choice/decider.ts";
 import type { DisplayEvent } from "./presentation/display-server.ts";
-import { initPlan, type PlanInput, type PlanOutput, type PlannedFace, type PlanState, stepPlan } from "./presentation/plan.ts";
+import {
+  initPlan,
+  type PlanInput,
+  type PlannedFace,
+  type PlanOutput,
+  type PlanState,
+  stepPlan,
+} from "./presentation/plan.ts";
 import { type SessionEvent, type SessionView, stepView, waitingView } from "./session/view.ts";
 import { initTrials, isUsable, stepTrials, type Trial, type TrialInput, type TrialState } from "./trials/trial.ts";
 
 export interface Edges {
   acquisition$: Observable<AcquisitionEvent>;
   display: { events$: Observable<DisplayEvent>; send(message: ServerMessage): boolean };
-  decider: { decide(lesson: Lesson | null, count: number): Observable<Choice[]>; refine(): Observable<SessionView["bestUnit"]> };
+  decider: {
+    decide(lesson: Lesson | null, count: number): Observable<Choice[]>;
+    refine(): Observable<SessionView["bestUnit"]>;
+  };
   /** Latents to a face. */
   synthesise(latents: Float64Array): Observable<Pick<PlannedFace, "width" | "height" | "pixels">>;
   commands$: Observable<"pause" | "resume" | "abort">;
@@ -66,10 +76,10 @@ export function runLoop(experiment: Experiment, units: readonly string[], edges:
     );
 
     const trials$ = merge(acquisition$, onsets$, displayLost$).pipe(
-      scan(
-        ([state], input: TrialInput) => stepTrials(state, input),
-        [initTrials({ units: units.length, ...experiment.response }), []] as [TrialState, Trial[]],
-      ),
+      scan(([state], input: TrialInput) => stepTrials(state, input), [
+        initTrials({ units: units.length, ...experiment.response }),
+        [],
+      ] as [TrialState, Trial[]]),
       concatMap(([, closed]) => from(closed)),
       take(experiment.trials),
       tap((trial) => tell({ kind: "trial", trial })),

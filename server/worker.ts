@@ -36,4 +36,5 @@ export function serve<Api extends object>(make: (data: never) => Api): void {
 }
 
 /** Hands an array's buffer over instead of copying it. */
-export const handOver = <T extends { buffer: ArrayBufferLike }>(array: T): T => transfer(array, [array.buffer as ArrayBuffer]);
+export const handOver = <T extends { buffer: ArrayBufferLike }>(array: T): T =>
+  transfer(array, [array.buffer as ArrayBuffer]);

@@ -74,9 +74,13 @@ export async function openAcquisition(options: AcquisitionOptions): Promise<Acqu
 
 /** Reads until the socket closes, and waits for nothing but the socket: a publisher drops what a slow reader leaves. */
 async function receive(socket: Subscriber | Pull, reader: FrameReader, events: Subject<AcquisitionEvent>) {
-  for await (const frames of socket) {
-    if (socket.closed) return;
-    for (const event of reader.read(frames, serverNow())) events.next(event);
+  try {
+    while (!socket.closed) {
+      const frames = await socket.receive();
+      for (const event of reader.read(frames, serverNow())) events.next(event);
+    }
+  } catch (error) {
+    if (!socket.closed) throw error;
   }
 }
 

@@ -11,8 +11,22 @@ export interface Sequence {
   readonly position: number;
   /** Numbers skipped over and still missing: [first, last] of each run, oldest first. */
   readonly missing: readonly (readonly [number, number])[];
-  /** The last messages, oldest first, by which a duplicate is known. */
-  readonly recent: readonly Numbered[];
+  /** The last messages, by which a duplicate is known. */
+  readonly recent: Recent;
+}
+
+/**
+ * The last HORIZON messages at least and twice as many at most: what is older than both lists is let go, and a step costs the
+ * same however many are remembered.
+ */
+interface Recent {
+  young: Link | null;
+  size: number;
+  old: Link | null;
+}
+interface Link {
+  message: Numbered;
+  before: Link | null;
 }
 
 export interface Numbered {
@@ -38,7 +52,7 @@ export const initSequence = (beginning: number): Sequence => ({
   highest: null,
   position: Number.NEGATIVE_INFINITY,
   missing: [],
-  recent: [],
+  recent: { young: null, size: 0, old: null },
 });
 
 /** `tolerance`: how far a later message may lie behind an earlier one without the clock having gone back. */
@@ -72,8 +86,19 @@ const advance = (state: Sequence, message: Numbered): Sequence => ({
 const remember = (state: Sequence, message: Numbered): Sequence => ({
   ...state,
   position: Math.max(state.position, message.position ?? state.position),
-  recent: [...state.recent.slice(1 - HORIZON), message],
+  recent: append(state.recent, message),
 });
+
+const append = ({ young, size, old }: Recent, message: Numbered): Recent =>
+  size < HORIZON
+    ? { young: { message, before: young }, size: size + 1, old }
+    : { young: { message, before: null }, size: 1, old: young };
+
+/** The remembered messages, latest first. */
+export function* remembered({ recent }: Sequence): Generator<Numbered> {
+  for (let link = recent.young; link !== null; link = link.before) yield link.message;
+  for (let link = recent.old; link !== null; link = link.before) yield link.message;
+}
 
 const restart = (state: Sequence, message: Numbered): [Sequence, Verdict] => [
   advance(initSequence(state.beginning), message),
@@ -84,17 +109,23 @@ const restart = (state: Sequence, message: Numbered): [Sequence, Verdict] => [
  * A sender that starts again on the same clock repeats its first message exactly, so a copy of that one counts as a duplicate
  * only while nothing else has come.
  */
-const isDuplicate = (state: Sequence, { number, position }: Numbered): boolean =>
-  (number !== state.beginning || state.highest === state.beginning) &&
-  state.recent.some(
-    (one) => one.number === number && (one.position === null || position === null || one.position === position),
-  );
+function isDuplicate(state: Sequence, { number, position }: Numbered): boolean {
+  if (number === state.beginning && state.highest !== state.beginning) return false;
+  for (const one of remembered(state)) {
+    const isSameTime = one.position === null || position === null || one.position === position;
+    if (one.number === number && isSameTime) return true;
+  }
+  return false;
+}
 
 const isEarlier = ({ position }: Numbered, than: number): boolean => position !== null && position < than;
 
 /** The position that the remembered messages go back to: what fills a gap lies no earlier. */
-const earliest = (state: Sequence): number =>
-  state.recent.reduce((least, { position }) => Math.min(least, position ?? least), state.position);
+function earliest(state: Sequence): number {
+  let least = state.position;
+  for (const { position } of remembered(state)) if (position !== null) least = Math.min(least, position);
+  return least;
+}
 
 const without = (runs: Sequence["missing"], number: number): Sequence["missing"] =>
   runs.flatMap(([first, last]): (readonly [number, number])[] => {

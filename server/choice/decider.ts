@@ -72,7 +72,9 @@ export function createDecider(settings: DeciderSettings, random: Random): Decide
   let turn = 0;
 
   const imagine = (face: Float64Array) =>
-    imagineTrial(imagined, features(basis, face), (unit, y, kappa) => keepReach(imaginedReach, imagined, unit, y, kappa));
+    imagineTrial(imagined, features(basis, face), (unit, y, kappa) =>
+      keepReach(imaginedReach, imagined, unit, y, kappa),
+    );
 
   return {
     decide(lesson, count) {

@@ -50,7 +50,9 @@ export function computeReach({ target, blocks, total }: Reach, posterior: Poster
  * Keeps up with C ← C − κ y y', to be called before C changes: with w = C M y and q = y'My,
  * C M C ← C M C − κ (y w' + w y') + κ² q y y', and tr(C M) ← tr(C M) − κ q.
  */
-export function createReachKeeper(basis: Basis): (reach: Reach, posterior: Posterior, unit: number, y: Float64Array, kappa: number) => void {
+export function createReachKeeper(
+  basis: Basis,
+): (reach: Reach, posterior: Posterior, unit: number, y: Float64Array, kappa: number) => void {
   const { block, latents, size } = basis;
   const my = new Float64Array(size);
   const w = new Float64Array(size);

@@ -6,11 +6,11 @@ import { applyTarget } from "./target.ts";
 /** Seven-point Gauss–Hermite nodes and weights for N(0, 1) (probabilists' form). */
 const HERMITE: readonly (readonly [number, number])[] = [
   [-3.750439717725742, 0.0005482688559722185],
-  [-2.366759410734541, 0.030757123967586497],
+  [-2.366759410734541, 0.0307571239675865],
   [-1.1544053947399682, 0.2401231786050126],
   [0, 0.4571428571428573],
   [1.1544053947399682, 0.2401231786050126],
-  [2.366759410734541, 0.030757123967586497],
+  [2.366759410734541, 0.0307571239675865],
   [3.750439717725742, 0.0005482688559722185],
 ];
 
@@ -116,7 +116,12 @@ export function createScorer(posterior: Posterior, reach: Reach | null, grid: re
 }
 
 /** μ_d'φ(t), φ(t)'C_dd φ(t) and φ(t)'G_d φ(t): units × latents × grid. */
-function prepareTerms({ basis, covariance, mean, units }: Posterior, reach: Reach | null, phi: Float64Array, steps: number) {
+function prepareTerms(
+  { basis, covariance, mean, units }: Posterior,
+  reach: Reach | null,
+  phi: Float64Array,
+  steps: number,
+) {
   const { block, latents, size } = basis;
   const terms = {
     mean: new Float64Array(units * latents * steps),

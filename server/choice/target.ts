@@ -36,8 +36,7 @@ export function applyTarget({ basis, first, second }: Target, y: Float64Array, v
   for (let d = 0; d < latents; d++) {
     const at = blockStart(basis, d);
     v[0] += dot(first, 0, y, at, block) / latents;
-    for (let i = 0; i < block; i++)
-      v[at + i] = (first[i] * y[0] + dot(second, i * block, y, at, block)) / latents;
+    for (let i = 0; i < block; i++) v[at + i] = (first[i] * y[0] + dot(second, i * block, y, at, block)) / latents;
   }
   return v;
 }

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
-import { Command, Option } from "commander";
 import { SingleBar } from "cli-progress";
+import { Command, Option } from "commander";
 import { Subject } from "rxjs";
 import { experiment as experimentSchema } from "../../protocols/experiment.ts";
 import { runVirtualSession } from "../../sim/study/virtual.ts";
@@ -42,14 +42,35 @@ export function runCommand(): Command {
         .choices(["browser", "headless"])
         .default("browser"),
     )
-    .option("--trials <n>", "trials to record, instead of the file's", numberOption("--trials", { min: 1, whole: true }))
+    .option(
+      "--trials <n>",
+      "trials to record, instead of the file's",
+      numberOption("--trials", { min: 1, whole: true }),
+    )
     .option("--seed <n>", "seed, instead of the file's", numberOption("--seed", { min: 0, whole: true }))
     .addOption(new Option("--objective <name>", "how faces are chosen, instead of the file's").choices([...objectives]))
-    .addOption(new Option("--backend <name>", "TensorFlow.js backend, instead of the best that works").choices([...backendNames]))
-    .option("--virtual", "simulated rig and display in virtual time: as fast as it can be computed, no faces drawn", false)
+    .addOption(
+      new Option("--backend <name>", "TensorFlow.js backend, instead of the best that works").choices([
+        ...backendNames,
+      ]),
+    )
+    .option(
+      "--virtual",
+      "simulated rig and display in virtual time: as fast as it can be computed, no faces drawn",
+      false,
+    )
     .option("--host <address>", "address that displays connect to", "127.0.0.1")
-    .option("--port <n>", "port that displays connect to; 0 for any", numberOption("--port", { min: 0, max: 65535, whole: true }), 8470)
-    .option("--events <endpoint>", "where every presentation and trial is published (ZeroMQ PUB)", "tcp://127.0.0.1:5570")
+    .option(
+      "--port <n>",
+      "port that displays connect to; 0 for any",
+      numberOption("--port", { min: 0, max: 65535, whole: true }),
+      8470,
+    )
+    .option(
+      "--events <endpoint>",
+      "where every presentation and trial is published (ZeroMQ PUB)",
+      "tcp://127.0.0.1:5570",
+    )
     .option("--out <folder>", "where the session's folder is made", "sessions")
     .option("--json", "print one JSON object last, on stdout", false)
     .addHelpText(

@@ -9,7 +9,6 @@ import { type Evaluation, evaluate, reordered } from "../model/training/evaluati
 import { readFactors, spearman } from "../model/training/factors.ts";
 import { readImages } from "../model/training/images.ts";
 import { splitImages, type TrainingReport, train, type Weights } from "../model/training/trainer.ts";
-import { registerWasmTraining } from "../model/training/wasm-kernels.ts";
 import { numberOption } from "./options.ts";
 import { createProgress } from "./progress.ts";
 
@@ -116,7 +115,6 @@ async function startBackend(forced?: BackendName): Promise<{ name: BackendName; 
   for (const name of forced === undefined ? backendNames : [forced]) {
     try {
       const version = await useBackend(name);
-      if (name === "wasm") registerWasmTraining();
       return { name, version };
     } catch (error) {
       reasons.push(`${name}: ${(error as Error).message}`);

@@ -5,6 +5,8 @@ import { ConfigurationError } from "../failure.ts";
 import type { ModelFolder } from "./model-folder.ts";
 import { probeFailure } from "./probe.ts";
 
+const require = createRequire(import.meta.url);
+
 /** In the order in which they are tried. */
 export const backendNames = ["tfjs-node-gpu", "tfjs-node", "webgpu", "wasm", "cpu"] as const;
 export type BackendName = (typeof backendNames)[number];
@@ -79,8 +81,7 @@ const loaders: Record<BackendName, () => Promise<string>> = {
     const wasm = await import("@tensorflow/tfjs-backend-wasm");
     if (!wasmPathsSet) {
       // Resolved here, for a worker's or a bundle's own folder may not be the package's.
-      const main = createRequire(import.meta.url).resolve("@tensorflow/tfjs-backend-wasm");
-      wasm.setWasmPaths(join(dirname(main), "/"));
+      wasm.setWasmPaths(join(dirname(require.resolve("@tensorflow/tfjs-backend-wasm")), "/"));
       wasmPathsSet = true;
     }
     await setBackend("wasm");
@@ -118,11 +119,11 @@ async function setBackend(registered: string): Promise<void> {
 /** An optional peer dependency: not known to the compiler, not there on a plain install. */
 async function optional<T>(name: string): Promise<T> {
   try {
-    return (await import(name)) as T;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND") throw new Error("not installed");
-    throw error;
+    require.resolve(name);
+  } catch {
+    throw new Error("not installed");
   }
+  return (await import(name)) as T;
 }
 
 const firstLine = (error: unknown) => (error instanceof Error ? error.message : String(error)).split("\n")[0];

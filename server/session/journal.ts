@@ -44,7 +44,9 @@ export async function createJournal(folder: string, failed: (error: Error) => vo
     file = await open(join(folder, JOURNAL_FILE), "ax");
     await file.write(MAGIC);
   } catch (error) {
-    throw new ConfigurationError(`session folder ${folder}: expected a folder to write a new journal in, ${(error as Error).message}`);
+    throw new ConfigurationError(
+      `session folder ${folder}: expected a folder to write a new journal in, ${(error as Error).message}`,
+    );
   }
   let pending: Buffer[] = [];
   let writing: Promise<void> | null = null;
@@ -101,7 +103,10 @@ export async function readJournal(folder: string): Promise<{ records: JournalRec
   const records: JournalRecord[] = [];
   let at = MAGIC.length;
   while (at < bytes.length) {
-    const torn = (why: string) => ({ records, end: { bytes: at, torn: `record ${records.length} at byte ${at}: ${why}` } });
+    const torn = (why: string) => ({
+      records,
+      end: { bytes: at, torn: `record ${records.length} at byte ${at}: ${why}` },
+    });
     if (at + HEADER_BYTES > bytes.length) return torn("the header is cut");
     const length = bytes.readUInt32LE(at);
     const body = bytes.subarray(at + HEADER_BYTES, at + HEADER_BYTES + length);

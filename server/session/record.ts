@@ -53,6 +53,13 @@ function acquisitionRecord(event: AcquisitionEvent): { kind: string; fields: obj
   if (unit.length === 0) return null;
   return {
     kind: "spikes",
-    fields: { stream, untilS, arrivedMs, unitU16: bytesOf(unit), timeF64: bytesOf(timeS), countU32: count && bytesOf(count) },
+    fields: {
+      stream,
+      untilS,
+      arrivedMs,
+      unitU16: bytesOf(unit),
+      timeF64: bytesOf(timeS),
+      countU32: count && bytesOf(count),
+    },
   };
 }

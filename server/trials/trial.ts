@@ -154,7 +154,13 @@ function closePassed(state: TrialState, stream: string, arrivedMs: number): [Tri
   return [{ ...state, open: state.open.slice(passed), count: state.count + passed }, closed];
 }
 
-function close(state: TrialState, { onset, window, flags }: OpenTrial, i: number, stream: string, closedMs: number): Trial {
+function close(
+  state: TrialState,
+  { onset, window, flags }: OpenTrial,
+  i: number,
+  stream: string,
+  closedMs: number,
+): Trial {
   const { startS, endS, uncertaintyMs } = window!;
   const incomplete = startS < state.retainedFromS || state.gaps.some((gap) => gap.fromS < endS && gap.toS >= startS);
   const all: TrialFlag[] = incomplete && !flags.includes("gap") ? [...flags, "gap"] : [...flags];

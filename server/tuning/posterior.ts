@@ -109,7 +109,12 @@ export type BeforeShrink = (unit: number, y: Float64Array, kappa: number) => voi
  * @param counts spikes in the response window, one a unit
  * @throws RangeError for a count that is negative or not finite, before anything is changed
  */
-export function learnTrial(posterior: Posterior, x: Float64Array, counts: ArrayLike<number>, before?: BeforeShrink): void {
+export function learnTrial(
+  posterior: Posterior,
+  x: Float64Array,
+  counts: ArrayLike<number>,
+  before?: BeforeShrink,
+): void {
   if (counts.length !== posterior.units)
     throw new RangeError(`expected ${posterior.units} counts, got ${counts.length}`);
   for (let u = 0; u < counts.length; u++)

@@ -89,9 +89,9 @@ describe("P2 update by one trial", () => {
       const fit = bruteForce([x], [count], [...start.mean], [...start.precision]);
       const { size } = basis;
       expect(worst(together.mean.subarray(u * size, (u + 1) * size), fit.mean)).toBeLessThan(1e-9);
-      expect(
-        worst(together.covariance.subarray(u * size * size, (u + 1) * size * size), fit.covariance),
-      ).toBeLessThan(1e-9);
+      expect(worst(together.covariance.subarray(u * size * size, (u + 1) * size * size), fit.covariance)).toBeLessThan(
+        1e-9,
+      );
     });
   });
 
@@ -104,7 +104,13 @@ describe("P2 update by one trial", () => {
     const z = mean.map((m, i) => Math.abs(posterior.mean[i] - m) / sd[i]);
     expect(Math.max(...z)).toBeLessThan(0.6);
     expect(z.reduce((a, b) => a + b, 0) / z.length).toBeLessThan(0.2);
-    expect(worst(mean.map((_, i) => Math.sqrt(posterior.covariance[i * basis.size + i])), sd, (i) => sd[i])).toBeLessThan(0.1);
+    expect(
+      worst(
+        mean.map((_, i) => Math.sqrt(posterior.covariance[i * basis.size + i])),
+        sd,
+        (i) => sd[i],
+      ),
+    ).toBeLessThan(0.1);
   });
 
   test("an impossible count is refused and changes nothing", () => {
@@ -159,12 +165,15 @@ describe("P3 relevance", () => {
       row.reduce((sum, v, j) => sum + v * posterior.mean[j], 0),
     );
     learnRelevance(posterior, 0, start);
-    const expected = invert(
-      likelihood.map((row, i) => row.map((v, j) => v + (i === j ? posterior.precision[i] : 0))),
-    );
+    const expected = invert(likelihood.map((row, i) => row.map((v, j) => v + (i === j ? posterior.precision[i] : 0))));
     expect(posterior.precision).not.toEqual(start);
     expect(worst(posterior.covariance, expected.flat())).toBeLessThan(1e-10);
-    expect(worst(posterior.mean, expected.map((row) => row.reduce((sum, v, j) => sum + v * natural[j], 0)))).toBeLessThan(1e-10);
+    expect(
+      worst(
+        posterior.mean,
+        expected.map((row) => row.reduce((sum, v, j) => sum + v * natural[j], 0)),
+      ),
+    ).toBeLessThan(1e-10);
   });
 
   test("latents that carry nothing are switched down, the one that matters is not", () => {
@@ -174,8 +183,9 @@ describe("P3 relevance", () => {
     for (let t = 0; t < 400; t++) {
       const face = [0, 1, 2].map(() => 6 * r.uniform() - 3);
       const rate = Math.exp(1 + 0.5 * face[1]);
-      let count = 0;
-      for (let s = -Math.log(1 - r.uniform()); s < rate; s -= Math.log(1 - r.uniform())) count++;
+      // A Poisson draw: how many unit-rate intervals fit into `rate`.
+      let count = -1;
+      for (let used = 0; used < rate; count++) used += -Math.log(1 - r.uniform());
       learnTrial(posterior, features(basis, face), [count]);
       if (t % 10 === 9) learnRelevance(posterior, 0, start);
     }

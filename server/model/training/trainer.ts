@@ -3,10 +3,12 @@ import { type Random, random } from "../../../sim/random.ts";
 import { ConfigurationError } from "../../failure.ts";
 import type { Architecture, Parameters } from "../network.ts";
 import { parameterShapes } from "../network.ts";
+import { registerGradients } from "./gradients.ts";
 import type { ImageSet } from "./images.ts";
 import { initialParameters } from "./initial.ts";
 import { bound } from "./objective.ts";
 import { betaAt, learningRateAt, type Schedule } from "./schedule.ts";
+import { registerWasmTraining } from "./wasm-kernels.ts";
 
 export interface TrainingRecipe extends Schedule {
   architecture: Architecture;
@@ -51,6 +53,7 @@ export async function train(
   eachStep: (report: TrainingReport, weights: () => Promise<Weights>) => Promise<"go on" | "stop">,
 ): Promise<Weights> {
   const { architecture, batch, steps } = recipe;
+  prepare();
   const generator = random(recipe.seed);
   const initial = initialParameters(architecture, generator);
   const variables: Record<string, tf.Variable> = {};
@@ -105,6 +108,12 @@ export async function train(
     optimizer.dispose();
     tf.dispose(variables);
   }
+}
+
+/** Gives the current backend what training needs beyond decoding. */
+export function prepare(): void {
+  registerGradients();
+  if (tf.getBackend() === "wasm") registerWasmTraining();
 }
 
 /** [n, side, side, 3] in [0, 1] of the chosen images. */

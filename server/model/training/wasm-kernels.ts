@@ -16,12 +16,8 @@ export function registerWasmTraining(): void {
         attrs as unknown as Conv2DBackpropFilterAttributes;
       if (dataFormat !== "NHWC") throw new Error(`Conv2DBackpropFilter on wasm: expected NHWC, got ${dataFormat}`);
       const info = tf.backend_util.computeConv2DInfo(x.shape, filterShape, strides, 1, pad, dimRoundingMode, false);
-      // A kernel gets bare tensor handles; as tensors of the engine they can go through other operations.
-      const dw = tf.tidy(() => {
-        const input = tf.engine().makeTensorFromTensorInfo(x as unknown as tf.TensorInfo) as tf.Tensor4D;
-        return filterGradient(input, tf.engine().makeTensorFromTensorInfo(dy as unknown as tf.TensorInfo), info);
-      });
-      return { dataId: dw.dataId, shape: dw.shape, dtype: dw.dtype };
+      // The engine hands kernels whole tensors, and takes one for an answer, so that they can be written in operations.
+      return tf.tidy(() => filterGradient(x, dy, info));
     },
   });
 }

@@ -1,0 +1,124 @@
+import { describe, expect, test } from "vitest";
+import { initPlan, type PlanInput, type PlanOutput, stepPlan } from "../../server/presentation/plan.ts";
+
+const face = (n: number, answersMs: number | null = null): PlanInput => ({
+  type: "face",
+  face: n,
+  choice: {
+    latents: Float64Array.of(n),
+    reason: { objective: "random", value: null, runnerUp: null, moved: null, candidates: 1 },
+  },
+  width: 1,
+  height: 1,
+  pixels: new Uint8Array(4),
+  answersMs,
+});
+const connected: PlanInput = { type: "connected", agent: "test", frameMs: 16, serverMs: 0 };
+const ready = (n: number, serverMs = 0): PlanInput => ({ type: "ready", face: n, serverMs });
+const shown = (presentation: number, n: number, cause: "none" | "face-missing" | "show-late" = "none"): PlanInput => ({
+  type: "shown",
+  presentation,
+  face: n,
+  frame: 0,
+  displayMs: 0,
+  onsetServerMs: 100 * presentation,
+  uncertaintyMs: 1,
+  dropped: 0,
+  lateFrames: cause === "none" ? 0 : 3,
+  cause,
+  serverMs: 0,
+});
+
+function run(inputs: PlanInput[]): PlanOutput[] {
+  let state = initPlan({ onMs: 200, periodMs: 250 });
+  return inputs.map((input) => {
+    const [next, output] = stepPlan(state, input);
+    state = next;
+    return output;
+  });
+}
+const ops = (outputs: PlanOutput[]) =>
+  outputs.map(({ messages }) => messages.map((m) => (m.op === "show" ? `show ${m.presentation}/${m.face}` : m.op)));
+
+describe("S plan", () => {
+  test("the first face waits for display, spikes and texture; the next is asked for when the one before is on", () => {
+    const outputs = run([
+      face(0),
+      connected,
+      { type: "streaming" },
+      ready(0),
+      face(1),
+      shown(0, 0),
+      face(2),
+      shown(1, 1),
+    ]);
+    expect(ops(outputs)).toEqual([
+      [],
+      ["face"],
+      [],
+      ["show 0/0"],
+      ["face"],
+      ["show 1/1"],
+      ["face"],
+      ["release", "show 2/2"],
+    ]);
+    const shows = outputs.flatMap((o) => o.messages).filter((m) => m.op === "show");
+    expect(shows.map((m) => m.periodMs)).toEqual([null, 250, 250]);
+    expect(outputs[5].onsets[0]).toMatchObject({ presentation: 0, face: 0, onsetServerMs: 0 });
+  });
+
+  test("a display that is lost: what was asked and not confirmed is aborted, and shown again under a new number", () => {
+    const outputs = run([
+      { type: "streaming" },
+      face(0),
+      face(1),
+      connected,
+      ready(0),
+      { type: "lost", reason: "closed", serverMs: 0 },
+      connected,
+      ready(0),
+    ]);
+    expect(outputs[5].aborted).toEqual([{ presentation: 0, face: 0 }]);
+    expect(ops(outputs).slice(6)).toEqual([["face", "face"], ["show 1/0"]]);
+  });
+
+  test("pause holds the next face back; after resume it comes at the next frame, not a period after", () => {
+    const outputs = run([
+      { type: "streaming" },
+      connected,
+      face(0),
+      ready(0),
+      { type: "pause" },
+      shown(0, 0),
+      face(1),
+      ready(1),
+      { type: "resume" },
+    ]);
+    expect(ops(outputs).slice(4)).toEqual([[], [], ["face"], [], ["show 1/1"]]);
+    const last = outputs[8].messages[0];
+    expect(last.op === "show" && last.periodMs).toBeNull();
+  });
+
+  test("deadline missed: the face was due and not there; the first face has no deadline", () => {
+    const outputs = run([
+      { type: "streaming" },
+      connected,
+      face(0),
+      ready(0),
+      shown(0, 0, "show-late"),
+      face(1),
+      shown(1, 1, "face-missing"),
+    ]);
+    expect(outputs.map((o) => o.deadlineMissed)).toEqual([false, false, false, false, false, false, true]);
+  });
+
+  test("last spike to ready is told once, from the message that completed the trial to the first ready", () => {
+    const outputs = run([connected, face(3, 1000), ready(3, 1011.5), ready(3, 1020)]);
+    expect(outputs.map((o) => o.lastSpikeToReadyMs)).toEqual([[], [], [11.5], []]);
+  });
+
+  test("a report for a presentation that was not asked for changes nothing", () => {
+    const outputs = run([{ type: "streaming" }, connected, face(0), ready(0), shown(7, 0)]);
+    expect(outputs[4]).toMatchObject({ messages: [], onsets: [] });
+  });
+});

@@ -1,0 +1,224 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { SpikeBatch } from "../../server/acquisition/spike-batch.ts";
+import { initStreamClock, stepStreamClock, toNeural } from "../../server/trials/stream-clock.ts";
+import {
+  initTrials,
+  isUsable,
+  stepTrials,
+  type Trial,
+  type TrialInput,
+  type TrialState,
+} from "../../server/trials/trial.ts";
+
+const settings = { units: 2, latencyMs: 80, windowMs: 200 };
+/** The stream's clock runs 1000 s behind the server's: neural second s arrives at server millisecond 1000·s + 1e6. */
+const serverMs = (neuralS: number) => 1000 * neuralS + 1e6;
+
+const batch = (
+  untilS: number,
+  spikes: [unit: number, timeS: number][] = [],
+  count?: number[],
+): TrialInput & SpikeBatch => ({
+  type: "batch",
+  stream: "a",
+  untilS,
+  unit: Uint16Array.from(spikes, ([u]) => u),
+  timeS: Float64Array.from(spikes, ([, t]) => t),
+  count: count ? Uint32Array.from(count) : null,
+  arrivedMs: serverMs(untilS),
+});
+const onset = (presentation: number, onsetS: number, dropped = 0): TrialInput => ({
+  type: "onset",
+  presentation,
+  face: presentation,
+  latents: Float64Array.of(presentation),
+  onsetServerMs: serverMs(onsetS),
+  uncertaintyMs: 0.5,
+  dropped,
+  lateFrames: 0,
+});
+
+function run(inputs: TrialInput[]): Trial[] {
+  let state: TrialState = initTrials(settings);
+  const trials: Trial[] = [];
+  for (const input of inputs) {
+    const [next, closed] = stepTrials(state, input);
+    state = next;
+    trials.push(...closed);
+  }
+  return trials;
+}
+
+describe("T1 window", () => {
+  test("counts spikes in [onset + latency, onset + latency + window), and those only", () => {
+    const [trial] = run([
+      batch(0),
+      onset(0, 1),
+      batch(1.2, [
+        [0, 1.0799],
+        [0, 1.08],
+        [1, 1.15],
+      ]),
+      batch(1.4, [
+        [1, 1.2799],
+        [0, 1.28],
+        [0, 1.3],
+      ]),
+    ]);
+    expect(trial.startS).toBeCloseTo(1.08, 9);
+    expect(trial.endS).toBeCloseTo(1.28, 9);
+    expect([...trial.counts]).toEqual([1, 2]);
+    expect(trial.flags).toEqual(["complete"]);
+  });
+
+  test("an entry that stands for several spikes counts them all", () => {
+    const [trial] = run([batch(0), onset(0, 1), batch(2, [[1, 1.1]], [7])]);
+    expect([...trial.counts]).toEqual([0, 7]);
+  });
+});
+
+describe("T2 closing", () => {
+  test("a window stays open until the stream's own time has passed its end, whatever the wall clock says", () => {
+    const before = [batch(0), onset(0, 1), batch(1.2799)];
+    expect(run(before)).toHaveLength(0);
+    expect(
+      run([...before, { type: "rejected", reason: "malformed", detail: "", arrivedMs: serverMs(99) }]),
+    ).toHaveLength(0);
+    expect(run([...before, batch(1.28)])).toHaveLength(1);
+  });
+
+  test("closedMs is the arrival of the message that closed it", () => {
+    expect(run([batch(0), onset(0, 1), batch(1.3)])[0].closedMs).toBe(serverMs(1.3));
+  });
+});
+
+describe("T3 overlap", () => {
+  test("a spike counts in every window that holds it; trials close in order of onset", () => {
+    const trials = run([
+      batch(0),
+      onset(0, 1),
+      onset(1, 1.1),
+      onset(2, 1.2),
+      batch(2, [
+        [0, 1.23],
+        [0, 1.29],
+      ]),
+    ]);
+    expect(trials.map((t) => [t.presentation, t.counts[0]])).toEqual([
+      [0, 1],
+      [1, 2],
+      [2, 1],
+    ]);
+    expect(trials.map((t) => t.trial)).toEqual([0, 1, 2]);
+  });
+});
+
+describe("T4 flags", () => {
+  test("late: confirmed after its window had passed, and still counted right", () => {
+    const [trial] = run([batch(0), batch(1.5, [[0, 1.1]]), onset(0, 1), batch(1.6)]);
+    expect(trial.flags).toEqual(["complete", "late"]);
+    expect(trial.counts[0]).toBe(1);
+  });
+
+  test("gap: messages are missing inside the window, and it teaches nothing; the next one is whole again", () => {
+    const trials = run([
+      batch(0),
+      onset(0, 1),
+      batch(1.1),
+      { type: "gap", stream: "a", missing: 1, arrivedMs: serverMs(1.2) },
+      batch(1.2),
+      onset(1, 1.25),
+      batch(1.6),
+    ]);
+    expect(trials.map((t) => t.flags)).toEqual([["gap"], ["complete"]]);
+    expect(trials.map(isUsable)).toEqual([false, true]);
+  });
+
+  test("gap: the window began before the stream was heard", () => {
+    expect(run([onset(0, 1), batch(1.2), batch(1.4)])[0].flags).toEqual(["gap"]);
+  });
+
+  test("restart: windows that were open are closed with what they have, and the new clock starts clean", () => {
+    const trials = run([
+      batch(10),
+      onset(0, 10),
+      batch(10.2, [[0, 10.1]]),
+      { type: "restart", stream: "a", arrivedMs: serverMs(10.3) },
+      { ...batch(0.1), arrivedMs: serverMs(10.3) },
+      { ...onset(1, 10.4), type: "onset" } as TrialInput,
+      { ...batch(0.5, [[1, 0.3]]), arrivedMs: serverMs(10.7) },
+    ]);
+    expect(trials.map((t) => t.flags)).toEqual([["gap"], ["complete"]]);
+    expect(trials[0].counts[0]).toBe(1);
+    // On the new clock server time 10.4 s is 0.2 s, so the window is [0.28, 0.48).
+    expect(trials[1].startS).toBeCloseTo(0.28, 9);
+    expect([...trials[1].counts]).toEqual([0, 1]);
+  });
+
+  test("droppedFrame is told but the trial is used; aborted is not", () => {
+    expect(run([batch(0), onset(0, 1, 2), batch(2)])[0].flags).toEqual(["complete", "droppedFrame"]);
+    const [aborted] = run([batch(0), onset(0, 1), { type: "displayLost" }, batch(2)]);
+    expect(aborted.flags).toEqual(["aborted"]);
+    expect(isUsable(aborted)).toBe(false);
+  });
+});
+
+test("T5 however spikes are cut into batches, the counts are the same, and every onset becomes one trial", () => {
+  const spike = fc.tuple(fc.integer({ min: 0, max: 1 }), fc.double({ min: 0.5, max: 6, noNaN: true }));
+  fc.assert(
+    fc.property(
+      fc.array(spike, { maxLength: 60 }),
+      fc.array(fc.double({ min: 1, max: 5, noNaN: true }), { minLength: 1, maxLength: 12 }),
+      fc.array(fc.double({ min: 0.1, max: 7, noNaN: true }), { maxLength: 20 }),
+      (spikes, onsets, cuts) => {
+        const sorted = [...onsets].sort((a, b) => a - b);
+        const edges = [...cuts, 7.5].sort((a, b) => a - b);
+        const inputs: { at: number; input: TrialInput }[] = [{ at: -1, input: batch(0) }];
+        edges.forEach((untilS, i) => {
+          const from = i === 0 ? Number.NEGATIVE_INFINITY : edges[i - 1];
+          inputs.push({
+            at: untilS,
+            input: batch(
+              untilS,
+              spikes.filter(([, t]) => t > from && t <= untilS),
+            ),
+          });
+        });
+        sorted.forEach((s, i) => inputs.push({ at: s + 0.01, input: onset(i, s) }));
+        inputs.sort((a, b) => a.at - b.at);
+        const trials = run(inputs.map(({ input }) => input));
+        expect(trials.map((t) => t.presentation)).toEqual(sorted.map((_, i) => i));
+        for (const trial of trials) {
+          expect(isUsable(trial)).toBe(true);
+          for (const u of [0, 1]) {
+            const expected = spikes.filter(([v, t]) => v === u && t >= trial.startS && t < trial.endS).length;
+            expect(trial.counts[u]).toBe(expected);
+          }
+        }
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+describe("T6 software alignment", () => {
+  test("the quickest message sets the offset; the spread of the seconds' minima is the uncertainty", () => {
+    let clock = initStreamClock();
+    for (const [untilS, delayMs] of [
+      [0.1, 5],
+      [0.5, 0.4],
+      [0.9, 30],
+      [1.2, 2.4],
+      [1.8, 9],
+    ])
+      clock = stepStreamClock(clock, untilS, serverMs(untilS) + delayMs);
+    const { neuralS, uncertaintyMs } = toNeural(clock, serverMs(3))!;
+    expect(neuralS).toBeCloseTo(3 - 0.0004, 9);
+    expect(uncertaintyMs).toBeCloseTo(2, 9);
+  });
+
+  test("nothing is converted before the stream was heard", () => {
+    expect(toNeural(initStreamClock(), 0)).toBeNull();
+  });
+});
