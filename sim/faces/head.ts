@@ -1,5 +1,5 @@
 import type { Factors } from "./factors.ts";
-import type { HeadData, Proxy, Surface } from "./makehuman.ts";
+import type { HeadData, Piece, Surface } from "./makehuman.ts";
 
 const ancestries = ["african", "asian", "caucasian"] as const;
 const genders = ["female", "male"] as const;
@@ -78,9 +78,9 @@ export interface HeadModel {
   base: Float32Array;
   morphs: Map<string, { indices: Uint32Array; deltas: Float32Array }>;
   skin: Surface;
-  hair: Proxy;
-  eyes: Proxy;
-  brows: Proxy;
+  hair: Piece;
+  eyes: Piece;
+  brows: Piece;
   /** Indices of the vertices whose mean is the middle of the two eyes. */
   eyeVertices: Uint32Array;
   skins: HeadData["skins"];
@@ -103,7 +103,7 @@ export function headModel(data: HeadData, lowestY = 5.2): HeadModel {
     quads.push(...Array.from(corners, kept));
     uv.push(...data.body.uv.subarray(quad * 2, quad * 2 + 8));
   }
-  const refit = (proxy: Proxy): Proxy => ({ ...proxy, references: proxy.references.map(kept) });
+  const refit = (proxy: Piece): Piece => ({ ...proxy, references: proxy.references.map(kept) });
   const hair = refit(data.hair);
   const eyes = refit(data.eyes);
   const brows = refit(data.brows);
@@ -150,15 +150,15 @@ export function morph(model: HeadModel, weights: Map<string, number>): Float32Ar
 }
 
 /** Vertices of a piece fitted to a morphed body. */
-export function fit(proxy: Proxy, body: Float32Array): Float32Array {
-  const fitted = proxy.offsets.slice();
+export function fitted(proxy: Piece, body: Float32Array): Float32Array {
+  const vertices = proxy.offsets.slice();
   for (let i = 0; i < proxy.references.length; i++) {
     const from = proxy.references[i] * 3;
     const to = Math.floor(i / 3) * 3;
     const weight = proxy.weights[i];
-    fitted[to] += weight * body[from];
-    fitted[to + 1] += weight * body[from + 1];
-    fitted[to + 2] += weight * body[from + 2];
+    vertices[to] += weight * body[from];
+    vertices[to + 1] += weight * body[from + 1];
+    vertices[to + 2] += weight * body[from + 2];
   }
-  return fitted;
+  return vertices;
 }

@@ -32,7 +32,7 @@ export interface Surface {
 }
 
 /** A piece fitted to the body: vertex i = Σₖ weights[3i + k] · body[references[3i + k]] + offset i. */
-export interface Proxy extends Surface {
+export interface Piece extends Surface {
   references: Uint32Array;
   weights: Float32Array;
   offsets: Float32Array;
@@ -45,9 +45,9 @@ export interface HeadData {
   body: Surface;
   /** Displacements by target name, over all vertices, decimetres. */
   targets: Map<string, Float32Array>;
-  hair: Proxy;
-  eyes: Proxy;
-  brows: Proxy;
+  hair: Piece;
+  eyes: Piece;
+  brows: Piece;
   /** Skins by `${young|old}_${light|dark}_${female|male}`. */
   skins: Map<string, Texture>;
 }
@@ -123,9 +123,9 @@ export async function readHeadData(folder: string, targets: readonly string[]): 
   const read = async (file: string) => JSON.parse(await readFile(join(folder, file), "utf8"));
   const mesh = (await read(files.mesh)) as MeshFile;
   const [hair, eyes, brows] = await Promise.all([
-    readProxy(folder, files.hair, files.hairTexture),
-    readProxy(folder, files.eyes, files.eyesTexture),
-    readProxy(folder, files.brows, files.browsTexture),
+    readPiece(folder, files.hair, files.hairTexture),
+    readPiece(folder, files.eyes, files.eyesTexture),
+    readPiece(folder, files.brows, files.browsTexture),
   ]);
   const skins = new Map<string, Texture>();
   for (const [name, file] of Object.entries(skinFiles)) {
@@ -150,7 +150,7 @@ interface MeshFile {
   uvs: number[][];
 }
 
-interface ProxyFile extends MeshFile {
+interface PieceFile extends MeshFile {
   ref_vIdxs: number[][];
   weights: number[][];
   offsets: number[][];
@@ -172,8 +172,8 @@ function surface(mesh: MeshFile, material?: number): Surface {
   return { quads: Uint32Array.from(quads), uv: Float32Array.from(uv) };
 }
 
-async function readProxy(folder: string, file: string, texture: string): Promise<Proxy> {
-  const proxy = JSON.parse(await readFile(join(folder, file), "utf8")) as ProxyFile;
+async function readPiece(folder: string, file: string, texture: string): Promise<Piece> {
+  const proxy = JSON.parse(await readFile(join(folder, file), "utf8")) as PieceFile;
   return {
     ...surface(proxy),
     references: Uint32Array.from(proxy.ref_vIdxs.flat()),

@@ -1,5 +1,5 @@
 import type { Factors } from "./factors.ts";
-import { fit, type HeadModel, morph, targetWeights } from "./head.ts";
+import { fitted, type HeadModel, morph, targetWeights } from "./head.ts";
 import type { Surface, Texture } from "./makehuman.ts";
 import { attributesPerPixel, type Corners, clear, geometryBuffer, rasterise } from "./rasterise.ts";
 
@@ -42,15 +42,15 @@ export function createRenderer(model: HeadModel, size: number): Renderer {
       const draw = (surface: Surface, vertices: Float32Array, layer: number, keep?: Parameters<typeof rasterise>[3]) =>
         rasterise(buffer, corners(surface, vertices, place), layer, keep);
       draw(model.skin, shape, layers.skin);
-      draw(model.eyes, fit(model.eyes, shape), layers.eyes);
+      draw(model.eyes, fitted(model.eyes, shape), layers.eyes);
       const browTexture = model.brows.texture;
       const browWeight = 1.1 + 0.9 * f.gender;
-      draw(model.brows, fit(model.brows, shape), layers.brows, (a, x, y) => {
+      draw(model.brows, fitted(model.brows, shape), layers.brows, (a, x, y) => {
         return browWeight * alpha(browTexture, a[0], a[1]) > coverage(x, y);
       });
       // The cut falls from the forehead's height, the shortest hair, to below the picture.
       const cutY = place.eyeY + 0.7 - 2.1 * f.hair_length;
-      draw(model.hair, fit(model.hair, shape), layers.hair, (a, x, y) => {
+      draw(model.hair, fitted(model.hair, shape), layers.hair, (a, x, y) => {
         const cut = Math.min(1, Math.max(0, (a[5] - cutY) / 0.3 + 0.5));
         return cut * 1.4 * alpha(model.hair.texture, a[0], a[1]) > coverage(x, y);
       });
