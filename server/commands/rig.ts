@@ -10,11 +10,11 @@ interface RigOptions {
   bind: string;
   speed: number;
   wait: number;
-  loop: boolean;
+  loop?: boolean;
   stream?: string;
 }
 
-const speed = numberOption("--speed", { min: 0 });
+const speed = numberOption("--speed (or max)", { min: 0 });
 
 /** `latentloop rig`: plays a recording over ZeroMQ as the Open Ephys GUI would send it. */
 export function rigCommand(): Command {
@@ -30,7 +30,7 @@ export function rigCommand(): Command {
     )
     .option("--wait <seconds>", "how long to wait for the first subscriber", numberOption("--wait", { min: 0 }), 60)
     .option("--stream <name>", "stream to play (default: the first one with spikes)")
-    .option("--loop", "begin again at the end, with sample numbers that go on", false)
+    .option("--loop", "begin again at the end, with sample numbers that go on")
     .addHelpText(
       "after",
       `
@@ -50,7 +50,7 @@ async function replay(options: RigOptions): Promise<void> {
     recording,
     bind: options.bind,
     speed: options.speed === 0 ? Number.POSITIVE_INFINITY : options.speed,
-    loop: options.loop,
+    loop: options.loop === true,
     waitS: options.wait,
   });
   for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => player.dispose());
