@@ -152,7 +152,10 @@ async function saveModel(
       (top, [factor, row]) => (row[position] > top[1] ? [factor, row[position]] : top),
       ["", 0.4],
     );
-    return best === "" ? `z${position + 1}` : `z${position + 1} ${best.replace(/_rad$/, "")} ${rho.toFixed(2)}`;
+    // What an unused latent correlates with is noise.
+    return best === "" || evaluation.latents[order[position]].klNats < activeNats
+      ? `z${position + 1}`
+      : `z${position + 1} ${best.replace(/_rad$/, "")} ${rho.toFixed(2)}`;
   };
   const sorted = reordered(architecture, weights, order);
   const card: Omit<ModelCard, "weights"> = {
