@@ -10,7 +10,7 @@ import { serverNow } from "./clock.ts";
 import { ConfigurationError } from "./failure.ts";
 import { type Edges, runLoop } from "./loop.ts";
 import type { BackendName } from "./model/backends.ts";
-import { bundledModel, readModelFolder } from "./model/model-folder.ts";
+import { experimentModel } from "./model/experiment-model.ts";
 import { openSynthesis } from "./model/synthesis.ts";
 import { clientFolder } from "./package-root.ts";
 import { openDisplayServer } from "./presentation/display-server.ts";
@@ -73,12 +73,7 @@ export async function runLive(
   const failed = (error: Error) => broken.error(error);
 
   try {
-    const modelFolder = bundledModel(experiment.model, options.experimentFile);
-    const { card } = await readModelFolder(modelFolder);
-    if (card.latents.count !== experiment.latents)
-      throw new ConfigurationError(
-        `${options.experimentFile}: latents: expected ${card.latents.count}, as model ${card.name} has, found ${experiment.latents}`,
-      );
+    const { folder: modelFolder, card } = await experimentModel(experiment, options.experimentFile);
     const truth = options.rig === "sim" ? simulatedUnits(experiment) : null;
     const roster = createRoster(truth ?? recordedUnits(experiment));
     const units = [...roster.names];

@@ -2,12 +2,13 @@ import { resolve } from "node:path";
 import { SingleBar } from "cli-progress";
 import { Command, Option } from "commander";
 import { Subject } from "rxjs";
-import { experiment as experimentSchema } from "../../protocols/experiment.ts";
+import { type Experiment, experiment as experimentSchema } from "../../protocols/experiment.ts";
 import { runVirtualSession } from "../../sim/study/virtual.ts";
 import { serverNow } from "../clock.ts";
 import { ConfigurationError } from "../failure.ts";
 import { type LiveOptions, type LiveResult, type Command as OperatorCommand, runLive, type Watcher } from "../live.ts";
 import { backendNames } from "../model/backends.ts";
+import { experimentModel } from "../model/experiment-model.ts";
 import { type Overrides, readExperiment } from "../session/experiment-file.ts";
 import { openSessionFolder } from "../session/folder.ts";
 import { describeSummary, summarise } from "../session/summary.ts";
@@ -88,7 +89,7 @@ Exit code: 0 ended or aborted; 1 something broke (the journal is intact); 2 some
       const experiment = await readExperiment(file, options);
       const watcher = createWatcher();
       const { summary, latentNames } = options.virtual
-        ? await runVirtual(experiment, options.out)
+        ? await runVirtual(experiment, file, options.out)
         : await runLive(experiment, { ...options, experimentFile: resolve(file) }, interrupts(watcher), watcher);
       watcher.stop();
       process.stderr.write(describeSummary(summary, latentNames));
@@ -96,9 +97,10 @@ Exit code: 0 ended or aborted; 1 something broke (the journal is intact); 2 some
     });
 }
 
-async function runVirtual(experiment: Awaited<ReturnType<typeof readExperiment>>, out: string): Promise<LiveResult> {
+async function runVirtual(experiment: Experiment, file: string, out: string): Promise<LiveResult> {
   if (!experiment.simulation)
     throw new ConfigurationError("simulation: expected the simulated units' kinds for --virtual, found nothing");
+  const { card } = await experimentModel(experiment, file);
   let failure: Error | undefined;
   const folder = await openSessionFolder(out, experiment, (error) => {
     failure = error;
@@ -120,7 +122,7 @@ async function runVirtual(experiment: Awaited<ReturnType<typeof readExperiment>>
   });
   await folder.close(summary);
   if (failure) throw failure;
-  return { summary, latentNames: session.reports[0].shares.map((_, d) => `z${d}`) };
+  return { summary, latentNames: card.latents.each.map((latent) => latent.name) };
 }
 
 /** Ctrl-C ends the session with its summary; a second one does not wait. */
@@ -153,7 +155,7 @@ function createWatcher(): Watcher & { stop(): void } {
   const say = (line: string) => process.stderr.write(`${line}\n`);
 
   const remind = setInterval(() => {
-    if (!view || view.state !== "waiting") return;
+    if (view?.state !== "waiting") return;
     if (!view.displayConnected) say("waiting for a display");
     if (!view.spikesHeard) say("waiting for spikes: nothing heard from the rig yet");
   }, PATIENCE_MS);

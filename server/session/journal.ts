@@ -12,6 +12,9 @@ export const JOURNAL_FILE = "journal.llj";
 const MAGIC = Buffer.from("LLJRNL01");
 const HEADER_BYTES = 8;
 
+/** What is written survives the program at once, and a power cut after this time. */
+const SYNC_EVERY_MS = 1000;
+
 export type JournalRecord = { n: number; serverMs: number; kind: string } & Record<string, unknown>;
 
 export interface Journal {
@@ -53,13 +56,17 @@ export async function createJournal(folder: string, failed: (error: Error) => vo
   let failure: Error | null = null;
   let n = 0;
 
-  /** Writes whatever has gathered while the last write was under way; then syncs, so that a power cut loses little. */
+  let syncedMs = 0;
+
+  /** Writes whatever has gathered while the last write was under way. */
   async function drain(): Promise<void> {
     while (pending.length > 0 && !failure) {
       const frames = pending;
       pending = [];
       await file.writev(frames);
+      if (performance.now() - syncedMs < SYNC_EVERY_MS) continue;
       await file.datasync();
+      syncedMs = performance.now();
     }
     writing = null;
   }

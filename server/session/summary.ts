@@ -24,6 +24,8 @@ export interface SessionSummary {
   units: UnitSummary[];
   /** Null where the truth is not known. */
   tuningCorrelation: { median: number; p10: number } | null;
+  /** Error of √rate relative to its variance; null where the truth is not known. */
+  curveError: { median: number } | null;
   bestLatentCorrect: number | null;
   /** Null in virtual time, where nothing takes any. */
   lastSpikeToReadyMs: { p50: number; p99: number } | null;
@@ -71,6 +73,7 @@ export function summarise(input: SummaryInput): SessionSummary {
       ...(scores && { truth: pickTruth(scores[u]) }),
     })),
     tuningCorrelation: score && score.tuningCorrelation,
+    curveError: score && score.curveError,
     bestLatentCorrect: score && score.bestLatentCorrect,
     lastSpikeToReadyMs:
       lastSpikeToReadyMs.length > 0

@@ -8,12 +8,15 @@ export interface UnitScore {
   codes: number | null;
   /** Pearson correlation of estimated and true log-rate curves over every latent's traversal, all latents in one vector. */
   tuningCorrelation: number;
+  /** Mean squared error of √rate over the same faces, relative to the variance of the true √rate: 0 perfect, 1 useless. */
+  curveError: number;
   /** Whether a one-latent unit's latent was found; null for the others. */
   latentFound: boolean | null;
 }
 
 export interface SessionScore {
   tuningCorrelation: { median: number; p10: number };
+  curveError: { median: number };
   /** Share of one-latent units whose latent was found; null without such units. */
   bestLatentCorrect: number | null;
 }
@@ -21,11 +24,17 @@ export interface SessionScore {
 export function scoreUnit(truth: SimulatedUnit, report: UnitReport): UnitScore {
   const estimated = report.curves.flatMap((curve) => curve.mean);
   const actual = report.curves.flatMap((_, d) => trueCurve(truth, report.curves.length, d));
+  const rootRate = (logHz: number, curve: number[]) => curve.map((value) => Math.exp((logHz + value) / 2));
+  const atOrigin = truth.rateHz(new Float64Array(report.curves.length));
   return {
     unit: truth.name,
     kind: truth.kind,
     codes: truth.codes,
     tuningCorrelation: correlation(estimated, actual),
+    curveError: relativeError(
+      rootRate(Math.log(report.baselineHz.estimate), estimated),
+      rootRate(Math.log(atOrigin), actual),
+    ),
     latentFound: truth.codes === null ? null : report.bestLatent === truth.codes,
   };
 }
@@ -35,6 +44,12 @@ export function scoreSession(scores: readonly UnitScore[]): SessionScore {
   const found = scores.flatMap((s) => (s.latentFound === null ? [] : [Number(s.latentFound)]));
   return {
     tuningCorrelation: { median: quantile(correlations, 0.5), p10: quantile(correlations, 0.1) },
+    curveError: {
+      median: quantile(
+        scores.map((s) => s.curveError),
+        0.5,
+      ),
+    },
     bestLatentCorrect: found.length > 0 ? found.reduce((a, b) => a + b, 0) / found.length : null,
   };
 }
@@ -46,6 +61,12 @@ function trueCurve(unit: SimulatedUnit, latents: number, latent: number): number
     face[latent] = value;
     return Math.log(unit.rateHz(face)) - origin;
   });
+}
+
+function relativeError(estimate: readonly number[], truth: readonly number[]): number {
+  const mean = truth.reduce((sum, v) => sum + v, 0) / truth.length;
+  const variance = truth.reduce((sum, v) => sum + (v - mean) ** 2, 0);
+  return truth.reduce((sum, v, i) => sum + (v - estimate[i]) ** 2, 0) / variance;
 }
 
 /** Pearson's r; 0 where either side does not vary. */

@@ -136,7 +136,10 @@ function createVirtualDisplay(time: VirtualTimeScheduler) {
   };
 }
 
-function displayEvent(report: Extract<DisplayMessage, { op: "shown" | "hidden" | "cancelled" }>, ms: number): DisplayEvent {
+function displayEvent(
+  report: Extract<DisplayMessage, { op: "shown" | "hidden" | "cancelled" }>,
+  ms: number,
+): DisplayEvent {
   switch (report.op) {
     case "shown": {
       const { op, ...shown } = report;

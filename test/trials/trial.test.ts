@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { SpikeBatch } from "../../server/acquisition/spike-batch.ts";
 import { initStreamClock, stepStreamClock, toNeural } from "../../server/trials/stream-clock.ts";
 import {
   initTrials,
@@ -19,7 +18,7 @@ const batch = (
   untilS: number,
   spikes: [unit: number, timeS: number][] = [],
   count?: number[],
-): TrialInput & SpikeBatch => ({
+): Extract<TrialInput, { type: "batch" }> => ({
   type: "batch",
   stream: "a",
   untilS,
@@ -146,7 +145,7 @@ describe("T4 flags", () => {
       batch(10.2, [[0, 10.1]]),
       { type: "restart", stream: "a", arrivedMs: serverMs(10.3) },
       { ...batch(0.1), arrivedMs: serverMs(10.3) },
-      { ...onset(1, 10.4), type: "onset" } as TrialInput,
+      onset(1, 10.4),
       { ...batch(0.5, [[1, 0.3]]), arrivedMs: serverMs(10.7) },
     ]);
     expect(trials.map((t) => t.flags)).toEqual([["gap"], ["complete"]]);
@@ -185,7 +184,7 @@ test("T5 however spikes are cut into batches, the counts are the same, and every
             ),
           });
         });
-        sorted.forEach((s, i) => inputs.push({ at: s + 0.01, input: onset(i, s) }));
+        inputs.push(...sorted.map((s, i) => ({ at: s + 0.01, input: onset(i, s) })));
         inputs.sort((a, b) => a.at - b.at);
         const trials = run(inputs.map(({ input }) => input));
         expect(trials.map((t) => t.presentation)).toEqual(sorted.map((_, i) => i));

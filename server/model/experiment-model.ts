@@ -1,0 +1,22 @@
+import type { Experiment } from "../../protocols/experiment.ts";
+import { ConfigurationError } from "../failure.ts";
+import { bundledModel, type ModelCard, readModelFolder } from "./model-folder.ts";
+
+/**
+ * The face model that an experiment names.
+ *
+ * @param file path of the experiment file, where a relative model folder starts
+ * @throws ConfigurationError where there is none, it can't be used, or it has another number of latents
+ */
+export async function experimentModel(
+  { model, latents }: Experiment,
+  file: string,
+): Promise<{ folder: string; card: ModelCard }> {
+  const folder = bundledModel(model, file);
+  const { card } = await readModelFolder(folder);
+  if (card.latents.count !== latents)
+    throw new ConfigurationError(
+      `experiment file ${file}: latents: expected ${card.latents.count}, as model ${card.name} has, found ${latents}`,
+    );
+  return { folder, card };
+}

@@ -1,0 +1,68 @@
+import { rm } from "node:fs/promises";
+import { afterAll, describe, expect, test } from "vitest";
+import { readJournal } from "../../server/session/journal.ts";
+import type { SessionSummary } from "../../server/session/summary.ts";
+import { anyPorts, start, temporaryFolder } from "../cli.ts";
+
+const out = temporaryFolder();
+afterAll(() => rm(out, { recursive: true }));
+const experiment = "protocols/experiments/one-to-one.yaml";
+const headless = [...anyPorts, "--display", "headless", "--out", out];
+
+describe("a session over real sockets, rig and display in processes of their own", () => {
+  test.each(["latentloop", "open-ephys"])(
+    "rig speaking %s: forty trials, nothing lost, every one accounted for",
+    async (format) => {
+      const { code, stdout, stderr } = await start(
+        "run",
+        experiment,
+        ...headless,
+        ...["--trials", "40", "--seed", "1", "--rig-format", format, "--json"],
+      ).finished;
+      expect(code, stderr).toBe(0);
+      const summary = JSON.parse(stdout.trim().split("\n").at(-1)!) as SessionSummary;
+      expect(summary).toMatchObject({ trials: 40, spikes: { lost: 0, rejected: 0 } });
+      expect(summary.units).toHaveLength(20);
+      expect(summary.tuningCorrelation!.median).toBeGreaterThan(0.5);
+      expect(summary.lastSpikeToReadyMs!.p50).toBeGreaterThan(0);
+
+      const { records, end } = await readJournal(summary.sessionDir);
+      expect(end.torn).toBeNull();
+      expect(records.map((r) => r.n)).toEqual(records.map((_, i) => i));
+      const of = (kind: string) => records.filter((r) => r.kind === kind);
+      expect(of("choice").map((r) => r.face)).toEqual(Array.from({ length: 40 }, (_, i) => i));
+      expect(of("trial").map((r) => r.trial)).toEqual(Array.from({ length: 40 }, (_, i) => i));
+      // The counts of a trial are the spikes in its window, as the journal has them.
+      const { startS, endS, countsU32 } = of("trial")[20] as unknown as {
+        startS: number;
+        endS: number;
+        countsU32: Uint8Array;
+      };
+      const counted = new Uint32Array(20);
+      for (const { unitU16, timeF64 } of of("spikes") as unknown as { unitU16: Uint8Array; timeF64: Uint8Array }[]) {
+        const unit = new Uint16Array(Uint8Array.from(unitU16).buffer);
+        const timeS = new Float64Array(Uint8Array.from(timeF64).buffer);
+        timeS.forEach((t, i) => {
+          if (t >= startS && t < endS) counted[unit[i]]++;
+        });
+      }
+      expect([...new Uint32Array(Uint8Array.from(countsU32).buffer)]).toEqual([...counted]);
+    },
+  );
+
+  test("Ctrl-C ends the session cleanly, with its summary and a whole journal", async () => {
+    const session = start("run", experiment, ...headless, "--json");
+    const [, folder] = await session.says(/session (\/.*)/);
+    await new Promise((resolve) => setTimeout(resolve, 4000));
+    session.signal("SIGINT");
+    const { code, stdout } = await session.finished;
+    expect(code).toBe(0);
+    const summary = JSON.parse(stdout.trim()) as SessionSummary;
+    expect(summary.trials).toBeGreaterThan(0);
+    expect(summary.trials).toBeLessThan(300);
+    const { records, end } = await readJournal(folder);
+    expect(end.torn).toBeNull();
+    expect(records.at(-1)).toMatchObject({ kind: "summary" });
+    expect(records.filter((r) => r.kind === "trial")).toHaveLength(summary.trials);
+  });
+});

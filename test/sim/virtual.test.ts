@@ -1,0 +1,50 @@
+import { describe, expect, test } from "vitest";
+import { readExperiment } from "../../server/session/experiment-file.ts";
+import type { SessionEvent } from "../../server/session/view.ts";
+import { scoreSession, scoreUnit } from "../../sim/study/score.ts";
+import { runVirtualSession } from "../../sim/study/virtual.ts";
+
+const file = "protocols/experiments/one-to-one.yaml";
+
+/** Everything that happened, as text. */
+async function story(seed: number, trials: number): Promise<string> {
+  const events: SessionEvent[] = [];
+  runVirtualSession(await readExperiment(file, { trials }), seed, (event) => events.push(event));
+  return JSON.stringify(events, (_, value) => (ArrayBuffer.isView(value) ? [...(value as Float64Array)] : value));
+}
+
+describe("J4 a session in virtual time", () => {
+  test("the same seed gives the same spikes, trials and choices, bit for bit; another seed does not", async () => {
+    const first = await story(1, 40);
+    expect(await story(1, 40)).toBe(first);
+    expect(await story(2, 40)).not.toBe(first);
+  });
+
+  test("every presentation becomes a complete trial, on time, in order", async () => {
+    const experiment = await readExperiment(file, { trials: 60 });
+    const trials: number[] = [];
+    const { view } = runVirtualSession(experiment, 3, (event) => {
+      if (event.kind === "trial") trials.push(event.trial.presentation);
+    });
+    expect(trials).toEqual(Array.from({ length: 60 }, (_, i) => i));
+    expect(view).toMatchObject({ trials: { closed: 60, usable: 60 }, deadlineMisses: 0, abortedPresentations: 0 });
+  });
+
+  test("windows that overlap (rsvp-map) count each spike for every face it answers", async () => {
+    const experiment = await readExperiment("protocols/experiments/rsvp-map.yaml", { trials: 40 });
+    const starts: number[] = [];
+    const { view } = runVirtualSession(experiment, 1, (event) => {
+      if (event.kind === "trial") starts.push(event.trial.startS);
+    });
+    expect(view.trials.usable).toBe(40);
+    // 100 ms from onset to onset with windows of 120 ms.
+    expect(starts[1] - starts[0]).toBeCloseTo(0.1, 6);
+  });
+
+  test("seed 1, 150 trials: the tuning of twenty neurons is found", async () => {
+    const session = runVirtualSession(await readExperiment(file, { trials: 150 }), 1);
+    const score = scoreSession(session.units.map((unit, u) => scoreUnit(unit, session.reports[u])));
+    expect(score.tuningCorrelation.median).toBeGreaterThan(0.85);
+    expect(score.bestLatentCorrect).toBeGreaterThanOrEqual(0.9);
+  });
+});
