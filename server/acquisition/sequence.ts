@@ -64,28 +64,30 @@ export function stepSequence(state: Sequence, message: Numbered, tolerance: numb
     const missing = message.number - highest - 1;
     if (missing === 0) return [advance(state, message), { kind: "next" }];
     const runs = [...state.missing, [highest + 1, message.number - 1] as const].slice(-HORIZON);
-    return [
-      { ...advance(state, message), missing: runs },
-      { kind: "gap", missing },
-    ];
+    return [remember(state, message, message.number, runs), { kind: "gap", missing }];
   }
   if (isDuplicate(state, message)) return [state, { kind: "duplicate" }];
   const fillsGap =
     state.missing.some(([first, last]) => first <= message.number && message.number <= last) &&
     !isEarlier(message, earliest(state) - tolerance);
   if (!fillsGap) return restart(state, message);
-  const filled = { ...remember(state, message), missing: without(state.missing, message.number) };
-  return [filled, { kind: "reordered" }];
+  return [remember(state, message, highest, without(state.missing, message.number)), { kind: "reordered" }];
 }
 
-const advance = (state: Sequence, message: Numbered): Sequence => ({
-  ...remember(state, message),
-  highest: message.number,
-});
+const advance = (state: Sequence, message: Numbered): Sequence =>
+  remember(state, message, message.number, state.missing);
 
-const remember = (state: Sequence, message: Numbered): Sequence => ({
-  ...state,
+// Field by field: a spread costs a microsecond, at fifty thousand messages a second.
+const remember = (
+  state: Sequence,
+  message: Numbered,
+  highest: Sequence["highest"],
+  missing: Sequence["missing"],
+): Sequence => ({
+  beginning: state.beginning,
+  highest,
   position: Math.max(state.position, message.position ?? state.position),
+  missing,
   recent: append(state.recent, message),
 });
 

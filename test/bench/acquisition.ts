@@ -55,7 +55,7 @@ async function passThrough(stream: BenchStream): Promise<{ seconds: number; cpuS
   const startMs = performance.now();
   const startCpu = process.cpuUsage();
   sender.send("send");
-  while (acquisition.counts().messages < messages && performance.now() - startMs < TIMEOUT_MS) await sleep(2);
+  while (acquisition.counts().messages < messages && performance.now() - startMs < TIMEOUT_MS) await sleep(10);
   const seconds = (performance.now() - startMs) / 1000;
   const cpu = process.cpuUsage(startCpu);
   const lost = messages - acquisition.counts().messages + acquisition.counts().lostMessages;
