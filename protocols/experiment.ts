@@ -98,7 +98,8 @@ export type ParsedExperiment = { ok: true; experiment: Experiment } | { ok: fals
 /** Parses an experiment file's text. An error names each field, what was expected and what was found. */
 export function parseExperiment(text: string): ParsedExperiment {
   const document = parseDocument(text);
-  if (document.errors.length > 0) return { ok: false, errors: `not YAML: ${document.errors[0].message.split("\n")[0]}` };
+  if (document.errors.length > 0)
+    return { ok: false, errors: `not YAML: ${document.errors[0].message.split("\n")[0]}` };
   const raw: unknown = document.toJS();
   const parsed = experiment.safeParse(raw);
   return parsed.success

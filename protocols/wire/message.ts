@@ -61,5 +61,7 @@ export function unpackAs<T>(
   const v = (raw.value as { v?: unknown } | null)?.v;
   if (typeof v === "number" && v !== version) return reject("version", `expected version ${version}, got ${v}`);
   const parsed = schema.safeParse(raw.value);
-  return parsed.success ? { ok: true, value: parsed.data } : reject("malformed", describeIssues(parsed.error, raw.value));
+  return parsed.success
+    ? { ok: true, value: parsed.data }
+    : reject("malformed", describeIssues(parsed.error, raw.value));
 }

@@ -50,13 +50,29 @@ interface OpenTrial {
   flags: readonly TrialFlag[];
 }
 
+/**
+ * Batches as a list from the newest to the oldest: taking one costs the same however many are kept. What is too old is cut off
+ * once as many have come as were kept, so that a batch costs a constant number of steps on average.
+ */
+interface Retained {
+  newest: Link | null;
+  kept: number;
+  sinceCut: number;
+}
+interface Link {
+  batch: SpikeBatch;
+  /** The stream's time when this batch had come: no older batch holds a later spike. */
+  untilS: number;
+  older: Link | null;
+}
+
 export interface TrialState {
   settings: TrialSettings;
   clock: StreamClock;
   /** The stream's time; −∞ before it is heard. */
   untilS: number;
-  /** Batches that a window may still need, in order of arrival. */
-  recent: readonly SpikeBatch[];
+  /** Batches that a window may still need. */
+  recent: Retained;
   /** Stream time from which everything that arrived is still in `recent`. */
   retainedFromS: number;
   /** Spans of stream time in which messages are missing; the last is open (toS = ∞) until the next batch. */
@@ -73,7 +89,7 @@ export const initTrials = (settings: TrialSettings): TrialState => ({
   settings,
   clock: initStreamClock(),
   untilS: Number.NEGATIVE_INFINITY,
-  recent: [],
+  recent: { newest: null, kept: 0, sinceCut: 0 },
   retainedFromS: Number.NEGATIVE_INFINITY,
   gaps: [],
   open: [],
@@ -135,7 +151,7 @@ function takeBatch(state: TrialState, batch: SpikeBatch): TrialState {
     ...state,
     clock,
     untilS,
-    recent: [...state.recent.filter((b) => b.untilS >= horizonS), batch],
+    recent: retain(state.recent, batch, untilS, horizonS),
     // The first batch that is heard may begin anywhere: nothing before its time can be vouched for.
     retainedFromS: Math.max(horizonS, state.untilS === Number.NEGATIVE_INFINITY ? batch.untilS : state.retainedFromS),
     gaps: state.gaps
@@ -180,11 +196,23 @@ function close(
   };
 }
 
-/** Spikes of each unit with startS ≤ t < endS. A batch whose time ends before the window holds none of them. */
-export function countSpikes(batches: readonly SpikeBatch[], units: number, startS: number, endS: number): Uint32Array {
+function retain({ newest, kept, sinceCut }: Retained, batch: SpikeBatch, untilS: number, horizonS: number): Retained {
+  const link = { batch, untilS, older: newest };
+  if (sinceCut <= kept) return { newest: link, kept, sinceCut: sinceCut + 1 };
+  const young: Link[] = [];
+  for (let at: Link | null = link; at && at.untilS >= horizonS; at = at.older) young.push(at);
+  return {
+    newest: young.reduceRight<Link | null>((older, { batch, untilS }) => ({ batch, untilS, older }), null),
+    kept: young.length,
+    sinceCut: 0,
+  };
+}
+
+/** Spikes of each unit with startS ≤ t < endS. */
+function countSpikes({ newest }: Retained, units: number, startS: number, endS: number): Uint32Array {
   const counts = new Uint32Array(units);
-  for (const { untilS, unit, timeS, count } of batches) {
-    if (untilS < startS) continue;
+  for (let at = newest; at && at.untilS >= startS; at = at.older) {
+    const { unit, timeS, count } = at.batch;
     for (let i = 0; i < timeS.length; i++)
       if (timeS[i] >= startS && timeS[i] < endS) counts[unit[i]] += count ? count[i] : 1;
   }

@@ -1,14 +1,14 @@
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
-import sharp from "sharp";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { packageRoot } from "../../server/package-root.ts";
 import type { DisplayServer } from "../../server/presentation/display-server.ts";
 import { random } from "../../sim/random.ts";
-import { type Box, faceBox } from "../../stimulus-client/layout.ts";
+import { faceBox } from "../../stimulus-client/layout.ts";
 import { nextEvents, randomFace, testServer, welcome } from "../presentation/rig.ts";
 import { launchChromium } from "./chromium.ts";
+import { type At, differing, screenshot } from "./screen.ts";
 
 const viewport = { width: 800, height: 600 };
 const clientFolder = join(packageRoot, "dist", "client");
@@ -35,17 +35,6 @@ async function connectedPage() {
   const { page, errors } = await openPage(server.url);
   const [{ frameMs }] = await connected;
   return { server, events, page, errors, frameMs };
-}
-
-/** The screen as RGB. `LATENTLOOP_SHOTS` keeps the picture in a folder, to be looked at. */
-async function screenshot(page: Page, name: string) {
-  const folder = process.env.LATENTLOOP_SHOTS;
-  const png = await page.screenshot(folder === undefined ? {} : { path: join(folder, `${name}.png`) });
-  const { data, info } = await sharp(png).removeAlpha().raw().toBuffer({ resolveWithObject: true });
-  return {
-    at: (x: number, y: number) => [...data.subarray(3 * (y * info.width + x), 3 * (y * info.width + x) + 3)],
-    info,
-  };
 }
 
 /** Whether letters can be seen in the middle of the screen: words in the page are no words on the screen without a font. */
@@ -80,21 +69,6 @@ async function openCable(target: number) {
     proxy.close();
   });
   return { port: (proxy.address() as AddressInfo).port, pull, plugIn: () => (whole = true) };
-}
-
-type At = Awaited<ReturnType<typeof screenshot>>["at"];
-
-/** Pixels of the screen in `box` that are not the face's pixel enlarged. */
-function differing(at: At, face: ReturnType<typeof randomFace>, box: Box): number {
-  const scale = box.width / face.width;
-  let different = 0;
-  for (let y = 0; y < box.height; y++) {
-    for (let x = 0; x < box.width; x++) {
-      const source = 4 * (Math.floor(y / scale) * face.width + Math.floor(x / scale));
-      if (at(box.x + x, box.y + y).some((value, channel) => value !== face.pixels[source + channel])) different++;
-    }
-  }
-  return different;
 }
 
 const notice = (page: Page) => page.locator("#notice");

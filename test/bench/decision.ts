@@ -1,0 +1,79 @@
+import { createDecider } from "../../server/choice/decider.ts";
+import { readExperiment } from "../../server/session/experiment-file.ts";
+import { deciderSettings } from "../../server/session/settings.ts";
+import { random } from "../../sim/random.ts";
+import { runVirtualSession } from "../../sim/study/virtual.ts";
+import { type Spread, spread } from "./spread.ts";
+
+const experimentFile = "protocols/experiments/one-to-one.yaml";
+
+export interface DecisionBench {
+  units: number;
+  candidates: number;
+  /** One trial learned and one face chosen, milliseconds. */
+  decideMs: Spread;
+  /** Reading every covariance once: the least that a decision of this size can take. */
+  memoryMs: Spread;
+  /** decideMs over memoryMs, medians. */
+  timesMemory: number;
+  /** Median of the last trials over the median of trials around the hundredth. */
+  lateOverEarly: number;
+}
+
+/** Tuning and choice for a population, after `trials` trials. */
+export async function benchDecision(units: number, trials: number): Promise<DecisionBench> {
+  const experiment = await readExperiment(experimentFile);
+  const names = Array.from({ length: units }, (_, i) => `unit-${i}`);
+  const settings = deciderSettings(experiment, names);
+  const root = random(1);
+  const decider = createDecider(settings, root.split("decider"));
+  const counts = root.split("counts");
+  let [face] = decider.decide(null, 1);
+  const { candidates } = face.reason;
+  const times: number[] = [];
+  for (let t = 0; t < trials; t++) {
+    const response = names.map(() => counts.int(5));
+    const start = performance.now();
+    [face] = decider.decide({ latents: face.latents, counts: response }, 1);
+    times.push(performance.now() - start);
+    decider.refine();
+  }
+  const memoryMs = spread(sweepTimes(units, 1 + settings.latents * (1 + settings.smooth.functions)));
+  const late = spread(times.slice(-Math.min(500, trials / 2)));
+  return {
+    units,
+    candidates,
+    decideMs: late,
+    memoryMs,
+    timesMemory: late.p50 / memoryMs.p50,
+    lateOverEarly: late.p50 / spread(times.slice(75, 125)).p50,
+  };
+}
+
+function sweepTimes(units: number, size: number): number[] {
+  const matrix = new Float64Array(units * size * size).fill(1);
+  return Array.from({ length: 30 }, () => {
+    const start = performance.now();
+    let a = 0;
+    let b = 0;
+    let c = 0;
+    let d = 0;
+    for (let i = 0; i + 3 < matrix.length; i += 4) {
+      a += matrix[i];
+      b += matrix[i + 1];
+      c += matrix[i + 2];
+      d += matrix[i + 3];
+    }
+    if (a + b + c + d < 0) throw new Error("unreachable: the sum is used, so that the loop is not left out");
+    return performance.now() - start;
+  });
+}
+
+/** Seconds for a whole session in virtual time. */
+export async function benchVirtualSession(trials: number): Promise<{ trials: number; units: number; seconds: number }> {
+  const experiment = await readExperiment(experimentFile, { trials });
+  runVirtualSession({ ...experiment, trials: 20 }, 1);
+  const start = performance.now();
+  const { units } = runVirtualSession(experiment, 1);
+  return { trials, units: units.length, seconds: (performance.now() - start) / 1000 };
+}
