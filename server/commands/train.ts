@@ -2,7 +2,7 @@ import { basename, resolve } from "node:path";
 import { Command } from "commander";
 import { ConfigurationError } from "../failure.ts";
 import { type BackendName, backendName, backendNames, useBackend } from "../model/backends.ts";
-import { type ModelCard, readModelFolder, writeModelFolder } from "../model/model-folder.ts";
+import { bundledModel, type ModelCard, readModelFolder, writeModelFolder } from "../model/model-folder.ts";
 import { type Architecture, defaultArchitecture } from "../model/network.ts";
 import { measureProbe } from "../model/probe.ts";
 import { type Evaluation, evaluate, reordered } from "../model/training/evaluation.ts";
@@ -15,6 +15,7 @@ import { createProgress } from "./progress.ts";
 interface Options {
   images: string;
   out: string;
+  from?: string;
   latents: number;
   beta: number;
   betaFrom: number;
@@ -37,6 +38,7 @@ export function trainCommand(): Command {
     .description("train a β-VAE on a folder of square images; Ctrl-C leaves a usable model")
     .requiredOption("--images <folder>", "what `faces` wrote, or PNG or JPEG files of one square size")
     .requiredOption("--out <folder>", "where the model folder goes")
+    .option("--from <model>", "a model to go on from, by the same kind of network (default: fresh weights)")
     .option("--latents <n>", "dimensions of the code", numberOption("--latents", { min: 1, max: 512, whole: true }), 12)
     .option("--beta <β>", "weight of the KL term in the end", numberOption("--beta", { min: 0.001, max: 1e4 }), 1)
     .option("--beta-from <β>", "and in the beginning", numberOption("--beta-from", { min: 0.001, max: 1e4 }), 60)
@@ -62,6 +64,13 @@ async function trainModel(options: Options): Promise<void> {
   }
   const factors = await readFactors(options.images);
   const architecture = defaultArchitecture(images.side, options.latents);
+  const from = options.from === undefined ? undefined : await readModelFolder(bundledModel(options.from));
+  if (from !== undefined && JSON.stringify(from.card.architecture) !== JSON.stringify(architecture)) {
+    throw new ConfigurationError(
+      `--from ${options.from}: expected ${architecture.latents} latents and ${images.side} pixels, found ` +
+        `${from.card.architecture.latents} and ${from.card.architecture.side}, or another kind of network`,
+    );
+  }
   const { name: backend, version } = await startBackend(options.backend);
   const { held } = splitImages(images.count, validation, options.seed);
   say(`${images.count - held.length} images to train on, ${held.length} held out; backend ${backend} ${version}`);
@@ -84,6 +93,7 @@ async function trainModel(options: Options): Promise<void> {
       steps: last?.step ?? 0,
       minutes: Math.round(minutes * 10) / 10,
       seed: options.seed,
+      ...(from && { from: from.card.made }),
       data: { count: images.count, heldOut: held.length, recipe: images.manifest ?? null },
     };
     await saveModel(options.out, architecture, weights, evaluation, made, chosen, factors);
@@ -91,15 +101,19 @@ async function trainModel(options: Options): Promise<void> {
     return evaluation;
   };
 
-  const weights = await train(images, { ...options, architecture, validation }, async (report, current) => {
-    last = report;
-    progress.update(report.step, note(report, options.batch, started));
-    if (performance.now() - saved > options.saveEvery * 60_000) {
-      await save(await current(), held.subarray(0, checkpointImages));
-      saved = performance.now();
-    }
-    return interrupted ? "stop" : "go on";
-  });
+  const weights = await train(
+    images,
+    { ...options, architecture, validation, initial: from?.weights },
+    async (report, current) => {
+      last = report;
+      progress.update(report.step, note(report, options.batch, started));
+      if (performance.now() - saved > options.saveEvery * 60_000) {
+        await save(await current(), held.subarray(0, checkpointImages));
+        saved = performance.now();
+      }
+      return interrupted ? "stop" : "go on";
+    },
+  );
   progress.stop();
   const evaluation = await save(weights, held);
   process.removeAllListeners("SIGINT");
@@ -205,7 +219,7 @@ function note({ step, beta, nll, kl }: TrainingReport, batch: number, started: n
 /** What to type to get the same model again; paths are the user's business and left out. */
 function commandLine(o: Options): string {
   return [
-    "latentloop train --images <faces> --out <model>",
+    `latentloop train --images <faces> --out <model>${o.from === undefined ? "" : " --from <model>"}`,
     `--latents ${o.latents} --beta ${o.beta} --beta-from ${o.betaFrom} --steps ${o.steps} --batch ${o.batch}`,
     `--learning-rate ${o.learningRate} --seed ${o.seed}`,
   ].join(" ");

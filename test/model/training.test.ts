@@ -154,6 +154,13 @@ test("training stops when told to and leaves no tensor behind", async () => {
   expect(tf.memory().numTensors).toBe(before);
 });
 
+test("training can go on from a model's weights", async () => {
+  const { weights } = untrained(a, 9);
+  const first = await losses("wasm", 1, { initial: weights });
+  expect(await losses("wasm", 1, { initial: untrained(a, 9).weights })).toEqual(first);
+  expect(await losses("wasm", 1)).not.toEqual(first);
+});
+
 test("a loss that is not finite is told, with what to try", async () => {
   await expect(losses("cpu", 60, { learningRate: 1e30 })).rejects.toThrow(/finite loss.*--learning-rate/);
 });

@@ -17,6 +17,8 @@ export interface TrainingRecipe extends Schedule {
   seed: number;
   /** Part of the images that is kept out of training. */
   validation: number;
+  /** Weights to go on from; drawn from the seed if there are none. */
+  initial?: Weights | undefined;
 }
 
 export interface TrainingReport {
@@ -55,7 +57,7 @@ export async function train(
   const { architecture, batch, steps } = recipe;
   prepare();
   const generator = random(recipe.seed);
-  const initial = initialParameters(architecture, generator);
+  const initial = recipe.initial ?? initialParameters(architecture, generator);
   const variables: Record<string, tf.Variable> = {};
   for (const { name, shape } of parameterShapes(architecture)) {
     variables[name] = tf.tidy(() => tf.variable(tf.tensor(initial[name], shape), true));
