@@ -1,13 +1,21 @@
 import { basename, resolve } from "node:path";
 import { Command } from "commander";
+import { random } from "../../sim/random.ts";
 import { ConfigurationError } from "../failure.ts";
 import { type BackendName, backendName, backendNames, useBackend } from "../model/backends.ts";
-import { bundledModel, type ModelCard, readModelFolder, writeModelFolder } from "../model/model-folder.ts";
+import {
+  bundledModel,
+  type ModelCard,
+  type ModelFolder,
+  readModelFolder,
+  writeModelFolder,
+} from "../model/model-folder.ts";
 import { type Architecture, defaultArchitecture } from "../model/network.ts";
 import { measureProbe } from "../model/probe.ts";
 import { type Evaluation, evaluate, reordered } from "../model/training/evaluation.ts";
 import { readFactors, spearman } from "../model/training/factors.ts";
 import { readImages } from "../model/training/images.ts";
+import { revived } from "../model/training/revival.ts";
 import { splitImages, type TrainingReport, train, type Weights } from "../model/training/trainer.ts";
 import { numberOption } from "./options.ts";
 import { createProgress } from "./progress.ts";
@@ -16,6 +24,7 @@ interface Options {
   images: string;
   out: string;
   from?: string;
+  revive?: boolean;
   latents: number;
   beta: number;
   betaFrom: number;
@@ -39,6 +48,7 @@ export function trainCommand(): Command {
     .requiredOption("--images <folder>", "what `faces` wrote, or PNG or JPEG files of one square size")
     .requiredOption("--out <folder>", "where the model folder goes")
     .option("--from <model>", "a model to go on from, by the same kind of network (default: fresh weights)")
+    .option("--revive", "with --from: draw the weights of unused latents anew")
     .option("--latents <n>", "dimensions of the code", numberOption("--latents", { min: 1, max: 512, whole: true }), 12)
     .option("--beta <β>", "weight of the KL term in the end", numberOption("--beta", { min: 0.001, max: 1e4 }), 1)
     .option("--beta-from <β>", "and in the beginning", numberOption("--beta-from", { min: 0.001, max: 1e4 }), 60)
@@ -71,6 +81,7 @@ async function trainModel(options: Options): Promise<void> {
         `${from.card.architecture.latents} and ${from.card.architecture.side}, or another kind of network`,
     );
   }
+  const initial = from && (options.revive ? withoutDead(from, architecture, options.seed) : from.weights);
   const { name: backend, version } = await startBackend(options.backend);
   const { held } = splitImages(images.count, validation, options.seed);
   say(`${images.count - held.length} images to train on, ${held.length} held out; backend ${backend} ${version}`);
@@ -101,19 +112,15 @@ async function trainModel(options: Options): Promise<void> {
     return evaluation;
   };
 
-  const weights = await train(
-    images,
-    { ...options, architecture, validation, initial: from?.weights },
-    async (report, current) => {
-      last = report;
-      progress.update(report.step, note(report, options.batch, started));
-      if (performance.now() - saved > options.saveEvery * 60_000) {
-        await save(await current(), held.subarray(0, checkpointImages));
-        saved = performance.now();
-      }
-      return interrupted ? "stop" : "go on";
-    },
-  );
+  const weights = await train(images, { ...options, architecture, validation, initial }, async (report, current) => {
+    last = report;
+    progress.update(report.step, note(report, options.batch, started));
+    if (performance.now() - saved > options.saveEvery * 60_000) {
+      await save(await current(), held.subarray(0, checkpointImages));
+      saved = performance.now();
+    }
+    return interrupted ? "stop" : "go on";
+  });
   progress.stop();
   const evaluation = await save(weights, held);
   process.removeAllListeners("SIGINT");
@@ -122,6 +129,11 @@ async function trainModel(options: Options): Promise<void> {
     `${options.out}: ${last?.step} steps, ${active} of ${options.latents} latents active (KL > ${activeNats}), ` +
       `PSNR ${evaluation.psnrDb.toFixed(1)} dB on held-out images`,
   );
+}
+
+function withoutDead({ card, weights }: ModelFolder, architecture: Architecture, seed: number): Weights {
+  const dead = card.latents.each.flatMap(({ klNats }, i) => (klNats < activeNats ? [i] : []));
+  return revived(architecture, weights, dead, random(seed));
 }
 
 async function startBackend(forced?: BackendName): Promise<{ name: BackendName; version: string }> {
@@ -219,7 +231,7 @@ function note({ step, beta, nll, kl }: TrainingReport, batch: number, started: n
 /** What to type to get the same model again; paths are the user's business and left out. */
 function commandLine(o: Options): string {
   return [
-    `latentloop train --images <faces> --out <model>${o.from === undefined ? "" : " --from <model>"}`,
+    `latentloop train --images <faces> --out <model>${o.from === undefined ? "" : ` --from <model>${o.revive ? " --revive" : ""}`}`,
     `--latents ${o.latents} --beta ${o.beta} --beta-from ${o.betaFrom} --steps ${o.steps} --batch ${o.batch}`,
     `--learning-rate ${o.learningRate} --seed ${o.seed}`,
   ].join(" ");

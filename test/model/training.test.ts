@@ -6,6 +6,7 @@ import { evaluate, reordered } from "../../server/model/training/evaluation.ts";
 import { spearman } from "../../server/model/training/factors.ts";
 import type { ImageSet } from "../../server/model/training/images.ts";
 import { bound } from "../../server/model/training/objective.ts";
+import { revived } from "../../server/model/training/revival.ts";
 import { betaAt, learningRateAt } from "../../server/model/training/schedule.ts";
 import { prepare, splitImages, type TrainingRecipe, train } from "../../server/model/training/trainer.ts";
 import { random } from "../../sim/random.ts";
@@ -159,6 +160,24 @@ test("training can go on from a model's weights", async () => {
   const first = await losses("wasm", 1, { initial: weights });
   expect(await losses("wasm", 1, { initial: untrained(a, 9).weights })).toEqual(first);
   expect(await losses("wasm", 1)).not.toEqual(first);
+});
+
+test("reviving gives unused latents weights, and leaves the others theirs", async () => {
+  await useBackend("cpu");
+  const { weights } = untrained(a, 9);
+  const dead = {
+    ...weights,
+    "decoder/hidden/kernel": weights["decoder/hidden/kernel"].map((w, k) => (k < a.hidden ? 0 : w)),
+  };
+  const alive = revived(a, dead, [0], random(3));
+  const [before, after] = [dead["decoder/hidden/kernel"], alive["decoder/hidden/kernel"]];
+  expect(after.subarray(a.hidden)).toEqual(before.subarray(a.hidden));
+  for (const weight of after.subarray(0, a.hidden)) expect(weight).not.toBe(0);
+  const chosen = Uint32Array.of(0, 1, 2);
+  const [old, now] = [await evaluate(a, dead, squares(3), chosen), await evaluate(a, alive, squares(3), chosen)];
+  for (const i of [1, 2]) expect(now.latents[i].klNats).toBeCloseTo(old.latents[i].klNats, 6);
+  // ½ (0.6² − 1 − ln 0.6²), and a little for the means.
+  expect(now.latents[0].klNats).toBeGreaterThan(0.19);
 });
 
 test("a loss that is not finite is told, with what to try", async () => {
