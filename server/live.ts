@@ -46,7 +46,7 @@ export interface LiveOptions {
 /** What is told to whoever watches the terminal. */
 export interface Watcher {
   said(line: string): void;
-  changed(view: SessionView): void;
+  changed(view: SessionView, latentNames: readonly string[]): void;
 }
 
 export interface LiveResult {
@@ -87,6 +87,7 @@ export async function runLive(
       ),
     );
     const { image } = card;
+    const latentNames = card.latents.each.map((latent) => latent.name);
     const { background, faceFraction, photodiode } = experiment.stimulus;
     const display = opened(
       await openDisplayServer({
@@ -149,7 +150,7 @@ export async function runLive(
         },
       };
       const readouts$ = new Subject<SessionView>();
-      readouts$.pipe(auditTime(READOUT_EVERY_MS)).subscribe((latest) => display.send(readoutOf(latest)));
+      readouts$.pipe(auditTime(READOUT_EVERY_MS)).subscribe((latest) => display.send(readoutOf(latest, latentNames)));
       const heartbeat = setInterval(announce, HEARTBEAT_MS);
       disposers.keep(heartbeat, clearInterval);
       announce();
@@ -160,7 +161,7 @@ export async function runLive(
           view = latest;
           if (changed) announce();
           readouts$.next(view);
-          watcher.changed(view);
+          watcher.changed(view, latentNames);
         }),
         takeUntil(broken),
       );
@@ -177,7 +178,7 @@ export async function runLive(
         backend: `${backend.name} ${backend.version}`,
         sessionDir: folder.path,
       });
-      return { summary, latentNames: card.latents.each.map((latent) => latent.name) };
+      return { summary, latentNames };
     } finally {
       await folder.close(summary);
     }

@@ -23,6 +23,6 @@ export function readoutWords({ state, trial, trials, trialsPerMin, bestUnit }: R
   const best =
     bestUnit === null
       ? ""
-      : ` · best known: ${bestUnit.unit}, latent ${bestUnit.latent} (${Math.round(100 * bestUnit.share)} %)`;
+      : ` · best known: ${bestUnit.unit} on ${bestUnit.latent} (${Math.round(100 * bestUnit.share)} %)`;
   return `${states[state]}trial ${trial} of ${trials} · ${trialsPerMin.toFixed(1)} a minute${best}`;
 }

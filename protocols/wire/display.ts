@@ -87,7 +87,8 @@ export const serverMessage = z.discriminatedUnion("op", [
     trial: id,
     trials: id,
     trialsPerMin: z.number(),
-    bestUnit: z.object({ unit: z.string(), latent: id, share: z.number() }).nullable(),
+    /** The unit whose tuning is most concentrated on one latent so far; `latent` is the latent's name. */
+    bestUnit: z.object({ unit: z.string(), latent: z.string(), share: z.number() }).nullable(),
     state: z.enum(["waiting", "running", "paused", "ended"]),
   }),
   z.object({ op: z.literal("ping"), t0ServerMs: ms }),

@@ -163,7 +163,7 @@ function createWatcher(): Watcher & { stop(): void } {
 
   return {
     said: say,
-    changed(latest) {
+    changed(latest, latentNames) {
       if (view?.displayConnected && !latest.displayConnected) say("display lost; waiting for it to come back");
       const first = !view || view.trials.closed === 0;
       view = latest;
@@ -171,7 +171,7 @@ function createWatcher(): Watcher & { stop(): void } {
       if (closed === 0) return;
       const rate = trialsPerMinute(view);
       const eta = rate > 0 ? duration(((planned - closed) * 60) / rate) : "?";
-      const best = view.bestUnit ? `best known: ${view.bestUnit.unit} on z${view.bestUnit.latent}` : "";
+      const best = view.bestUnit ? `best known: ${view.bestUnit.unit} on ${latentNames[view.bestUnit.latent]}` : "";
       if (bar) {
         const figures = { eta, rate: rate.toFixed(0), best };
         if (first) bar.start(planned, closed, figures);

@@ -47,11 +47,11 @@ export const stateEvent = (
   serverMs,
 });
 
-export const readoutOf = (view: SessionView): Readout => ({
+export const readoutOf = (view: SessionView, latentNames: readonly string[]): Readout => ({
   op: "readout",
   trial: view.trials.closed,
   trials: view.trials.planned,
   trialsPerMin: trialsPerMinute(view),
-  bestUnit: view.bestUnit,
+  bestUnit: view.bestUnit && { ...view.bestUnit, latent: latentNames[view.bestUnit.latent] },
   state: view.state,
 });

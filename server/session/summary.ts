@@ -72,9 +72,9 @@ export function summarise(input: SummaryInput): SessionSummary {
       share: shares[bestLatent],
       ...(scores && { truth: pickTruth(scores[u]) }),
     })),
-    tuningCorrelation: score && score.tuningCorrelation,
-    curveError: score && score.curveError,
-    bestLatentCorrect: score && score.bestLatentCorrect,
+    tuningCorrelation: score?.tuningCorrelation ?? null,
+    curveError: score?.curveError ?? null,
+    bestLatentCorrect: score?.bestLatentCorrect ?? null,
     lastSpikeToReadyMs:
       lastSpikeToReadyMs.length > 0
         ? { p50: quantile(lastSpikeToReadyMs, 0.5), p99: quantile(lastSpikeToReadyMs, 0.99) }

@@ -63,7 +63,7 @@ export async function runSimulatedRig(options: SimulatedRigOptions): Promise<Sim
   const fire = async () => {
     await heard;
     const encode = createEncoder(options);
-    for (let block = 1; !over; block++) {
+    while (!over) {
       const untilS = neuralS(serverNow());
       for (const frames of encode(brain.fire(untilS), untilS)) await publisher.send(frames as Buffer[]);
       await new Promise((resolve) => setTimeout(resolve, BLOCK_MS));

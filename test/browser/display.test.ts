@@ -89,7 +89,7 @@ test("S9: every pixel of a face is on the screen exactly as it was sent", async 
     trial: 12,
     trials: 400,
     trialsPerMin: 58.31,
-    bestUnit: { unit: "ch3u1", latent: 4, share: 0.62 },
+    bestUnit: { unit: "ch3u1", latent: "z5", share: 0.62 },
   });
   await showForLong(server, 0, 0);
   const { at, info } = await screenshot(page, "face");
@@ -110,7 +110,7 @@ test("S9: every pixel of a face is on the screen exactly as it was sent", async 
   expect(at(759, 595)).toEqual([128, 128, 128]);
 
   expect(await page.locator("#readout").textContent()).toBe(
-    "trial 12 of 400 · 58.3 a minute · best known: ch3u1, latent 4 (62 %)",
+    "trial 12 of 400 · 58.3 a minute · best known: ch3u1 on z5 (62 %)",
   );
   const hidden = nextEvents(server, "hidden", 1);
   server.send({ op: "clear" });
