@@ -4,7 +4,7 @@ import { type ChoiceSettings, chooseFace, type Objective } from "../../server/ch
 import { createDecider, type DeciderSettings } from "../../server/choice/decider.ts";
 import { computeReach, createReach, createReachKeeper } from "../../server/choice/reach.ts";
 import { createScorer, informationGain, varianceDrop } from "../../server/choice/scores.ts";
-import { applyTarget, createTarget, targetVariance } from "../../server/choice/target.ts";
+import { applyTarget, createTarget, LEVEL_WEIGHT, targetVariance } from "../../server/choice/target.ts";
 import { createBasis, features } from "../../server/tuning/basis.ts";
 import { createPosterior, learnTrial } from "../../server/tuning/posterior.ts";
 import { random } from "../../sim/random.ts";
@@ -50,6 +50,13 @@ describe("C2 variance", () => {
     ),
   ).flat();
   const n = basis.size;
+  // M entry by entry: second moment of the target faces, less what the level does not count.
+  const level = Array.from({ length: n }, (_, i) => rows.reduce((sum, x) => sum + x[i] / rows.length, 0));
+  const moment = level.map((a, i) =>
+    level.map((b, j) => rows.reduce((sum, x) => sum + (x[i] * x[j]) / rows.length, 0) - (1 - LEVEL_WEIGHT) * a * b),
+  );
+  const quadratic = (y: ArrayLike<number>) =>
+    moment.reduce((sum, row, i) => sum + y[i] * row.reduce((s, v, j) => s + v * y[j], 0), 0);
   const c = (posterior: ReturnType<typeof learned>["posterior"], u: number, i: number, j: number) =>
     posterior.covariance[(u * n + i) * n + j];
 
@@ -57,18 +64,11 @@ describe("C2 variance", () => {
     const { posterior } = learned();
     const target = createTarget(basis, grid);
     const y = Float64Array.from({ length: n }, (_, i) => Math.sin(i + 1));
-    const expected = new Float64Array(n);
-    for (const x of rows) {
-      const along = x.reduce((sum, v, i) => sum + v * y[i], 0);
-      for (let i = 0; i < n; i++) expected[i] += (x[i] * along) / rows.length;
-    }
+    const expected = moment.map((row) => row.reduce((sum, v, j) => sum + v * y[j], 0));
     const got = applyTarget(target, y, new Float64Array(n));
     for (let i = 0; i < n; i++) expect(got[i]).toBeCloseTo(expected[i], 12);
-    const trace = rows.reduce(
-      (sum, x) => sum + x.reduce((s, a, i) => s + x.reduce((q, b, j) => q + a * b * c(posterior, 1, i, j), 0), 0),
-      0,
-    );
-    expect(targetVariance(target, posterior, 1)).toBeCloseTo(trace / rows.length, 10);
+    const trace = moment.reduce((sum, row, i) => sum + row.reduce((q, v, j) => q + v * c(posterior, 1, j, i), 0), 0);
+    expect(targetVariance(target, posterior, 1)).toBeCloseTo(trace, 10);
   });
 
   test("what is kept up a trial at a time equals what is computed from scratch", () => {
@@ -98,8 +98,7 @@ describe("C2 variance", () => {
             const s2 = x.reduce((sum, v, i) => sum + v * y[i], 0);
             if (objective === "information") expected += informationGain(m, s2);
             else {
-              const drop = rows.reduce((sum, r) => sum + r.reduce((s, v, i) => s + v * y[i], 0) ** 2, 0) / rows.length;
-              expected += varianceDrop(m, s2, drop) / reach.total[u];
+              expected += varianceDrop(m, s2, quadratic(y)) / reach.total[u];
             }
           }
           expect(scores.moved[d * grid.length + t]).toBeCloseTo(expected, 9);
