@@ -1,6 +1,7 @@
 /** A live session: opens the edges, runs the loop over them, closes them in reverse order. */
-import { auditTime, from, lastValueFrom, type Observable, Subject, takeUntil, tap } from "rxjs";
+import { auditTime, from, lastValueFrom, merge, type Observable, Subject, takeUntil, tap } from "rxjs";
 import type { Experiment } from "../protocols/experiment.ts";
+import { OPERATOR_PATH, type OperatorOp } from "../protocols/wire/operator.ts";
 import { createPopulation } from "../sim/neurons/unit.ts";
 import { random } from "../sim/random.ts";
 import { openAcquisition } from "./acquisition/acquisition.ts";
@@ -12,6 +13,7 @@ import { type Edges, runLoop } from "./loop.ts";
 import type { BackendName } from "./model/backends.ts";
 import { experimentModel } from "./model/experiment-model.ts";
 import { openSynthesis } from "./model/synthesis.ts";
+import { createOperatorDesk } from "./operator/desk.ts";
 import { clientFolder } from "./package-root.ts";
 import { openDisplayServer } from "./presentation/display-server.ts";
 import { Disposers } from "./session/disposers.ts";
@@ -23,8 +25,6 @@ import { type SessionSummary, summarise } from "./session/summary.ts";
 import { type SessionView, waitingView } from "./session/view.ts";
 import { forkHeadlessDisplay, forkSimulatedRig } from "./simulated-edges.ts";
 import { openWorker } from "./worker.ts";
-
-export type Command = "pause" | "resume" | "abort";
 
 export interface LiveOptions {
   /** Path of the experiment file: a model folder is relative to it. */
@@ -63,7 +63,7 @@ export interface LiveResult {
 export async function runLive(
   experiment: Experiment,
   options: LiveOptions,
-  commands$: Observable<Command>,
+  interrupts$: Observable<OperatorOp>,
   watcher: Watcher,
 ): Promise<LiveResult> {
   const disposers = new Disposers();
@@ -89,8 +89,11 @@ export async function runLive(
     const { image } = card;
     const latentNames = card.latents.each.map((latent) => latent.name);
     const { background, faceFraction, photodiode } = experiment.stimulus;
+    let view = waitingView(experiment.trials);
+    const desk = createOperatorDesk(() => view.state);
     const display = opened(
       await openDisplayServer({
+        others: { [OPERATOR_PATH]: desk.attend },
         host: options.host,
         port: options.port,
         clientFolder,
@@ -126,11 +129,11 @@ export async function runLive(
       watcher.said(`backend ${backend.name} ${backend.version}; model ${card.name}, ${card.latents.count} latents`);
       watcher.said(`spikes from ${acquisition.address}; public events on ${events.address}`);
       watcher.said(`session ${folder.path}`);
+      if (options.display === "browser") watcher.said(`display: open ${display.url} in a browser`);
+      else watcher.said(`display: headless, at ${display.url}`);
       if (options.display === "headless") opened(forkHeadlessDisplay(display.socketUrl));
-      else watcher.said(`display: open ${display.url} in a browser`);
 
       const lastSpikeToReadyMs: number[] = [];
-      let view = waitingView(experiment.trials);
       const announce = (ended = false) =>
         events.publish(stateEvent(folder.path, view, ended ? "ended" : view.state, serverNow()));
       const edges: Edges = {
@@ -142,7 +145,7 @@ export async function runLive(
         },
         synthesise: (latents) =>
           from(synthesis.synthesise(latents).then((pixels) => ({ width: image.width, height: image.height, pixels }))),
-        commands$,
+        commands$: merge(interrupts$, desk.commands$),
         told(event) {
           folder.record(event, serverNow());
           for (const told of publicEventOf(event, folder.path, experiment, units)) events.publish(told);

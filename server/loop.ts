@@ -26,6 +26,7 @@ import {
 } from "rxjs";
 import { type Experiment, periodMs } from "../protocols/experiment.ts";
 import type { ServerMessage } from "../protocols/wire/display.ts";
+import type { OperatorOp } from "../protocols/wire/operator.ts";
 import type { AcquisitionEvent } from "./acquisition/spike-batch.ts";
 import type { Choice } from "./choice/choose.ts";
 import type { Lesson } from "./choice/decider.ts";
@@ -50,7 +51,7 @@ export interface Edges {
   };
   /** Latents to a face. */
   synthesise(latents: Float64Array): Observable<Pick<PlannedFace, "width" | "height" | "pixels">>;
-  commands$: Observable<"pause" | "resume" | "abort">;
+  commands$: Observable<OperatorOp>;
   /** Told of everything that happens, in order: the journal and the public events. */
   told(event: SessionEvent): void;
 }

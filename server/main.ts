@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import { displayCommand } from "./commands/display.ts";
 import { facesCommand } from "./commands/faces.ts";
 import { journalCommand } from "./commands/journal.ts";
+import { operatorCommand } from "./commands/operator.ts";
 import { rigCommand } from "./commands/rig.ts";
 import { runCommand } from "./commands/run.ts";
 import { trainCommand } from "./commands/train.ts";
@@ -26,6 +27,7 @@ for (const command of [
   runCommand(),
   rigCommand(),
   displayCommand(),
+  operatorCommand(),
   journalCommand(),
   facesCommand(),
   trainCommand(),

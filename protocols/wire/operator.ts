@@ -1,21 +1,35 @@
-/** Commands of an operator and their answers. Every command is answered: done, or refused with the reason. */
+/**
+ * Commands of an operator and their answers: MessagePack in binary WebSocket frames (SPEC.md, O1 and O2). Every command is
+ * answered: done, or refused with the reason.
+ */
 import { z } from "zod";
 import { sessionStates } from "./events.ts";
+import { type Decoded, pack, unpackAs } from "./message.ts";
 
 export const OPERATOR_VERSION = 1;
+export const OPERATOR_PATH = "/operator";
 
+/** `id` is the operator's own number for the command; the answer carries it back. */
 const base = { v: z.literal(OPERATOR_VERSION), id: z.number().int().nonnegative() };
 
-export const operatorCommand = z.discriminatedUnion("op", [
-  z.object({ ...base, op: z.literal("pause") }),
-  z.object({ ...base, op: z.literal("resume") }),
-  /** Ends the session; what was recorded is kept. */
-  z.object({ ...base, op: z.literal("abort"), why: z.string().default("operator") }),
-]);
+/** pause: no further face once the one on the screen has gone. abort: ends the session; what was recorded is kept. */
+export const operatorOps = ["pause", "resume", "abort"] as const;
+export type OperatorOp = (typeof operatorOps)[number];
+
+const operatorCommand = z.object({ ...base, op: z.enum(operatorOps) });
 export type OperatorCommand = z.infer<typeof operatorCommand>;
 
-export const operatorAnswer = z.discriminatedUnion("op", [
+const operatorAnswer = z.discriminatedUnion("op", [
+  /** `state` is the session's after the command. */
   z.object({ ...base, op: z.literal("done"), state: z.enum(sessionStates) }),
-  z.object({ ...base, op: z.literal("refused"), reason: z.string() }),
+  /** `id` null where the command could not be read. */
+  z.object({ ...base, id: base.id.nullable(), op: z.literal("refused"), reason: z.string() }),
 ]);
 export type OperatorAnswer = z.infer<typeof operatorAnswer>;
+
+export const encodeOperatorCommand = (command: OperatorCommand): Uint8Array => pack(command);
+export const encodeOperatorAnswer = (answer: OperatorAnswer): Uint8Array => pack(answer);
+export const decodeOperatorCommand = (data: Uint8Array): Decoded<OperatorCommand, "malformed" | "version"> =>
+  unpackAs(operatorCommand, OPERATOR_VERSION, data);
+export const decodeOperatorAnswer = (data: Uint8Array): Decoded<OperatorAnswer, "malformed" | "version"> =>
+  unpackAs(operatorAnswer, OPERATOR_VERSION, data);

@@ -3,10 +3,11 @@ import { SingleBar } from "cli-progress";
 import { Command, Option } from "commander";
 import { Subject } from "rxjs";
 import { type Experiment, experiment as experimentSchema } from "../../protocols/experiment.ts";
+import type { OperatorOp } from "../../protocols/wire/operator.ts";
 import { runVirtualSession } from "../../sim/study/virtual.ts";
 import { serverNow } from "../clock.ts";
 import { ConfigurationError } from "../failure.ts";
-import { type LiveOptions, type LiveResult, type Command as OperatorCommand, runLive, type Watcher } from "../live.ts";
+import { type LiveOptions, type LiveResult, runLive, type Watcher } from "../live.ts";
 import { backendNames } from "../model/backends.ts";
 import { experimentModel } from "../model/experiment-model.ts";
 import { type Overrides, readExperiment } from "../session/experiment-file.ts";
@@ -126,8 +127,8 @@ async function runVirtual(experiment: Experiment, file: string, out: string): Pr
 }
 
 /** Ctrl-C ends the session with its summary; a second one does not wait. */
-function interrupts(watcher: Watcher): Subject<OperatorCommand> {
-  const commands$ = new Subject<OperatorCommand>();
+function interrupts(watcher: Watcher): Subject<OperatorOp> {
+  const commands$ = new Subject<OperatorOp>();
   for (const signal of ["SIGINT", "SIGTERM"] as const)
     process.once(signal, () => {
       watcher.said("ending the session; once more to quit without a summary");

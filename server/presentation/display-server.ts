@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { type Observable, Subject } from "rxjs";
-import { WebSocketServer } from "ws";
+import { type WebSocket, WebSocketServer } from "ws";
 import {
   DISPLAY_PATH,
   DISPLAY_VERSION,
@@ -34,6 +34,8 @@ export interface DisplayServerOptions {
   /** The built pages: dist/client. */
   clientFolder: string;
   welcome: Omit<Extract<ServerMessage, { op: "welcome" }>, "op" | "v">;
+  /** Who else is attended at this port, by path: receives each socket that is opened there. */
+  others?: Readonly<Record<string, (socket: WebSocket) => void>>;
 }
 
 export interface DisplayServer {
@@ -55,7 +57,7 @@ const MAX_INCOMING_BYTES = 64 * 1024;
 
 /** Serves the display's page and talks to one display at a time. Throws ConfigurationError where the port is not free. */
 export async function openDisplayServer(options: DisplayServerOptions): Promise<DisplayServer> {
-  const { host, port, clientFolder, welcome } = options;
+  const { host, port, clientFolder, welcome, others = {} } = options;
   const events = new Subject<DisplayEvent>();
   const counts: Record<string, number> = {};
   const emit = (event: DisplayEvent) => {
@@ -68,26 +70,29 @@ export async function openDisplayServer(options: DisplayServerOptions): Promise<
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_INCOMING_BYTES, perMessageDeflate: false });
   let current: DisplayConnection | null = null;
 
+  const attend = (socket: WebSocket) =>
+    attendDisplay(socket, {
+      welcome: { op: "welcome", v: DISPLAY_VERSION, ...welcome },
+      emit,
+      claim(connection) {
+        if (current !== null) return false;
+        current = connection;
+        return true;
+      },
+      leave(connection) {
+        if (current === connection) current = null;
+      },
+    });
+  const attendants = new Map(Object.entries({ ...others, [DISPLAY_PATH]: attend }));
+
   http.on("upgrade", (request, socket, head) => {
-    if (new URL(request.url ?? "/", "http://display").pathname !== DISPLAY_PATH || !sameOrigin(request)) {
+    const attendant = attendants.get(new URL(request.url ?? "/", "http://display").pathname);
+    if (!attendant || !sameOrigin(request)) {
       socket.on("error", () => socket.destroy());
       socket.end("HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n");
       return;
     }
-    sockets.handleUpgrade(request, socket, head, (accepted) => {
-      attendDisplay(accepted, {
-        welcome: { op: "welcome", v: DISPLAY_VERSION, ...welcome },
-        emit,
-        claim(connection) {
-          if (current !== null) return false;
-          current = connection;
-          return true;
-        },
-        leave(connection) {
-          if (current === connection) current = null;
-        },
-      });
-    });
+    sockets.handleUpgrade(request, socket, head, attendant);
   });
 
   const name = { "0.0.0.0": "localhost", "::": "localhost" }[host] ?? (host.includes(":") ? `[${host}]` : host);

@@ -1,4 +1,5 @@
 import type { SessionState } from "../../protocols/wire/events.ts";
+import type { OperatorOp } from "../../protocols/wire/operator.ts";
 import type { AcquisitionEvent } from "../acquisition/spike-batch.ts";
 import type { Choice } from "../choice/choose.ts";
 import type { BestUnit } from "../choice/decider.ts";
@@ -15,7 +16,7 @@ export type SessionEvent =
   | { kind: "trial"; trial: Trial }
   | { kind: "plan"; output: PlanOutput }
   | { kind: "refined"; bestUnit: BestUnit | null }
-  | { kind: "command"; command: "pause" | "resume" | "abort" };
+  | { kind: "command"; command: OperatorOp };
 
 /** What is known of the session at this moment. */
 export interface SessionView {

@@ -65,4 +65,31 @@ describe("a session over real sockets, rig and display in processes of their own
     expect(records.at(-1)).toMatchObject({ kind: "summary" });
     expect(records.filter((r) => r.kind === "trial")).toHaveLength(summary.trials);
   });
+
+  test("O2: an operator pauses, resumes and aborts it from another process", async () => {
+    const session = start("run", experiment, ...headless, "--json");
+    const [, port] = await session.says(/display: headless, at http:\/\/127\.0\.0\.1:(\d+)/);
+    const tell = (op: string) =>
+      start("operator", op, "--url", `ws://127.0.0.1:${port}/operator`).finished.then(
+        ({ stdout, stderr }) => stdout + stderr,
+      );
+    const trialsOnce = () => new Promise((resolve) => setTimeout(resolve, 2500));
+    await trialsOnce();
+    expect(await tell("resume")).toContain("expected a paused session to resume, but it is running");
+    expect(await tell("pause")).toBe("pause: the session is paused\n");
+    await trialsOnce();
+    expect(await tell("resume")).toBe("resume: the session is running\n");
+    await trialsOnce();
+    expect(await tell("abort")).toBe("abort: the session is ended\n");
+    const { code, stdout } = await session.finished;
+    expect(code).toBe(0);
+    const { records } = await readJournal((JSON.parse(stdout) as SessionSummary).sessionDir);
+    const at = (op: string) => records.find((r) => r.kind === "command" && r.command === op)!.serverMs;
+    const onsets = records.flatMap((r) =>
+      r.kind === "presentation" ? (r.onsets as { onsetServerMs: number }[]).map((o) => o.onsetServerMs) : [],
+    );
+    // A face that was asked for before the pause may still come, a period of 250 ms later at most (and two frames).
+    expect(onsets.filter((ms) => ms > at("pause") + 300 && ms < at("resume"))).toEqual([]);
+    expect(onsets.some((ms) => ms > at("resume"))).toBe(true);
+  });
 });

@@ -1,0 +1,42 @@
+import { once } from "node:events";
+import { Argument, Command } from "commander";
+import { WebSocket } from "ws";
+import {
+  decodeOperatorAnswer,
+  encodeOperatorCommand,
+  OPERATOR_VERSION,
+  type OperatorOp,
+  operatorOps,
+} from "../../protocols/wire/operator.ts";
+import { ConfigurationError } from "../failure.ts";
+
+/** `latentloop operator`: one command to a running session. */
+export function operatorCommand(): Command {
+  return new Command("operator")
+    .summary("pause, resume or abort a running session")
+    .description(
+      "Give one command to a running session and print its answer.\n" +
+        "pause: no further face once the one on the screen has gone. abort: ends the session with its summary.",
+    )
+    .addArgument(new Argument("<command>", "what to do").choices([...operatorOps]))
+    .option("--url <url>", "the running session", "ws://127.0.0.1:8470/operator")
+    .action(async (op: OperatorOp, { url }: { url: string }) => {
+      const socket = await connect(url);
+      socket.send(encodeOperatorCommand({ v: OPERATOR_VERSION, id: 0, op }));
+      const [data] = (await once(socket, "message")) as [Buffer];
+      socket.close();
+      const answer = decodeOperatorAnswer(data);
+      if (!answer.ok) throw new Error(`the session's answer can't be read: ${answer.detail}`);
+      if (answer.value.op === "refused") throw new ConfigurationError(answer.value.reason);
+      process.stdout.write(`${op}: the session is ${answer.value.state}\n`);
+    });
+}
+
+async function connect(url: string): Promise<WebSocket> {
+  if (!/^wss?:\/\//.test(url)) throw new ConfigurationError(`--url: expected ws://host:port/operator, got "${url}"`);
+  const socket = new WebSocket(url);
+  await once(socket, "open").catch((error: Error) => {
+    throw new ConfigurationError(`--url ${url}: expected a running session there; ${error.message || "no answer"}`);
+  });
+  return socket;
+}

@@ -1,0 +1,52 @@
+import { once } from "node:events";
+import { expect, test } from "vitest";
+import { WebSocket } from "ws";
+import { pack } from "../../protocols/wire/message.ts";
+import { decodeOperatorAnswer, OPERATOR_PATH, type OperatorAnswer } from "../../protocols/wire/operator.ts";
+import { createOperatorDesk } from "../../server/operator/desk.ts";
+import { testServer } from "../presentation/rig.ts";
+
+/** A desk whose session is paused and resumed as it is told, and an operator at it. */
+async function operator() {
+  let state: "running" | "paused" | "ended" = "running";
+  const desk = createOperatorDesk(() => state);
+  desk.commands$.subscribe((op) => {
+    state = ({ pause: "paused", resume: "running", abort: "ended" } as const)[op];
+  });
+  const { url } = await testServer({ others: { [OPERATOR_PATH]: desk.attend } });
+  const socket = new WebSocket(url.replace("/display", OPERATOR_PATH));
+  await once(socket, "open");
+  return async (message: unknown): Promise<OperatorAnswer> => {
+    socket.send(pack(message));
+    const [data] = (await once(socket, "message")) as [Buffer];
+    const answer = decodeOperatorAnswer(data);
+    if (!answer.ok) throw new Error(answer.detail);
+    return answer.value;
+  };
+}
+
+test("O1: every command is answered, under its own number", async () => {
+  const tell = await operator();
+  expect(await tell({ v: 1, id: 7, op: "pause" })).toEqual({ v: 1, id: 7, op: "done", state: "paused" });
+  expect(await tell({ v: 1, id: 8, op: "pause" })).toEqual({
+    v: 1,
+    id: 8,
+    op: "refused",
+    reason: "expected a running session to pause, but it is paused",
+  });
+  expect(await tell({ v: 1, id: 9, op: "resume" })).toMatchObject({ id: 9, op: "done", state: "running" });
+  expect(await tell({ v: 1, id: 10, op: "abort" })).toMatchObject({ id: 10, op: "done", state: "ended" });
+});
+
+test("O1: a command that can't be read is refused with what was expected", async () => {
+  const tell = await operator();
+  expect(await tell({ v: 1, id: 1, op: "dance" })).toMatchObject({
+    id: null,
+    op: "refused",
+    reason: expect.stringMatching(/op: .*"pause".*found "dance"/),
+  });
+  expect(await tell({ v: 3, id: 1, op: "pause" })).toMatchObject({
+    op: "refused",
+    reason: "expected version 1, got 3",
+  });
+});
