@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
 import { type Observable, Subject } from "rxjs";
 import { type WebSocket, WebSocketServer } from "ws";
 import {
@@ -43,6 +44,7 @@ export interface DisplayServer {
   url: string;
   /** Where a display that is no browser connects. */
   socketUrl: string;
+  /** Hot. Displays are taken from the first subscription on. */
   events$: Observable<DisplayEvent>;
   /** False where there is no display (from before `connected`, or after `lost`): the message is not sent nor kept. */
   send(message: ServerMessage): boolean;
@@ -87,11 +89,9 @@ export async function openDisplayServer(options: DisplayServerOptions): Promise<
 
   http.on("upgrade", (request, socket, head) => {
     const attendant = attendants.get(new URL(request.url ?? "/", "http://display").pathname);
-    if (!attendant || !sameOrigin(request)) {
-      socket.on("error", () => socket.destroy());
-      socket.end("HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n");
-      return;
-    }
+    if (!attendant || !sameOrigin(request)) return turnAway(socket, "403 Forbidden");
+    // A page that was left open comes at once: what it says must not be lost before anyone listens. It tries again.
+    if (attendant === attend && !events.observed) return turnAway(socket, "503 Service Unavailable");
     sockets.handleUpgrade(request, socket, head, attendant);
   });
 
@@ -112,6 +112,11 @@ export async function openDisplayServer(options: DisplayServerOptions): Promise<
       events.complete();
     },
   };
+}
+
+function turnAway(socket: Duplex, status: string): void {
+  socket.on("error", () => socket.destroy());
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
 }
 
 /** A page of another site must not pass for a display; what is no browser sends no origin. */

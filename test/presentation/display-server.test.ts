@@ -1,5 +1,7 @@
+import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
+import { WebSocket } from "ws";
 import { pack } from "../../protocols/wire/message.ts";
 import { serverNow } from "../../server/clock.ts";
 import { ConfigurationError } from "../../server/failure.ts";
@@ -179,4 +181,16 @@ test("dispose says goodbye and frees the port, even under a display that does no
   expect(display.received.at(-1)).toEqual({ op: "bye", message: "the session is over" });
   const again = await testServer({ port: Number(new URL(server.url).port) });
   expect(again.server.url).toBe(server.url);
+});
+
+test("a display that comes before anyone listens is told to come again, and nothing that it says is lost", async () => {
+  const server = await openDisplayServer({ host: "127.0.0.1", port: 0, clientFolder: testFolder(), welcome });
+  onTestFinished(() => server.dispose());
+  const early = new WebSocket(server.socketUrl);
+  const [error] = (await once(early, "error")) as [Error];
+  expect(error.message).toContain("503");
+  server.events$.subscribe();
+  const later = new WebSocket(server.socketUrl);
+  await once(later, "open");
+  later.close();
 });
