@@ -1,15 +1,8 @@
 import { basename, resolve } from "node:path";
 import { Command } from "commander";
-import { random } from "../../sim/random.ts";
 import { ConfigurationError } from "../failure.ts";
 import { type BackendName, backendName, backendNames, useBackend } from "../model/backends.ts";
-import {
-  bundledModel,
-  type ModelCard,
-  type ModelFolder,
-  readModelFolder,
-  writeModelFolder,
-} from "../model/model-folder.ts";
+import { bundledModel, type ModelCard, readModelFolder, writeModelFolder } from "../model/model-folder.ts";
 import { type Architecture, defaultArchitecture } from "../model/network.ts";
 import { measureProbe } from "../model/probe.ts";
 import { type Evaluation, evaluate, reordered } from "../model/training/evaluation.ts";
@@ -48,7 +41,7 @@ export function trainCommand(): Command {
     .requiredOption("--images <folder>", "what `faces` wrote, or PNG or JPEG files of one square size")
     .requiredOption("--out <folder>", "where the model folder goes")
     .option("--from <model>", "a model to go on from, by the same kind of network (default: fresh weights)")
-    .option("--revive", "with --from: draw the weights of unused latents anew")
+    .option("--revive", "with --from: give unused latents what the model leaves unexplained")
     .option("--latents <n>", "dimensions of the code", numberOption("--latents", { min: 1, max: 512, whole: true }), 12)
     .option("--beta <β>", "weight of the KL term in the end", numberOption("--beta", { min: 0.001, max: 1e4 }), 1)
     .option("--beta-from <β>", "and in the beginning", numberOption("--beta-from", { min: 0.001, max: 1e4 }), 60)
@@ -81,9 +74,11 @@ async function trainModel(options: Options): Promise<void> {
         `${from.card.architecture.latents} and ${from.card.architecture.side}, or another kind of network`,
     );
   }
-  const initial = from && (options.revive ? withoutDead(from, architecture, options.seed) : from.weights);
   const { name: backend, version } = await startBackend(options.backend);
-  const { held } = splitImages(images.count, validation, options.seed);
+  const { training, held } = splitImages(images.count, validation, options.seed);
+  const dead = from?.card.latents.each.flatMap(({ klNats }, i) => (klNats < activeNats ? [i] : [])) ?? [];
+  const initial =
+    from && options.revive ? await revived(architecture, from.weights, dead, images, training) : from?.weights;
   say(`${images.count - held.length} images to train on, ${held.length} held out; backend ${backend} ${version}`);
 
   let interrupted = false;
@@ -129,11 +124,6 @@ async function trainModel(options: Options): Promise<void> {
     `${options.out}: ${last?.step} steps, ${active} of ${options.latents} latents active (KL > ${activeNats}), ` +
       `PSNR ${evaluation.psnrDb.toFixed(1)} dB on held-out images`,
   );
-}
-
-function withoutDead({ card, weights }: ModelFolder, architecture: Architecture, seed: number): Weights {
-  const dead = card.latents.each.flatMap(({ klNats }, i) => (klNats < activeNats ? [i] : []));
-  return revived(architecture, weights, dead, random(seed));
 }
 
 async function startBackend(forced?: BackendName): Promise<{ name: BackendName; version: string }> {

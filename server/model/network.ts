@@ -74,18 +74,23 @@ export function encode(
   p: Parameters,
   images: tf.Tensor4D,
 ): { mean: tf.Tensor2D; logVariance: tf.Tensor2D } {
-  let x: tf.Tensor = images;
-  for (const i of a.encoder.keys()) {
-    x = convolution(p, `encoder/conv${i}`, x, 2, "relu");
-  }
-  x = tf.reshape(x, [images.shape[0], -1]);
-  x = dense(p, "encoder/hidden", x, "relu");
+  const x = features(a, p, images);
   const posterior = dense(p, "encoder/posterior", x, "linear");
   return {
     mean: tf.slice(posterior, [0, 0], [-1, a.latents]) as tf.Tensor2D,
     // Far outside these bounds exp overflows; no useful posterior lies there.
     logVariance: tf.clipByValue(tf.slice(posterior, [0, a.latents], [-1, a.latents]), -12, 6) as tf.Tensor2D,
   };
+}
+
+/** What the encoder's last layer sees, [n, hidden]; `images` as for `encode`. */
+export function features(a: Architecture, p: Parameters, images: tf.Tensor4D): tf.Tensor2D {
+  let x: tf.Tensor = images;
+  for (const i of a.encoder.keys()) {
+    x = convolution(p, `encoder/conv${i}`, x, 2, "relu");
+  }
+  x = tf.reshape(x, [images.shape[0], -1]);
+  return dense(p, "encoder/hidden", x, "relu") as tf.Tensor2D;
 }
 
 /** Logits of the image's pixels, [n, side, side, 3], for `latents` [n, latents]; the image is their sigmoid. */

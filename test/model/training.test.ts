@@ -6,7 +6,7 @@ import { evaluate, reordered } from "../../server/model/training/evaluation.ts";
 import { spearman } from "../../server/model/training/factors.ts";
 import type { ImageSet } from "../../server/model/training/images.ts";
 import { bound } from "../../server/model/training/objective.ts";
-import { revived } from "../../server/model/training/revival.ts";
+import { principalComponents, regression, revived } from "../../server/model/training/revival.ts";
 import { betaAt, learningRateAt } from "../../server/model/training/schedule.ts";
 import { prepare, splitImages, type TrainingRecipe, train } from "../../server/model/training/trainer.ts";
 import { random } from "../../sim/random.ts";
@@ -162,22 +162,50 @@ test("training can go on from a model's weights", async () => {
   expect(await losses("wasm", 1)).not.toEqual(first);
 });
 
-test("reviving gives unused latents weights, and leaves the others theirs", async () => {
+test("a revived latent reports what was unexplained, changes no picture, and leaves the others theirs", async () => {
   await useBackend("cpu");
   const { weights } = untrained(a, 9);
-  const dead = {
-    ...weights,
-    "decoder/hidden/kernel": weights["decoder/hidden/kernel"].map((w, k) => (k < a.hidden ? 0 : w)),
-  };
-  const alive = revived(a, dead, [0], random(3));
-  const [before, after] = [dead["decoder/hidden/kernel"], alive["decoder/hidden/kernel"]];
-  expect(after.subarray(a.hidden)).toEqual(before.subarray(a.hidden));
-  for (const weight of after.subarray(0, a.hidden)) expect(weight).not.toBe(0);
-  const chosen = Uint32Array.of(0, 1, 2);
-  const [old, now] = [await evaluate(a, dead, squares(3), chosen), await evaluate(a, alive, squares(3), chosen)];
-  for (const i of [1, 2]) expect(now.latents[i].klNats).toBeCloseTo(old.latents[i].klNats, 6);
-  // ½ (0.6² − 1 − ln 0.6²), and a little for the means.
-  expect(now.latents[0].klNats).toBeGreaterThan(0.19);
+  // A decoder that ignores every latent leaves both factors unexplained.
+  const deaf = { ...weights, "decoder/hidden/kernel": weights["decoder/hidden/kernel"].map(() => 0) };
+  const images = squares(300);
+  const chosen = Uint32Array.from({ length: 300 }, (_, i) => i);
+  const alive = await revived(a, deaf, [0, 2], images, chosen);
+  const [before, after] = [await evaluate(a, deaf, images, chosen), await evaluate(a, alive, images, chosen)];
+  expect(after.psnrDb).toBeCloseTo(before.psnrDb, 6);
+  expect(after.latents[1].klNats).toBeCloseTo(before.latents[1].klNats, 6);
+  // Six random features carry the larger factor at least in part.
+  const ground = Float64Array.from(chosen, (i) => images.pixels[i * 192]);
+  const told = Math.max(
+    ...[0, 2].map((k) =>
+      Math.abs(
+        spearman(
+          ground,
+          after.means.map((m) => m[k]),
+        ),
+      ),
+    ),
+  );
+  expect(told).toBeGreaterThan(0.8);
+});
+
+test("principal components and regression are exact where the answer is known", () => {
+  const draws = random(4);
+  const rows = Array.from({ length: 400 }, () => {
+    const [u, v] = [draws.normal() * 5, draws.normal()];
+    return Float32Array.of(u, v, u);
+  });
+  const [first, second] = principalComponents(rows, 2, random(5));
+  const column = (k: number) => rows.map((row) => row[k]);
+  expect(Math.abs(spearman(first, column(0)))).toBeGreaterThan(0.999);
+  expect(Math.abs(spearman(second, column(1)))).toBeGreaterThan(0.99);
+  const { slope, intercept } = regression(
+    rows,
+    Float64Array.from(rows, (row) => 2 * row[1] + 3),
+  );
+  // A ridge of 1 % of the mean variance (17) shrinks the slope along v, of variance 1, to about 1 / 1.17.
+  expect(slope[1]).toBeGreaterThan(1.6);
+  expect(slope[1]).toBeLessThan(1.8);
+  expect(intercept).toBeCloseTo(3, 0);
 });
 
 test("a loss that is not finite is told, with what to try", async () => {
