@@ -83,14 +83,24 @@ export function encode(
   };
 }
 
-/** What the encoder's last layer sees, [n, hidden]; `images` as for `encode`. */
-export function features(a: Architecture, p: Parameters, images: tf.Tensor4D): tf.Tensor2D {
+/**
+ * What the encoder's last layer sees, [n, hidden]; `images` as for `encode`. `each` hears of every layer's output on the
+ * way, [n, …, units], by the name of its parameters.
+ */
+export function features(
+  a: Architecture,
+  p: Parameters,
+  images: tf.Tensor4D,
+  each?: (layer: string, output: tf.Tensor) => void,
+): tf.Tensor2D {
   let x: tf.Tensor = images;
   for (const i of a.encoder.keys()) {
     x = convolution(p, `encoder/conv${i}`, x, 2, "relu");
+    each?.(`encoder/conv${i}`, x);
   }
-  x = tf.reshape(x, [images.shape[0], -1]);
-  return dense(p, "encoder/hidden", x, "relu") as tf.Tensor2D;
+  x = dense(p, "encoder/hidden", tf.reshape(x, [images.shape[0], -1]), "relu");
+  each?.("encoder/hidden", x);
+  return x as tf.Tensor2D;
 }
 
 /** Logits of the image's pixels, [n, side, side, 3], for `latents` [n, latents]; the image is their sigmoid. */
