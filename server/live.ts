@@ -1,6 +1,6 @@
 /** A live session: opens the edges, runs the loop over them, closes them in reverse order. */
 import { auditTime, from, lastValueFrom, merge, type Observable, Subject, takeUntil, tap } from "rxjs";
-import type { Experiment } from "../protocols/experiment.ts";
+import { type Experiment, periodMs } from "../protocols/experiment.ts";
 import { OPERATOR_PATH, type OperatorOp } from "../protocols/wire/operator.ts";
 import { createPopulation } from "../sim/neurons/unit.ts";
 import { random } from "../sim/random.ts";
@@ -20,6 +20,7 @@ import { Disposers } from "./session/disposers.ts";
 import { openSessionFolder } from "./session/folder.ts";
 import { openPublicEvents } from "./session/public-events.ts";
 import { publicEventOf, readoutOf, stateEvent } from "./session/published.ts";
+import { complaints, initQuiet, stepQuiet } from "./session/quiet.ts";
 import { deciderSettings } from "./session/settings.ts";
 import { type SessionSummary, summarise } from "./session/summary.ts";
 import { type SessionView, waitingView } from "./session/view.ts";
@@ -79,7 +80,7 @@ export async function runLive(
     const units = [...roster.names];
 
     const synthesis = opened(await openSynthesis({ modelFolder, forced: options.backend ?? null }, failed));
-    const { call: decider } = opened(
+    const decider = opened(
       openWorker<Decider>(
         "server/choice/decider-worker.js",
         { settings: deciderSettings(experiment, units), seed: experiment.seed } satisfies DeciderData,
@@ -134,19 +135,21 @@ export async function runLive(
       if (options.display === "headless") opened(forkHeadlessDisplay(display.socketUrl));
 
       const lastSpikeToReadyMs: number[] = [];
+      let quiet = initQuiet(serverNow());
       const announce = (ended = false) =>
         events.publish(stateEvent(folder.path, view, ended ? "ended" : view.state, serverNow()));
       const edges: Edges = {
         acquisition$: acquisition.events$,
         display,
         decider: {
-          decide: (lesson, count) => from(decider.decide(lesson, count)),
-          refine: () => from(decider.refine()),
+          decide: (lesson, count) => from(decider.call("decide", lesson, count)),
+          refine: () => from(decider.call("refine")),
         },
         synthesise: (latents) =>
           from(synthesis.synthesise(latents).then((pixels) => ({ width: image.width, height: image.height, pixels }))),
         commands$: merge(interrupts$, desk.commands$),
         told(event) {
+          quiet = stepQuiet(quiet, event, serverNow());
           folder.record(event, serverNow());
           for (const told of publicEventOf(event, folder.path, experiment, units)) events.publish(told);
           if (event.kind === "plan") lastSpikeToReadyMs.push(...event.output.lastSpikeToReadyMs);
@@ -155,7 +158,10 @@ export async function runLive(
       const readouts$ = new Subject<SessionView>();
       readouts$.pipe(auditTime(READOUT_EVERY_MS)).subscribe((latest) => display.send(readoutOf(latest, latentNames)));
       const heartbeat = setInterval(announce, HEARTBEAT_MS);
-      disposers.keep(heartbeat, clearInterval);
+      const complaining = setInterval(() => {
+        const missing = complaints(quiet, view, periodMs(experiment.stimulus), serverNow());
+        if (missing.length > 0) watcher.said(`waiting: ${missing.join("; ")}`);
+      }, COMPLAIN_EVERY_MS);
       announce();
 
       const loop$ = runLoop(experiment, units, edges).pipe(
@@ -168,14 +174,22 @@ export async function runLive(
         }),
         takeUntil(broken),
       );
-      await lastValueFrom(loop$, { defaultValue: view });
-      announce(true);
+      try {
+        await lastValueFrom(loop$, { defaultValue: view });
+      } finally {
+        clearInterval(heartbeat);
+        clearInterval(complaining);
+        announce(true);
+        // What acquisition still holds back belongs to the journal too.
+        acquisition.events$.subscribe((event) => folder.record({ kind: "acquisition", event }, serverNow()));
+        acquisition.dispose();
+      }
       summary = summarise({
         experiment: { name: experiment.name, objective: experiment.choice.objective },
         seed: experiment.seed,
         view,
         counts: acquisition.counts(),
-        reports: await decider.report(),
+        reports: await decider.call("report"),
         truth,
         lastSpikeToReadyMs,
         backend: `${backend.name} ${backend.version}`,
@@ -192,6 +206,7 @@ export async function runLive(
 
 /** A subscriber that comes late learns of the session within this time. */
 const HEARTBEAT_MS = 1000;
+const COMPLAIN_EVERY_MS = 5000;
 const READOUT_EVERY_MS = 250;
 
 function simulatedUnits(experiment: Experiment) {

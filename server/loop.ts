@@ -71,6 +71,7 @@ export function runLoop(experiment: Experiment, units: readonly string[], edges:
       share(),
     );
     const onsets$ = new Subject<TrialInput>();
+    const learned$ = new Subject<"all">();
     const displayLost$ = display.events$.pipe(
       filter((event) => event.type === "lost"),
       map((): TrialInput => ({ type: "displayLost" })),
@@ -94,6 +95,7 @@ export function runLoop(experiment: Experiment, units: readonly string[], edges:
       concatMap(({ choice, face, answersMs }) =>
         edges.synthesise(choice.latents).pipe(map((image): PlannedFace => ({ face, choice, answersMs, ...image }))),
       ),
+      tap({ complete: () => learned$.next("all") }),
     );
     function decide(trial: Trial | null) {
       const first = trial ? ahead + trial.trial : 0;
@@ -144,10 +146,8 @@ export function runLoop(experiment: Experiment, units: readonly string[], edges:
       ignoreElements(),
     );
 
-    const over$ = merge(
-      trials$.pipe(filter((trial) => trial.trial + 1 >= experiment.trials)),
-      commands$.pipe(filter((command) => command === "abort")),
-    );
+    // Over when the last trial has been learned from, or at once where the operator says so.
+    const over$ = merge(learned$, commands$.pipe(filter((command) => command === "abort")));
     return merge(tell$, plan$).pipe(
       takeUntil(over$),
       scan((view, event: SessionEvent) => stepView(view, event), waitingView(experiment.trials)),

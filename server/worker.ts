@@ -1,28 +1,35 @@
 import { parentPort, Worker, workerData } from "node:worker_threads";
-import { expose, type Remote, transfer, wrap } from "comlink";
+import { expose, transfer, wrap } from "comlink";
 import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
 import { compiledModule } from "./package-root.ts";
 
 export interface WorkerHandle<Api> {
-  /** The worker's functions, each answering with a promise; calls are served in order. */
-  call: Remote<Api>;
+  /** Calls one of the worker's functions; calls are served in order. Rejects if the worker dies. */
+  call<Name extends keyof Api>(name: Name, ...args: Parameters<Method<Api[Name]>>): Promise<Answer<Api[Name]>>;
   dispose(): Promise<void>;
 }
+
+type Method<F> = F extends (...args: infer A) => infer R ? (...args: A) => R : never;
+type Answer<F> = Awaited<ReturnType<Method<F>>>;
 
 /**
  * Starts a worker thread from a compiled module (path below dist/) that calls `serve`.
  *
- * @param failed called once if the worker dies: calls that are under way are then never answered
+ * @param failed called once if the worker dies
  */
 export function openWorker<Api>(module: string, data: unknown, failed: (error: Error) => void): WorkerHandle<Api> {
   const worker = new Worker(compiledModule(module), { workerData: data });
+  const remote = wrap<Record<string, (...args: unknown[]) => unknown>>(nodeEndpoint(worker));
   let disposed = false;
-  worker.on("error", failed);
-  worker.on("exit", (code) => {
-    if (!disposed && code !== 0) failed(new Error(`${module} ended with code ${code}`));
+  const died = new Promise<never>((_, reject) => {
+    worker.once("error", reject);
+    worker.once("exit", (code) => reject(new Error(`${module} ended with code ${code}`)));
+  });
+  died.catch((error) => {
+    if (!disposed) failed(error);
   });
   return {
-    call: wrap<Api>(nodeEndpoint(worker)),
+    call: (name, ...args) => Promise.race([remote[name as string](...args), died]) as Promise<Answer<Api[typeof name]>>,
     async dispose() {
       disposed = true;
       await worker.terminate();

@@ -16,6 +16,7 @@ export interface Running {
   /** Resolves with the first match on stderr. */
   says(pattern: RegExp): Promise<RegExpMatchArray>;
   signal(name: NodeJS.Signals): void;
+  pid: number | undefined;
   finished: Promise<Finished>;
 }
 
@@ -53,6 +54,7 @@ export function start(...args: string[]): Running {
         }),
       ]),
     signal: (name) => void child.kill(name),
+    pid: child.pid,
     finished,
   };
 }

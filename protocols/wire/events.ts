@@ -45,7 +45,9 @@ export const publicEvent = z.discriminatedUnion("type", [
     trial: index,
     presentation: index,
     latents: z.array(z.number()),
-    window: z.object({ stream: z.string(), startS: z.number(), endS: z.number() }),
+    stream: z.string(),
+    /** Null where the sender restarted before the onset could be placed on its clock. */
+    window: z.object({ startS: z.number(), endS: z.number(), uncertaintyMs: z.number() }).nullable(),
     units: z.array(z.string()),
     counts: z.array(index),
     flags: z.array(z.enum(trialFlags)),

@@ -46,7 +46,8 @@ function describeIssue(issue: z.core.$ZodIssue, input: unknown): string {
 function describe(value: unknown): string {
   if (value === undefined) return "nothing";
   if (ArrayBuffer.isView(value)) return `${value.byteLength} bytes`;
-  const text = typeof value === "bigint" ? `${value}` : JSON.stringify(value);
+  // A map or list from the wire may hold what JSON has no words for.
+  const text = JSON.stringify(value, (_, item) => (typeof item === "bigint" ? `${item}` : item)) ?? String(value);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 

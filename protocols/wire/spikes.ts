@@ -70,7 +70,10 @@ function decodeCounts({ dtype, ...wire }: WireCounts): Decoded<CountsMessage, Sp
       `counts: expected whole bins of ${rowBytes} bytes (${wire.units.length} units of ${dtype}), got ${wire.counts.byteLength} bytes`,
     );
   const counts = dtype === "u16" ? elements(Uint16Array, wire.counts) : elements(Uint32Array, wire.counts);
-  return { ok: true, value: { ...wire, counts } };
+  const value = { ...wire, counts };
+  if (!Number.isFinite(messageUntilS(value)))
+    return reject("non-finite", `t0S + bins · binS: expected a finite time in seconds, got ${messageUntilS(value)}`);
+  return { ok: true, value };
 }
 
 function decodeSpikes(wire: WireSpikes): Decoded<SpikesMessage, SpikeRejectReason> {

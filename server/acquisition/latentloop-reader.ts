@@ -73,7 +73,16 @@ export function createLatentloopReader(options: ReaderOptions): FrameReader {
       if (timeS[i] < watermarkS) ledger.counts.lateSpikes += spikes;
     }
     watermarkS = Math.max(watermarkS, messageUntilS(message));
-    told.push({ type: "batch", stream: message.stream, untilS: watermarkS, unit, timeS, count, arrivedMs });
+    told.push({
+      type: "batch",
+      stream: message.stream,
+      untilS: watermarkS,
+      reachedS: watermarkS,
+      unit,
+      timeS,
+      count,
+      arrivedMs,
+    });
     return told;
   }
 

@@ -94,15 +94,15 @@ export function createOpenEphysReader(options: ReaderOptions): FrameReader {
     // Each selected channel sends the same block: the first one closes it.
     if (endS <= dataUntilS) return;
     dataUntilS = endS;
-    closeBatch(endS - DETECTOR_LAG_SAMPLES / sampleRate, arrivedMs, told);
+    closeBatch(endS - DETECTOR_LAG_SAMPLES / sampleRate, endS, arrivedMs, told);
   }
 
   function takeEvent(message: OpenEphysSpike | OpenEphysEvent, arrivedMs: number, told: AcquisitionEvent[]): void {
     if (sampleRate !== null) {
       const timeS = deliver(message, sampleRate, arrivedMs, told);
-      const reachedS = timeS - BLOCK_LAG_S;
-      if (timeS > dataUntilS + DATA_CEASED_S && reachedS >= watermarkS + MIN_STEP_S)
-        closeBatch(reachedS, arrivedMs, told);
+      const untilS = timeS - BLOCK_LAG_S;
+      if (timeS > dataUntilS + DATA_CEASED_S && untilS >= watermarkS + MIN_STEP_S)
+        closeBatch(untilS, timeS, arrivedMs, told);
     } else if (waiting.length < MAX_WAITING) waiting.push(message);
     else {
       const detail = `expected a data message with the sample rate, none has come: select a channel in the ZMQ Interface or give the sample rate`;
@@ -143,13 +143,22 @@ export function createOpenEphysReader(options: ReaderOptions): FrameReader {
     return timeS;
   }
 
-  function closeBatch(untilS: number, arrivedMs: number, told: AcquisitionEvent[]): void {
+  function closeBatch(untilS: number, reachedS: number, arrivedMs: number, told: AcquisitionEvent[]): void {
     watermarkS = Math.max(watermarkS, untilS);
     const unit = Uint16Array.from(units);
     const timeS = Float64Array.from(timesS);
     units = [];
     timesS = [];
-    told.push({ type: "batch", stream: stream ?? "", untilS: watermarkS, unit, timeS, count: null, arrivedMs });
+    told.push({
+      type: "batch",
+      stream: stream ?? "",
+      untilS: watermarkS,
+      reachedS,
+      unit,
+      timeS,
+      count: null,
+      arrivedMs,
+    });
   }
 
   function flush(arrivedMs: number): AcquisitionEvent[] {
@@ -159,7 +168,7 @@ export function createOpenEphysReader(options: ReaderOptions): FrameReader {
       told.push(ledger.rejected(reject("sample-rate", detail), arrivedMs, waiting.length));
       waiting = [];
     }
-    if (units.length > 0) closeBatch(watermarkS, arrivedMs, told);
+    if (units.length > 0) closeBatch(watermarkS, watermarkS, arrivedMs, told);
     return told;
   }
 

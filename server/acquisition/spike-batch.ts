@@ -9,6 +9,8 @@ export interface SpikeBatch {
    * order after a gap (they are counted as `lateSpikes`). Spikes of this batch may lie after it.
    */
   untilS: number;
+  /** How far the stream had come when the message was sent, as far as it tells: what `arrivedMs` is to be compared with. */
+  reachedS: number;
   unit: Uint16Array;
   timeS: Float64Array;
   /** Spikes per entry; null where each entry is one spike. */

@@ -23,7 +23,12 @@ export function operatorCommand(): Command {
     .action(async (op: OperatorOp, { url }: { url: string }) => {
       const socket = await connect(url);
       socket.send(encodeOperatorCommand({ v: OPERATOR_VERSION, id: 0, op }));
-      const [data] = (await once(socket, "message")) as [Buffer];
+      const [data] = (await Promise.race([
+        once(socket, "message"),
+        once(socket, "close").then(() => {
+          throw new Error("the session ended before it answered");
+        }),
+      ])) as [Buffer];
       socket.close();
       const answer = decodeOperatorAnswer(data);
       if (!answer.ok) throw new Error(`the session's answer can't be read: ${answer.detail}`);

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { SingleBar } from "cli-progress";
 import { Command, Option } from "commander";
-import { Subject } from "rxjs";
+import { type Observable, ReplaySubject } from "rxjs";
 import { type Experiment, experiment as experimentSchema } from "../../protocols/experiment.ts";
 import type { OperatorOp } from "../../protocols/wire/operator.ts";
 import { runVirtualSession } from "../../sim/study/virtual.ts";
@@ -89,10 +89,15 @@ Exit code: 0 ended or aborted; 1 something broke (the journal is intact); 2 some
     .action(async (file: string, options: RunOptions) => {
       const experiment = await readExperiment(file, options);
       const watcher = createWatcher();
-      const { summary, latentNames } = options.virtual
-        ? await runVirtual(experiment, file, options.out)
-        : await runLive(experiment, { ...options, experimentFile: resolve(file) }, interrupts(watcher), watcher);
-      watcher.stop();
+      let result: LiveResult;
+      try {
+        result = options.virtual
+          ? await runVirtual(experiment, file, options.out)
+          : await runLive(experiment, { ...options, experimentFile: resolve(file) }, interrupts(watcher), watcher);
+      } finally {
+        watcher.stop();
+      }
+      const { summary, latentNames } = result;
       process.stderr.write(describeSummary(summary, latentNames));
       if (options.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
     });
@@ -127,8 +132,9 @@ async function runVirtual(experiment: Experiment, file: string, out: string): Pr
 }
 
 /** Ctrl-C ends the session with its summary; a second one does not wait. */
-function interrupts(watcher: Watcher): Subject<OperatorOp> {
-  const commands$ = new Subject<OperatorOp>();
+function interrupts(watcher: Watcher): Observable<OperatorOp> {
+  // Kept until the loop listens: an interrupt while the session is being opened must not be lost.
+  const commands$ = new ReplaySubject<OperatorOp>(1);
   for (const signal of ["SIGINT", "SIGTERM"] as const)
     process.once(signal, () => {
       watcher.said("ending the session; once more to quit without a summary");
@@ -138,8 +144,6 @@ function interrupts(watcher: Watcher): Subject<OperatorOp> {
   return commands$;
 }
 
-/** How long nothing may happen before it is said what is missing. */
-const PATIENCE_MS = 5000;
 const LOG_EVERY_MS = 10_000;
 
 /** Progress on stderr: a bar with the time to go on a terminal, a line now and then elsewhere. */
@@ -155,17 +159,10 @@ function createWatcher(): Watcher & { stop(): void } {
   let loggedMs = serverNow();
   const say = (line: string) => process.stderr.write(`${line}\n`);
 
-  const remind = setInterval(() => {
-    if (view?.state !== "waiting") return;
-    if (!view.displayConnected) say("waiting for a display");
-    if (!view.spikesHeard) say("waiting for spikes: nothing heard from the rig yet");
-  }, PATIENCE_MS);
-  remind.unref();
-
   return {
     said: say,
     changed(latest, latentNames) {
-      if (view?.displayConnected && !latest.displayConnected) say("display lost; waiting for it to come back");
+      if (view?.displayConnected && !latest.displayConnected) say("display lost");
       const first = !view || view.trials.closed === 0;
       view = latest;
       const { closed, planned } = view.trials;
@@ -183,7 +180,6 @@ function createWatcher(): Watcher & { stop(): void } {
       }
     },
     stop() {
-      clearInterval(remind);
       bar?.stop();
     },
   };

@@ -41,7 +41,10 @@ export function trainCommand(): Command {
     .requiredOption("--images <folder>", "what `faces` wrote, or PNG or JPEG files of one square size")
     .requiredOption("--out <folder>", "where the model folder goes")
     .option("--from <model>", "a model to go on from, by the same kind of network (default: fresh weights)")
-    .option("--revive", "with --from: give unused latents what the model leaves unexplained")
+    .option(
+      "--revive",
+      "with --from: give unused latents what the model leaves unexplained (begin with a --beta-from near 0)",
+    )
     .option("--latents <n>", "dimensions of the code", numberOption("--latents", { min: 1, max: 512, whole: true }), 12)
     .option("--beta <β>", "weight of the KL term in the end", numberOption("--beta", { min: 0.001, max: 1e4 }), 1)
     .option("--beta-from <β>", "and in the beginning", numberOption("--beta-from", { min: 0.001, max: 1e4 }), 60)

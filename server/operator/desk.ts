@@ -12,8 +12,8 @@ import {
 /** Where operators' commands come in. Any number of operators; each is answered, and all steer the same session. */
 export interface OperatorDesk {
   commands$: Observable<OperatorOp>;
-  /** Listens to an operator's socket until it closes. */
-  attend(socket: WebSocket): void;
+  /** Listens to an operator's socket until it closes; `from` is its address, and only this machine's are let in. */
+  attend(socket: WebSocket, from: string): void;
 }
 
 /** `state` gives the session's state at this moment. */
@@ -32,12 +32,21 @@ export function createOperatorDesk(state: () => SessionState): OperatorDesk {
 
   return {
     commands$: commands.asObservable(),
-    attend(socket) {
+    attend(socket, from) {
+      if (!isLoopback(from)) return refuse(socket, "expected an operator on the server's own machine");
+      if (!commands.observed) return refuse(socket, "expected a session that has begun; try again in a moment");
       socket.on("message", (data: Buffer) => socket.send(encodeOperatorAnswer(answer(data))));
       socket.on("error", () => socket.terminate());
     },
   };
 }
+
+function refuse(socket: WebSocket, reason: string): void {
+  socket.send(encodeOperatorAnswer({ v: OPERATOR_VERSION, id: null, op: "refused", reason }));
+  socket.close();
+}
+
+const isLoopback = (address: string): boolean => /^(::ffff:)?127\.|^::1$/.test(address);
 
 function refusal(op: OperatorOp, state: SessionState): string | null {
   if (op === "pause" && state !== "running") return `expected a running session to pause, but it is ${state}`;

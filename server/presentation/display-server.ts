@@ -28,6 +28,8 @@ export type DisplayEvent = Stamped<
   | ({ type: "cancelled" } & Body<"cancelled">)
 >;
 
+type Attendant = (socket: WebSocket, from: string) => void;
+
 export interface DisplayServerOptions {
   host: string;
   /** 0: any free port. */
@@ -35,8 +37,8 @@ export interface DisplayServerOptions {
   /** The built pages: dist/client. */
   clientFolder: string;
   welcome: Omit<Extract<ServerMessage, { op: "welcome" }>, "op" | "v">;
-  /** Who else is attended at this port, by path: receives each socket that is opened there. */
-  others?: Readonly<Record<string, (socket: WebSocket) => void>>;
+  /** Who else is attended at this port, by path: receives each socket that is opened there, and the address it comes from. */
+  others?: Readonly<Record<string, Attendant>>;
 }
 
 export interface DisplayServer {
@@ -85,14 +87,14 @@ export async function openDisplayServer(options: DisplayServerOptions): Promise<
         if (current === connection) current = null;
       },
     });
-  const attendants = new Map(Object.entries({ ...others, [DISPLAY_PATH]: attend }));
+  const attendants = new Map<string, Attendant>(Object.entries({ ...others, [DISPLAY_PATH]: attend }));
 
   http.on("upgrade", (request, socket, head) => {
-    const attendant = attendants.get(new URL(request.url ?? "/", "http://display").pathname);
+    const attendant = attendants.get(request.url?.split("?")[0] ?? "");
     if (!attendant || !sameOrigin(request)) return turnAway(socket, "403 Forbidden");
     // A page that was left open comes at once: what it says must not be lost before anyone listens. It tries again.
     if (attendant === attend && !events.observed) return turnAway(socket, "503 Service Unavailable");
-    sockets.handleUpgrade(request, socket, head, attendant);
+    sockets.handleUpgrade(request, socket, head, (accepted) => attendant(accepted, request.socket.remoteAddress ?? ""));
   });
 
   const name = { "0.0.0.0": "localhost", "::": "localhost" }[host] ?? (host.includes(":") ? `[${host}]` : host);

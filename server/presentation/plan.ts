@@ -81,6 +81,9 @@ const faceMessage = ({ face, width, height, pixels }: PlannedFace): ServerMessag
   pixels,
 });
 
+/** A face that had to wait for a display says nothing about how quick the loop is. */
+const untimed = (face: PlannedFace): PlannedFace => ({ ...face, answersMs: null });
+
 /** One input to the plan of what is shown when (SPEC.md, rules S). */
 export function stepPlan(state: PlanState, input: PlanInput): [PlanState, PlanOutput] {
   const output = nothing();
@@ -90,7 +93,8 @@ export function stepPlan(state: PlanState, input: PlanInput): [PlanState, PlanOu
 function take(state: PlanState, input: PlanInput, output: PlanOutput): PlanState {
   switch (input.type) {
     case "face":
-      if (state.connected) output.messages.push(faceMessage(input));
+      if (!state.connected) return { ...state, queue: [...state.queue, untimed(input)] };
+      output.messages.push(faceMessage(input));
       return { ...state, queue: [...state.queue, input] };
     case "connected":
       output.messages.push(...state.queue.map(faceMessage));
@@ -102,7 +106,13 @@ function take(state: PlanState, input: PlanInput, output: PlanOutput): PlanState
     case "hidden":
       return state;
     case "lost":
-      return { ...giveUp(state, output), connected: false, onScreen: null, ready: new Set() };
+      return {
+        ...giveUp(state, output),
+        queue: state.queue.map(untimed),
+        connected: false,
+        onScreen: null,
+        ready: new Set(),
+      };
     case "streaming":
       return { ...state, streaming: true };
     case "pause":

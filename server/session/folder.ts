@@ -15,7 +15,7 @@ export interface SessionFolder {
   /** Journals an event of the loop. `serverMs` is when it happened. */
   record(event: SessionEvent, serverMs: number): void;
   note(kind: string, serverMs: number, fields: object): void;
-  /** Writes the summary, then closes the journal. */
+  /** Journals the summary, closes the journal, then writes summary.json. */
   close(summary: SessionSummary | null): Promise<void>;
 }
 
@@ -49,11 +49,9 @@ export async function openSessionFolder(
     },
     note: (kind, serverMs, fields) => journal.write(kind, serverMs, fields),
     async close(summary) {
-      if (summary) {
-        journal.write("summary", serverNow(), { summary });
-        await writeFile(join(path, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
-      }
+      if (summary) journal.write("summary", serverNow(), { summary });
       await journal.close();
+      if (summary) await writeFile(join(path, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
     },
   };
 }

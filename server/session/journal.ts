@@ -19,7 +19,7 @@ export type JournalRecord = { n: number; serverMs: number; kind: string } & Reco
 
 export interface Journal {
   folder: string;
-  /** Takes a record; it is on its way to the file at once and in the order of the calls. */
+  /** Takes a record; it is on its way to the file at once and in the order of the calls. Ignored after a failure. */
   write(kind: string, serverMs: number, fields: object): void;
   /** All that was taken is on the disk and the file is closed. Throws if any write failed. */
   close(): Promise<void>;
@@ -55,38 +55,56 @@ export async function createJournal(folder: string, failed: (error: Error) => vo
   let writing: Promise<void> | null = null;
   let failure: Error | null = null;
   let n = 0;
-
-  let syncedMs = 0;
+  let unsynced = false;
 
   /** Writes whatever has gathered while the last write was under way. */
   async function drain(): Promise<void> {
-    while (pending.length > 0 && !failure) {
-      const frames = pending;
+    try {
+      while (pending.length > 0) {
+        const bytes = Buffer.concat(pending);
+        pending = [];
+        await writeWhole(file, bytes);
+        unsynced = true;
+      }
+    } catch (error) {
+      failure = error as Error;
       pending = [];
-      await file.writev(frames);
-      if (performance.now() - syncedMs < SYNC_EVERY_MS) continue;
-      await file.datasync();
-      syncedMs = performance.now();
+      failed(failure);
+    } finally {
+      writing = null;
     }
-    writing = null;
   }
+  const sync = async () => {
+    if (!unsynced) return;
+    unsynced = false;
+    await file.datasync();
+  };
+  // A sync that fails shows in the next write or in close.
+  const syncing = setInterval(() => void sync().catch(() => {}), SYNC_EVERY_MS);
 
   return {
     folder,
     write(kind, serverMs, fields) {
+      if (failure) return;
       pending.push(frameRecord(pack({ n: n++, serverMs, kind, ...fields })));
-      writing ??= drain().catch((error: Error) => {
-        if (!failure) failed(error);
-        failure = error;
-      });
+      writing ??= drain();
     },
     async close() {
-      while (writing) await writing;
-      await file.datasync();
-      await file.close();
-      if (failure) throw failure;
+      clearInterval(syncing);
+      try {
+        await writing;
+        if (failure) throw failure;
+        await file.datasync();
+      } finally {
+        await file.close();
+      }
     },
   };
+}
+
+/** A write may take fewer bytes than it was given; the rest must follow before anything else. */
+async function writeWhole(file: FileHandle, bytes: Buffer): Promise<void> {
+  for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten;
 }
 
 /** Where a journal stops being readable, and why. */

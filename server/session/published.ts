@@ -12,11 +12,8 @@ export function publicEventOf(
 ): PublicEvent[] {
   const base = { v: EVENTS_VERSION, session } as const;
   if (event.kind === "trial") {
-    const { trial, presentation, latents, stream, startS, endS, counts, flags } = event.trial;
-    const window = { stream, startS, endS };
-    return [
-      { ...base, type: "trial", trial, presentation, latents: [...latents], window, units, counts: [...counts], flags },
-    ];
+    const { face: _, closedMs: __, latents, counts, ...trial } = event.trial;
+    return [{ ...base, type: "trial", ...trial, latents: [...latents], units, counts: [...counts] }];
   }
   if (event.kind !== "plan") return [];
   return event.output.onsets.map((onset) => ({

@@ -14,6 +14,13 @@ export interface Onset {
   lateFrames: number;
 }
 
+/** [startS, endS) on the stream's clock, right to within `uncertaintyMs`. */
+export interface ResponseWindow {
+  startS: number;
+  endS: number;
+  uncertaintyMs: number;
+}
+
 /** A presentation with its response. */
 export interface Trial {
   trial: number;
@@ -21,10 +28,8 @@ export interface Trial {
   face: number;
   latents: Float64Array;
   stream: string;
-  /** Response window [startS, endS) on the stream's clock. */
-  startS: number;
-  endS: number;
-  uncertaintyMs: number;
+  /** Response window on the stream's clock; null where the sender restarted before the onset could be placed. */
+  window: ResponseWindow | null;
   /** Spikes in the window, one entry a unit. */
   counts: Uint32Array;
   flags: TrialFlag[];
@@ -46,7 +51,7 @@ export type TrialInput =
 
 interface OpenTrial {
   onset: Onset;
-  window: { startS: number; endS: number; uncertaintyMs: number } | null;
+  window: ResponseWindow | null;
   flags: readonly TrialFlag[];
 }
 
@@ -61,8 +66,8 @@ interface Retained {
 }
 interface Link {
   batch: SpikeBatch;
-  /** The stream's time when this batch had come: no older batch holds a later spike. */
-  untilS: number;
+  /** No spike of this batch or an older one is later; a batch may hold spikes beyond its `untilS`. */
+  latestS: number;
   older: Link | null;
 }
 
@@ -113,7 +118,10 @@ export function stepTrials(state: TrialState, input: TrialInput): [TrialState, T
     case "displayLost":
       return [{ ...state, open: state.open.map((trial) => withFlag(trial, "aborted")) }, []];
     case "onset":
-      return [{ ...state, open: [...state.open, openTrial(state, input)] }, []];
+      return [
+        { ...state, open: [...state.open, openTrial(state, input, input.dropped > 0 ? ["droppedFrame"] : [])] },
+        [],
+      ];
   }
 }
 
@@ -134,14 +142,14 @@ function windowOf({ clock, settings }: TrialState, onset: Onset): OpenTrial["win
   };
 }
 
-function openTrial(state: TrialState, onset: Onset): OpenTrial {
+function openTrial(state: TrialState, onset: Onset, flags: readonly TrialFlag[]): OpenTrial {
   const window = windowOf(state, onset);
-  const trial: OpenTrial = { onset, window, flags: onset.dropped > 0 ? ["droppedFrame"] : [] };
+  const trial: OpenTrial = { onset, window, flags };
   return window && window.endS <= state.untilS ? withFlag(trial, "late") : trial;
 }
 
 function takeBatch(state: TrialState, batch: SpikeBatch): TrialState {
-  const clock = stepStreamClock(state.clock, batch.untilS, batch.arrivedMs);
+  const clock = stepStreamClock(state.clock, batch.reachedS, batch.arrivedMs);
   const untilS = Math.max(state.untilS, batch.untilS);
   const horizonS = Math.min(
     untilS - retainS - state.settings.windowMs / 1000,
@@ -151,7 +159,7 @@ function takeBatch(state: TrialState, batch: SpikeBatch): TrialState {
     ...state,
     clock,
     untilS,
-    recent: retain(state.recent, batch, untilS, horizonS),
+    recent: retain(state.recent, batch, horizonS),
     // The first batch that is heard may begin anywhere: nothing before its time can be vouched for.
     retainedFromS: Math.max(horizonS, state.untilS === Number.NEGATIVE_INFINITY ? batch.untilS : state.retainedFromS),
     gaps: state.gaps
@@ -159,7 +167,10 @@ function takeBatch(state: TrialState, batch: SpikeBatch): TrialState {
       .filter((gap) => gap.toS >= horizonS),
   };
   if (next.open.every((trial) => trial.window)) return next;
-  return { ...next, open: next.open.map((trial) => (trial.window ? trial : openTrial(next, trial.onset))) };
+  return {
+    ...next,
+    open: next.open.map((trial) => (trial.window ? trial : openTrial(next, trial.onset, trial.flags))),
+  };
 }
 
 function closePassed(state: TrialState, stream: string, arrivedMs: number): [TrialState, Trial[]] {
@@ -177,9 +188,8 @@ function close(
   stream: string,
   closedMs: number,
 ): Trial {
-  const { startS, endS, uncertaintyMs } = window!;
-  const incomplete = startS < state.retainedFromS || state.gaps.some((gap) => gap.fromS < endS && gap.toS >= startS);
-  const all: TrialFlag[] = incomplete && !flags.includes("gap") ? [...flags, "gap"] : [...flags];
+  const all = [...flags];
+  if (mayMiss(state, window) && !all.includes("gap")) all.push("gap");
   if (!all.includes("gap") && !all.includes("aborted")) all.unshift("complete");
   return {
     trial: state.count + i,
@@ -187,31 +197,39 @@ function close(
     face: onset.face,
     latents: onset.latents,
     stream,
-    startS,
-    endS,
-    uncertaintyMs,
-    counts: countSpikes(state.recent, state.settings.units, startS, endS),
+    window,
+    counts: countSpikes(state.recent, state.settings.units, window),
     flags: all,
     closedMs,
   };
 }
 
-function retain({ newest, kept, sinceCut }: Retained, batch: SpikeBatch, untilS: number, horizonS: number): Retained {
-  const link = { batch, untilS, older: newest };
+/** Whether spikes of the window can be missing. */
+const mayMiss = ({ retainedFromS, gaps }: TrialState, window: ResponseWindow | null): boolean =>
+  window === null ||
+  window.startS < retainedFromS ||
+  gaps.some(({ fromS, toS }) => fromS < window.endS && toS >= window.startS);
+
+function retain({ newest, kept, sinceCut }: Retained, batch: SpikeBatch, horizonS: number): Retained {
+  let latestS = Math.max(batch.untilS, newest?.latestS ?? Number.NEGATIVE_INFINITY);
+  for (const timeS of batch.timeS) if (timeS > latestS) latestS = timeS;
+  const link = { batch, latestS, older: newest };
   if (sinceCut <= kept) return { newest: link, kept, sinceCut: sinceCut + 1 };
   const young: Link[] = [];
-  for (let at: Link | null = link; at && at.untilS >= horizonS; at = at.older) young.push(at);
+  for (let at: Link | null = link; at && at.latestS >= horizonS; at = at.older) young.push(at);
   return {
-    newest: young.reduceRight<Link | null>((older, { batch, untilS }) => ({ batch, untilS, older }), null),
+    newest: young.reduceRight<Link | null>((older, { batch, latestS }) => ({ batch, latestS, older }), null),
     kept: young.length,
     sinceCut: 0,
   };
 }
 
-/** Spikes of each unit with startS ≤ t < endS. */
-function countSpikes({ newest }: Retained, units: number, startS: number, endS: number): Uint32Array {
+/** Spikes of each unit with startS ≤ t < endS; none where there is no window. */
+function countSpikes({ newest }: Retained, units: number, window: ResponseWindow | null): Uint32Array {
   const counts = new Uint32Array(units);
-  for (let at = newest; at && at.untilS >= startS; at = at.older) {
+  if (!window) return counts;
+  const { startS, endS } = window;
+  for (let at = newest; at && at.latestS >= startS; at = at.older) {
     const { unit, timeS, count } = at.batch;
     for (let i = 0; i < timeS.length; i++)
       if (timeS[i] >= startS && timeS[i] < endS) counts[unit[i]] += count ? count[i] : 1;
@@ -221,9 +239,6 @@ function countSpikes({ newest }: Retained, units: number, startS: number, endS: 
 
 /** The sender began again: windows that were open can never be filled on a clock that is gone. */
 function restart(state: TrialState, stream: string, arrivedMs: number): [TrialState, Trial[]] {
-  const closed = state.open.map((trial, i) => {
-    const window = trial.window ?? { startS: Number.NaN, endS: Number.NaN, uncertaintyMs: Number.NaN };
-    return close(state, withFlag({ ...trial, window }, "gap"), i, stream, arrivedMs);
-  });
+  const closed = state.open.map((trial, i) => close(state, withFlag(trial, "gap"), i, stream, arrivedMs));
   return [{ ...initTrials(state.settings), count: state.count + closed.length }, closed];
 }

@@ -50,11 +50,20 @@ export function runVirtualSession(
   const acquisition$ = ticks(time, BLOCK_MS, (ms): AcquisitionEvent => {
     const fired = brain.fire(neuralS(ms));
     spikes += fired.unit.length;
-    return { type: "batch", stream: STREAM, untilS: neuralS(ms), ...fired, count: null, arrivedMs: ms };
+    return {
+      type: "batch",
+      stream: STREAM,
+      untilS: neuralS(ms),
+      reachedS: neuralS(ms),
+      ...fired,
+      count: null,
+      arrivedMs: ms,
+    };
   });
 
   let view: SessionView | undefined;
   let failure: unknown;
+  let completed = false;
   const session = runLoop(experiment, names, {
     acquisition$,
     display: { events$: display.events$, send: display.send },
@@ -81,7 +90,10 @@ export function runVirtualSession(
     error: (error) => {
       failure = error;
     },
-    complete: () => time.actions.splice(0),
+    complete: () => {
+      completed = true;
+      time.actions.splice(0);
+    },
   });
   display.connect();
   // Ample: a session that has not ended in ten times its length never will.
@@ -89,6 +101,8 @@ export function runVirtualSession(
   time.flush();
   session.unsubscribe();
   if (failure) throw failure;
+  if (!completed)
+    throw new Error(`the session stalled after ${view?.trials.closed ?? 0} of ${experiment.trials} trials`);
   return { view: view!, reports: decider.report(), units, spikes };
 }
 

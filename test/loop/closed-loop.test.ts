@@ -1,3 +1,5 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { afterAll, describe, expect, test } from "vitest";
 import { readJournal } from "../../server/session/journal.ts";
@@ -7,6 +9,7 @@ import { anyPorts, start, temporaryFolder } from "../cli.ts";
 const out = temporaryFolder();
 afterAll(() => rm(out, { recursive: true }));
 const experiment = "protocols/experiments/one-to-one.yaml";
+const parentOf = (pid: string) => Number(readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ")[1]);
 const headless = [...anyPorts, "--display", "headless", "--out", out];
 
 describe("a session over real sockets, rig and display in processes of their own", () => {
@@ -33,11 +36,11 @@ describe("a session over real sockets, rig and display in processes of their own
       expect(of("choice").map((r) => r.face)).toEqual(Array.from({ length: 40 }, (_, i) => i));
       expect(of("trial").map((r) => r.trial)).toEqual(Array.from({ length: 40 }, (_, i) => i));
       // The counts of a trial are the spikes in its window, as the journal has them.
-      const { startS, endS, countsU32 } = of("trial")[20] as unknown as {
-        startS: number;
-        endS: number;
+      const { window, countsU32 } = of("trial")[20] as unknown as {
+        window: { startS: number; endS: number };
         countsU32: Uint8Array;
       };
+      const { startS, endS } = window;
       const counted = new Uint32Array(20);
       for (const { unitU16, timeF64 } of of("spikes") as unknown as { unitU16: Uint8Array; timeF64: Uint8Array }[]) {
         const unit = new Uint16Array(Uint8Array.from(unitU16).buffer);
@@ -64,6 +67,32 @@ describe("a session over real sockets, rig and display in processes of their own
     expect(end.torn).toBeNull();
     expect(records.at(-1)).toMatchObject({ kind: "summary" });
     expect(records.filter((r) => r.kind === "trial")).toHaveLength(summary.trials);
+  });
+
+  test("Ctrl-C while the session is being opened ends it before its first trial", async () => {
+    const session = start("run", experiment, ...headless, "--trials", "20", "--json");
+    await session.says(/session \//);
+    session.signal("SIGINT");
+    const { code, stdout, stderr } = await session.finished;
+    expect(code, stderr).toBe(0);
+    expect((JSON.parse(stdout) as SessionSummary).trials).toBeLessThan(3);
+  });
+
+  test("a simulated rig that dies ends the session: told, exit code 1, the journal whole", async () => {
+    const session = start("run", experiment, ...headless);
+    const [, folder] = await session.says(/session (\/.*)/);
+    await session.says(/spikes from/);
+    const rigs = execFileSync("pgrep", ["-f", "sim/rig/main.js"], { encoding: "utf8" }).trim().split("\n");
+    const own = rigs.filter((pid) => parentOf(pid) === session.pid);
+    expect(own).toHaveLength(1);
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    process.kill(Number(own[0]), "SIGKILL");
+    const { code, stderr } = await session.finished;
+    expect(code).toBe(1);
+    expect(stderr).toContain("the simulated rig ended");
+    const { records, end } = await readJournal(folder);
+    expect(end.torn).toBeNull();
+    expect(records.some((r) => r.kind === "trial")).toBe(true);
   });
 
   test("O2: an operator pauses, resumes and aborts it from another process", async () => {

@@ -26,6 +26,7 @@ const batchAt = (frame: number): AcquisitionEvent => ({
   type: "batch",
   stream: "a",
   untilS: frame / 1000,
+  reachedS: frame / 1000,
   unit: Uint16Array.of(0),
   timeS: Float64Array.of(frame / 1000 - 0.0001),
   count: null,
@@ -118,7 +119,7 @@ describe("the loop in virtual time", () => {
     // Onsets at 4, 6 and 8 ms; windows of 2 ms close with the batches at 6, 8 and 10 ms.
     const run = drive({ spikes: "b-b-b-b-b-b-b", display: "-c01p-q2r" });
     expect(run.sent.filter((s) => s.includes("show"))).toEqual(["2 show 0", "4 show 1", "6 show 2"]);
-    expect(run.lessons.map((l) => l?.latents[0] ?? null)).toEqual([null, 0, 1]);
+    expect(run.lessons.map((l) => l?.latents[0] ?? null)).toEqual([null, 0, 1, 2]);
     expect(trials(run).map((t) => [t.presentation, t.counts[0], t.flags[0]])).toEqual([
       [0, 1, "complete"],
       [1, 1, "complete"],

@@ -117,6 +117,12 @@ describe("S plan", () => {
     expect(outputs.map((o) => o.lastSpikeToReadyMs)).toEqual([[], [], [11.5], []]);
   });
 
+  test("a face that waited for a display says nothing about the loop's speed", () => {
+    const lost: PlanInput = { type: "lost", reason: "closed", serverMs: 0 };
+    const outputs = run([face(0, 1000), connected, ready(0, 61_000), lost, connected, ready(0, 90_000)]);
+    expect(outputs.flatMap((o) => o.lastSpikeToReadyMs)).toEqual([]);
+  });
+
   test("a report for a presentation that was not asked for changes nothing", () => {
     const outputs = run([{ type: "streaming" }, connected, face(0), ready(0), shown(7, 0)]);
     expect(outputs[4]).toMatchObject({ messages: [], onsets: [] });

@@ -1,3 +1,4 @@
+import { closeSync, readdirSync, readlinkSync } from "node:fs";
 import { mkdtemp, readFile, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +9,18 @@ let folder: string;
 beforeEach(async () => {
   folder = join(await mkdtemp(join(tmpdir(), "latentloop-")), "session");
 });
+
+/** This process's descriptor of a file (Linux). */
+function descriptorOf(path: string): number {
+  const found = readdirSync("/proc/self/fd").find((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`) === path;
+    } catch {
+      return false;
+    }
+  });
+  return Number(found);
+}
 
 async function write(records: number) {
   const journal = await createJournal(folder, (error) => {
@@ -59,6 +72,22 @@ describe("J1 to J3 journal", () => {
     const { records, end } = await readJournal(folder);
     expect(records).toHaveLength(2);
     expect(end.torn).toContain("checksum");
+  });
+
+  test("a write that fails is told once, what follows is ignored, and close says so", async () => {
+    const told: Error[] = [];
+    const journal = await createJournal(folder, (error) => told.push(error));
+    journal.write("trial", 0, { i: 0 });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    // The journal's file handle is the only one on this file: closing it under the journal makes every write fail.
+    closeSync(descriptorOf(join(folder, JOURNAL_FILE)));
+    for (let i = 1; i < 20; i++) {
+      journal.write("trial", 0, { i });
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    await expect(journal.close()).rejects.toThrow("EBADF");
+    expect(told).toHaveLength(1);
+    expect((await readJournal(folder)).records).toHaveLength(1);
   });
 
   test("an existing journal is never written over; a folder without one, or another file, is told", async () => {

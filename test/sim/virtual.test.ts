@@ -34,7 +34,7 @@ describe("J4 a session in virtual time", () => {
     const experiment = await readExperiment("protocols/experiments/rsvp-map.yaml", { trials: 40 });
     const starts: number[] = [];
     const { view } = runVirtualSession(experiment, 1, (event) => {
-      if (event.kind === "trial") starts.push(event.trial.startS);
+      if (event.kind === "trial") starts.push(event.trial.window!.startS);
     });
     expect(view.trials.usable).toBe(40);
     // 100 ms from onset to onset with windows of 120 ms.

@@ -22,6 +22,7 @@ const batch = (
   type: "batch",
   stream: "a",
   untilS,
+  reachedS: untilS,
   unit: Uint16Array.from(spikes, ([u]) => u),
   timeS: Float64Array.from(spikes, ([, t]) => t),
   count: count ? Uint32Array.from(count) : null,
@@ -65,8 +66,8 @@ describe("T1 window", () => {
         [0, 1.3],
       ]),
     ]);
-    expect(trial.startS).toBeCloseTo(1.08, 9);
-    expect(trial.endS).toBeCloseTo(1.28, 9);
+    expect(trial.window!.startS).toBeCloseTo(1.08, 9);
+    expect(trial.window!.endS).toBeCloseTo(1.28, 9);
     expect([...trial.counts]).toEqual([1, 2]);
     expect(trial.flags).toEqual(["complete"]);
   });
@@ -113,6 +114,27 @@ describe("T3 overlap", () => {
   });
 });
 
+describe("T2 a batch may hold spikes beyond the stream's time", () => {
+  test("they count in the window that opens after it (Open Ephys tells of a block's last samples early)", () => {
+    const early = {
+      ...batch(1.07, [
+        [0, 1.085],
+        [0, 1.07],
+      ]),
+      reachedS: 1.09,
+      arrivedMs: serverMs(1.09),
+    };
+    const [trial] = run([batch(0), onset(0, 1), early, batch(1.3)]);
+    expect([...trial.counts]).toEqual([1, 0]);
+  });
+
+  test("the clock goes by how far the stream had come, not by what is known to be complete", () => {
+    const lagging = (s: number) => ({ ...batch(s - 0.05), reachedS: s, arrivedMs: serverMs(s) });
+    const [trial] = run([lagging(0.5), onset(0, 1), lagging(1), lagging(1.5)]);
+    expect(trial.window!.startS).toBeCloseTo(1.08, 9);
+  });
+});
+
 describe("T4 flags", () => {
   test("late: confirmed after its window had passed, and still counted right", () => {
     const [trial] = run([batch(0), batch(1.5, [[0, 1.1]]), onset(0, 1), batch(1.6)]);
@@ -151,8 +173,18 @@ describe("T4 flags", () => {
     expect(trials.map((t) => t.flags)).toEqual([["gap"], ["complete"]]);
     expect(trials[0].counts[0]).toBe(1);
     // On the new clock server time 10.4 s is 0.2 s, so the window is [0.28, 0.48).
-    expect(trials[1].startS).toBeCloseTo(0.28, 9);
+    expect(trials[1].window!.startS).toBeCloseTo(0.28, 9);
     expect([...trials[1].counts]).toEqual([0, 1]);
+  });
+
+  test("what was known of a trial stays known while its window can't be placed yet", () => {
+    const [trial] = run([onset(0, 1, 1), { type: "displayLost" }, batch(1.05), batch(1.4)]);
+    expect(trial.flags).toEqual(["droppedFrame", "aborted"]);
+  });
+
+  test("a restart before the onset could be placed: no window, no counts, gap", () => {
+    const [trial] = run([onset(0, 1), { type: "restart", stream: "a", arrivedMs: serverMs(1) }]);
+    expect(trial).toMatchObject({ window: null, flags: ["gap"] });
   });
 
   test("droppedFrame is told but the trial is used; aborted is not", () => {
@@ -174,13 +206,15 @@ test("T5 however spikes are cut into batches, the counts are the same, and every
         const sorted = [...onsets].sort((a, b) => a - b);
         const edges = [...cuts, 7.5].sort((a, b) => a - b);
         const inputs: { at: number; input: TrialInput }[] = [{ at: -1, input: batch(0) }];
+        // As Open Ephys does: a message brings spikes up to 20 ms beyond the time that it vouches for.
+        const tail = 0.02;
         edges.forEach((untilS, i) => {
-          const from = i === 0 ? Number.NEGATIVE_INFINITY : edges[i - 1];
+          const from = i === 0 ? Number.NEGATIVE_INFINITY : edges[i - 1] + tail;
           inputs.push({
             at: untilS,
             input: batch(
               untilS,
-              spikes.filter(([, t]) => t > from && t <= untilS),
+              spikes.filter(([, t]) => t > from && t <= untilS + tail),
             ),
           });
         });
@@ -191,7 +225,9 @@ test("T5 however spikes are cut into batches, the counts are the same, and every
         for (const trial of trials) {
           expect(isUsable(trial)).toBe(true);
           for (const u of [0, 1]) {
-            const expected = spikes.filter(([v, t]) => v === u && t >= trial.startS && t < trial.endS).length;
+            const expected = spikes.filter(
+              ([v, t]) => v === u && t >= trial.window!.startS && t < trial.window!.endS,
+            ).length;
             expect(trial.counts[u]).toBe(expected);
           }
         }
