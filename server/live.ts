@@ -4,6 +4,7 @@ import { type Experiment, periodMs } from "../protocols/experiment.ts";
 import { OPERATOR_PATH, type OperatorOp } from "../protocols/wire/operator.ts";
 import { createPopulation } from "../sim/neurons/unit.ts";
 import { random } from "../sim/random.ts";
+import { scoreSession } from "../sim/study/score.ts";
 import { openAcquisition } from "./acquisition/acquisition.ts";
 import { createRoster } from "./acquisition/roster.ts";
 import type { Decider, DeciderData } from "./choice/decider.ts";
@@ -184,13 +185,14 @@ export async function runLive(
         acquisition.events$.subscribe((event) => folder.record({ kind: "acquisition", event }, serverNow()));
         acquisition.dispose();
       }
+      const reports = await decider.call("report");
       summary = summarise({
         experiment: { name: experiment.name, objective: experiment.choice.objective },
         seed: experiment.seed,
         view,
         counts: acquisition.counts(),
-        reports: await decider.call("report"),
-        truth,
+        reports,
+        score: truth && scoreSession(truth, reports),
         lastSpikeToReadyMs,
         backend: `${backend.name} ${backend.version}`,
         sessionDir: folder.path,

@@ -92,8 +92,10 @@ export function runLoop(experiment: Experiment, units: readonly string[], edges:
     const faces$ = trials$.pipe(
       startWith(null),
       concatMap((trial) => decide(trial)),
-      concatMap(({ choice, face, answersMs }) =>
-        edges.synthesise(choice.latents).pipe(map((image): PlannedFace => ({ face, choice, answersMs, ...image }))),
+      concatMap(({ choice, face, answersServerMs }) =>
+        edges
+          .synthesise(choice.latents)
+          .pipe(map((image): PlannedFace => ({ face, choice, answersServerMs, ...image }))),
       ),
       tap({ complete: () => learned$.next("all") }),
     );
@@ -108,7 +110,9 @@ export function runLoop(experiment: Experiment, units: readonly string[], edges:
         }),
         concatMap((choices) =>
           merge(
-            from(choices.map((choice, i) => ({ choice, face: first + i, answersMs: trial?.closedMs ?? null }))),
+            from(
+              choices.map((choice, i) => ({ choice, face: first + i, answersServerMs: trial?.closedServerMs ?? null })),
+            ),
             // Between trials, off the path from spike to face.
             decider.refine().pipe(
               tap((bestUnit) => tell({ kind: "refined", bestUnit })),

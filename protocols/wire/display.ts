@@ -13,7 +13,7 @@ const ms = z.number().refine(Number.isFinite, "expected a finite time in millise
 const size = z.number().int().positive();
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, "expected bytes");
 
-export const displayMessage = z.discriminatedUnion("op", [
+const displayMessage = z.discriminatedUnion("op", [
   /** First message. `frameMs` is the measured interval between frames. */
   z.object({ op: z.literal("hello"), v: z.literal(DISPLAY_VERSION), agent: z.string(), frameMs: ms.positive() }),
   /** The face is a texture on the GPU: it can be shown at the next frame. */
@@ -42,7 +42,7 @@ export const displayMessage = z.discriminatedUnion("op", [
 ]);
 export type DisplayMessage = z.infer<typeof displayMessage>;
 
-export const serverMessage = z.discriminatedUnion("op", [
+const serverMessage = z.discriminatedUnion("op", [
   /** Accepts the display. Durations are rounded to whole frames by the display. */
   z.object({
     op: z.literal("welcome"),

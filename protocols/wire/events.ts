@@ -10,13 +10,13 @@ export const EVENTS_VERSION = 1;
 const base = { v: z.literal(EVENTS_VERSION), session: z.string() };
 const index = z.number().int().nonnegative();
 
-export const trialFlags = ["complete", "late", "gap", "droppedFrame", "aborted"] as const;
+const trialFlags = ["complete", "late", "gap", "droppedFrame", "aborted"] as const;
 export type TrialFlag = (typeof trialFlags)[number];
 
 export const sessionStates = ["waiting", "running", "paused", "ended"] as const;
 export type SessionState = (typeof sessionStates)[number];
 
-export const publicEvent = z.discriminatedUnion("type", [
+const publicEvent = z.discriminatedUnion("type", [
   /** Sent at every change and once a second, so that a late subscriber learns of the session. */
   z.object({
     ...base,

@@ -21,6 +21,10 @@ export const reject = <Reason extends string>(reason: Reason, detail: string): R
 /** Packs any plain value as MessagePack. */
 export const pack = (value: unknown): Uint8Array => packr.pack(value);
 
+/** An array's bytes, not copied. */
+export const bytesOf = (array: ArrayBufferView): Uint8Array =>
+  new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+
 /** Unpacks MessagePack bytes; never throws. */
 export function unpack(bytes: Uint8Array): Decoded<unknown, "malformed"> {
   try {

@@ -12,7 +12,7 @@ export const OPERATOR_PATH = "/operator";
 /** `id` is the operator's own number for the command; the answer carries it back. */
 const base = { v: z.literal(OPERATOR_VERSION), id: z.number().int().nonnegative() };
 
-/** pause: no further face once the one on the screen has gone. abort: ends the session; what was recorded is kept. */
+/** pause: no further face is asked for. abort: ends the session; what was recorded is kept. */
 export const operatorOps = ["pause", "resume", "abort"] as const;
 export type OperatorOp = (typeof operatorOps)[number];
 

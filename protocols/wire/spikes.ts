@@ -1,9 +1,9 @@
 /**
- * Spikes sent to the server by a lab's own program: one ZeroMQ frame of MessagePack a message (SPEC.md, W1 to W9).
+ * Spikes sent to the server by a lab's own program: one ZeroMQ frame of MessagePack a message (SPEC.md, W1 to W8).
  * Times are seconds on the sender's clock (`neuralS`); arrays travel as little-endian bytes.
  */
 import { z } from "zod";
-import { type Decoded, pack, type Rejection, reject, unpackAs } from "./message.ts";
+import { bytesOf, type Decoded, pack, type Rejection, reject, unpackAs } from "./message.ts";
 
 export const SPIKES_VERSION = 1;
 
@@ -103,9 +103,6 @@ function findFault(
   }
   return null;
 }
-
-const bytesOf = (array: ArrayBufferView): Uint8Array =>
-  new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 
 interface ElementArray<T> {
   new (buffer: ArrayBufferLike, byteOffset: number, length: number): T;

@@ -44,7 +44,7 @@ export async function openAcquisition(options: AcquisitionOptions): Promise<Acqu
   const early: AcquisitionEvent[] = [];
   let isReading = false;
   const watchLink = (up: boolean) => () => {
-    const event: AcquisitionEvent = { type: "link", up, arrivedMs: serverNow() };
+    const event: AcquisitionEvent = { type: "link", up, arrivedServerMs: serverNow() };
     if (isReading) events.next(event);
     else early.push(event);
   };

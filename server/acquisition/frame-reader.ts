@@ -12,8 +12,8 @@ export interface ReaderOptions {
 /** Turns received messages into events. Keeps state, but touches neither clock nor socket. */
 export interface FrameReader {
   readonly counts: AcquisitionCounts;
-  /** `frames`: those of one message; `arrivedMs`: server clock. Never throws. */
-  read(frames: readonly Uint8Array[], arrivedMs: number): AcquisitionEvent[];
+  /** `frames`: those of one message; `arrivedServerMs`: server clock. Never throws. */
+  read(frames: readonly Uint8Array[], arrivedServerMs: number): AcquisitionEvent[];
   /** Gives what is still held back, at the end of the session. */
-  flush(arrivedMs: number): AcquisitionEvent[];
+  flush(arrivedServerMs: number): AcquisitionEvent[];
 }

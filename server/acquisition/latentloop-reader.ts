@@ -15,55 +15,55 @@ import type { AcquisitionEvent } from "./spike-batch.ts";
 /** Messages of several threads of a sender may overlap by less than this. */
 const CLOCK_TOLERANCE_S = 1;
 
-/** Reads this project's own messages (SPEC.md, W1 to W9). */
+/** Reads this project's own messages (SPEC.md, W1 to W8). */
 export function createLatentloopReader(options: ReaderOptions): FrameReader {
   const ledger = new Ledger();
   let stream = options.stream;
   let sequence = initSequence(0);
   let watermarkS = Number.NEGATIVE_INFINITY;
 
-  function read(frames: readonly Uint8Array[], arrivedMs: number): AcquisitionEvent[] {
+  function read(frames: readonly Uint8Array[], arrivedServerMs: number): AcquisitionEvent[] {
     ledger.counts.messages++;
     if (frames.length !== 1) {
       const detail = `expected one frame of MessagePack, got ${frames.length} frames`;
-      return [ledger.rejected(reject("malformed", detail), arrivedMs)];
+      return [ledger.rejected(reject("malformed", detail), arrivedServerMs)];
     }
     const decoded = decodeSpikeMessage(frames[0]);
-    if (!decoded.ok) return [ledger.rejected(decoded, arrivedMs)];
+    if (!decoded.ok) return [ledger.rejected(decoded, arrivedServerMs)];
     const message = decoded.value;
     stream ??= message.stream;
     if (message.stream !== stream) {
       const detail = `expected stream "${stream}", got "${message.stream}"`;
-      return [ledger.rejected(reject("stream", detail), arrivedMs)];
+      return [ledger.rejected(reject("stream", detail), arrivedServerMs)];
     }
-    return inSequence(message, arrivedMs);
+    return inSequence(message, arrivedServerMs);
   }
 
-  function inSequence(message: SpikeMessage, arrivedMs: number): AcquisitionEvent[] {
+  function inSequence(message: SpikeMessage, arrivedServerMs: number): AcquisitionEvent[] {
     const numbered = { number: message.seq, position: messageUntilS(message) };
     const [next, verdict] = stepSequence(sequence, numbered, CLOCK_TOLERANCE_S);
     sequence = next;
     switch (verdict.kind) {
       case "next":
-        return batch(message, arrivedMs);
+        return batch(message, arrivedServerMs);
       case "gap":
-        return [ledger.gap(message.stream, verdict.missing, arrivedMs), ...batch(message, arrivedMs)];
+        return [ledger.gap(message.stream, verdict.missing, arrivedServerMs), ...batch(message, arrivedServerMs)];
       case "reordered":
-        return [ledger.reordered(message.stream, arrivedMs), ...batch(message, arrivedMs)];
+        return [ledger.reordered(message.stream, arrivedServerMs), ...batch(message, arrivedServerMs)];
       case "duplicate":
-        return [ledger.rejected(reject("duplicate", `message ${message.seq} came again`), arrivedMs)];
+        return [ledger.rejected(reject("duplicate", `message ${message.seq} came again`), arrivedServerMs)];
       case "restart":
         watermarkS = Number.NEGATIVE_INFINITY;
-        return [ledger.restart(message.stream, arrivedMs), ...batch(message, arrivedMs)];
+        return [ledger.restart(message.stream, arrivedServerMs), ...batch(message, arrivedServerMs)];
     }
   }
 
-  function batch(message: SpikeMessage, arrivedMs: number): AcquisitionEvent[] {
+  function batch(message: SpikeMessage, arrivedServerMs: number): AcquisitionEvent[] {
     const entries =
       message.type === "counts" ? countEntries(message, options.roster) : spikeEntries(message, options.roster);
     const told: AcquisitionEvent[] = [];
     for (const [unit, spikes] of entries.unknown) {
-      const event = ledger.unknownUnit(unit, spikes, arrivedMs);
+      const event = ledger.unknownUnit(unit, spikes, arrivedServerMs);
       if (event !== null) told.push(event);
     }
     const { unit, timeS, count } = entries;
@@ -81,7 +81,7 @@ export function createLatentloopReader(options: ReaderOptions): FrameReader {
       unit,
       timeS,
       count,
-      arrivedMs,
+      arrivedServerMs,
     });
     return told;
   }

@@ -9,29 +9,29 @@ const OTHER_UNITS = "(others)";
 export class Ledger {
   readonly counts: AcquisitionCounts = noCounts();
 
-  rejected(rejection: Rejection<RejectReason>, arrivedMs: number, messages = 1): AcquisitionEvent {
+  rejected(rejection: Rejection<RejectReason>, arrivedServerMs: number, messages = 1): AcquisitionEvent {
     this.counts.rejected[rejection.reason] += messages;
-    return { type: "rejected", reason: rejection.reason, detail: rejection.detail, arrivedMs };
+    return { type: "rejected", reason: rejection.reason, detail: rejection.detail, arrivedServerMs };
   }
 
-  gap(stream: string, missing: number, arrivedMs: number): AcquisitionEvent {
+  gap(stream: string, missing: number, arrivedServerMs: number): AcquisitionEvent {
     this.counts.lostMessages += missing;
-    return { type: "gap", stream, missing, arrivedMs };
+    return { type: "gap", stream, missing, arrivedServerMs };
   }
 
-  reordered(stream: string, arrivedMs: number): AcquisitionEvent {
+  reordered(stream: string, arrivedServerMs: number): AcquisitionEvent {
     this.counts.lostMessages--;
     this.counts.reorderedMessages++;
-    return { type: "reordered", stream, arrivedMs };
+    return { type: "reordered", stream, arrivedServerMs };
   }
 
-  restart(stream: string, arrivedMs: number): AcquisitionEvent {
+  restart(stream: string, arrivedServerMs: number): AcquisitionEvent {
     this.counts.restarts++;
-    return { type: "restart", stream, arrivedMs };
+    return { type: "restart", stream, arrivedServerMs };
   }
 
   /** Counts spikes of a unit that the roster does not have; tells of each name once, or the journal would drown. */
-  unknownUnit(unit: string, spikes: number, arrivedMs: number): AcquisitionEvent | null {
+  unknownUnit(unit: string, spikes: number, arrivedServerMs: number): AcquisitionEvent | null {
     const { unknownUnits, rejected } = this.counts;
     const isNew = !Object.hasOwn(unknownUnits, unit);
     const isFull = isNew && Object.keys(unknownUnits).length >= MAX_UNKNOWN_NAMES;
@@ -40,6 +40,6 @@ export class Ledger {
     rejected["unknown-unit"] += spikes;
     if (!isNew || isFull) return null;
     const detail = `expected a unit of the experiment file, got "${unit}": its spikes are counted and left out`;
-    return { type: "rejected", reason: "unknown-unit", detail, arrivedMs };
+    return { type: "rejected", reason: "unknown-unit", detail, arrivedServerMs };
   }
 }

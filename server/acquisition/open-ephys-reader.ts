@@ -23,7 +23,7 @@ const BLOCK_LAG_S = 0.05;
 /** Data messages that are this far behind the spikes have ceased: a channel was unselected in the plugin. */
 const DATA_CEASED_S = 1;
 /** Spikes kept until the sample rate is known: some 20 s of a busy array. */
-const MAX_WAITING = 1_000_000;
+const MAX_HELD_BACK = 1_000_000;
 /** Without data messages: the least step of the stream's time that is worth a batch. */
 const MIN_STEP_S = 0.001;
 
@@ -34,79 +34,83 @@ export function createOpenEphysReader(options: ReaderOptions): FrameReader {
   let sequence = initSequence(1);
   let sampleRate = options.sampleRate;
   /** Arrived before the sample rate was known, in order. */
-  let waiting: (OpenEphysSpike | OpenEphysEvent)[] = [];
+  let heldBack: (OpenEphysSpike | OpenEphysEvent)[] = [];
   /** Spikes since the last batch. */
   let units: number[] = [];
   let timesS: number[] = [];
   let watermarkS = Number.NEGATIVE_INFINITY;
   let dataUntilS = Number.NEGATIVE_INFINITY;
 
-  function read(frames: readonly Uint8Array[], arrivedMs: number): AcquisitionEvent[] {
+  function read(frames: readonly Uint8Array[], arrivedServerMs: number): AcquisitionEvent[] {
     ledger.counts.messages++;
     const decoded = decodeOpenEphys(frames);
-    if (!decoded.ok) return [ledger.rejected(decoded, arrivedMs)];
+    if (!decoded.ok) return [ledger.rejected(decoded, arrivedServerMs)];
     const message = decoded.value;
     stream ??= message.stream;
     const told: AcquisitionEvent[] = [];
-    if (!isInSequence(message, arrivedMs, told)) return told;
+    if (!isInSequence(message, arrivedServerMs, told)) return told;
     if (message.stream !== stream) {
       const detail = `expected stream "${stream}", got "${message.stream}"`;
-      told.push(ledger.rejected(reject("stream", detail), arrivedMs));
-    } else if (message.kind === "data") takeData(message, arrivedMs, told);
-    else takeEvent(message, arrivedMs, told);
+      told.push(ledger.rejected(reject("stream", detail), arrivedServerMs));
+    } else if (message.kind === "data") takeData(message, arrivedServerMs, told);
+    else takeEvent(message, arrivedServerMs, told);
     return told;
   }
 
   /** Message numbers run through all streams of the plugin, sample numbers do not. */
-  function isInSequence(message: OpenEphysMessage, arrivedMs: number, told: AcquisitionEvent[]): boolean {
+  function isInSequence(message: OpenEphysMessage, arrivedServerMs: number, told: AcquisitionEvent[]): boolean {
     if (message.messageNum === null) return true;
     const position = message.stream === stream ? message.sampleNum : null;
     const numbered = { number: message.messageNum, position };
     const [next, verdict] = stepSequence(sequence, numbered, sampleRate ?? CLOCK_TOLERANCE_SAMPLES);
     sequence = next;
-    if (verdict.kind === "gap") told.push(ledger.gap(message.stream, verdict.missing, arrivedMs));
-    if (verdict.kind === "reordered") told.push(ledger.reordered(message.stream, arrivedMs));
-    if (verdict.kind === "restart") restart(message.stream, arrivedMs, told);
+    if (verdict.kind === "gap") told.push(ledger.gap(message.stream, verdict.missing, arrivedServerMs));
+    if (verdict.kind === "reordered") told.push(ledger.reordered(message.stream, arrivedServerMs));
+    if (verdict.kind === "restart") restart(message.stream, arrivedServerMs, told);
     if (verdict.kind !== "duplicate") return true;
-    told.push(ledger.rejected(reject("duplicate", `message ${message.messageNum} came again`), arrivedMs));
+    told.push(ledger.rejected(reject("duplicate", `message ${message.messageNum} came again`), arrivedServerMs));
     return false;
   }
 
-  function restart(of: string, arrivedMs: number, told: AcquisitionEvent[]): void {
-    told.push(...flush(arrivedMs), ledger.restart(of, arrivedMs));
+  function restart(of: string, arrivedServerMs: number, told: AcquisitionEvent[]): void {
+    told.push(...flush(arrivedServerMs), ledger.restart(of, arrivedServerMs));
     sampleRate = options.sampleRate;
     watermarkS = Number.NEGATIVE_INFINITY;
     dataUntilS = Number.NEGATIVE_INFINITY;
   }
 
-  function takeData(message: OpenEphysData, arrivedMs: number, told: AcquisitionEvent[]): void {
+  function takeData(message: OpenEphysData, arrivedServerMs: number, told: AcquisitionEvent[]): void {
     if (sampleRate === null) {
       sampleRate = message.sampleRate;
-      for (const early of waiting) deliver(early, sampleRate, arrivedMs, told);
-      waiting = [];
+      for (const early of heldBack) deliver(early, sampleRate, arrivedServerMs, told);
+      heldBack = [];
     }
     if (message.sampleRate !== sampleRate) {
       const detail = `expected a sample rate of ${sampleRate} Hz, got ${message.sampleRate} Hz`;
-      told.push(ledger.rejected(reject("sample-rate", detail), arrivedMs));
+      told.push(ledger.rejected(reject("sample-rate", detail), arrivedServerMs));
       return;
     }
     const endS = (message.sampleNum + message.numSamples) / sampleRate;
     // Each selected channel sends the same block: the first one closes it.
     if (endS <= dataUntilS) return;
     dataUntilS = endS;
-    closeBatch(endS - DETECTOR_LAG_SAMPLES / sampleRate, endS, arrivedMs, told);
+    closeBatch(endS - DETECTOR_LAG_SAMPLES / sampleRate, endS, arrivedServerMs, told);
   }
 
-  function takeEvent(message: OpenEphysSpike | OpenEphysEvent, arrivedMs: number, told: AcquisitionEvent[]): void {
+  function takeEvent(
+    message: OpenEphysSpike | OpenEphysEvent,
+    arrivedServerMs: number,
+    told: AcquisitionEvent[],
+  ): void {
     if (sampleRate !== null) {
-      const timeS = deliver(message, sampleRate, arrivedMs, told);
+      const timeS = deliver(message, sampleRate, arrivedServerMs, told);
       const untilS = timeS - BLOCK_LAG_S;
       if (timeS > dataUntilS + DATA_CEASED_S && untilS >= watermarkS + MIN_STEP_S)
-        closeBatch(untilS, timeS, arrivedMs, told);
-    } else if (waiting.length < MAX_WAITING) waiting.push(message);
+        closeBatch(untilS, timeS, arrivedServerMs, told);
+    } else if (heldBack.length < MAX_HELD_BACK) heldBack.push(message);
     else {
       const detail = `expected a data message with the sample rate, none has come: select a channel in the ZMQ Interface or give the sample rate`;
-      told.push(ledger.rejected(reject("sample-rate", detail), arrivedMs));
+      told.push(ledger.rejected(reject("sample-rate", detail), arrivedServerMs));
     }
   }
 
@@ -114,7 +118,7 @@ export function createOpenEphysReader(options: ReaderOptions): FrameReader {
   function deliver(
     message: OpenEphysSpike | OpenEphysEvent,
     rate: number,
-    arrivedMs: number,
+    arrivedServerMs: number,
     told: AcquisitionEvent[],
   ): number {
     const timeS = message.sampleNum / rate;
@@ -126,13 +130,13 @@ export function createOpenEphysReader(options: ReaderOptions): FrameReader {
           line: message.ttl.line,
           state: message.ttl.state,
           timeS,
-          arrivedMs,
+          arrivedServerMs,
         });
       return timeS;
     }
     const unit = options.roster.byCluster(message.electrode, message.sortedId);
     if (unit === null) {
-      const event = ledger.unknownUnit(`${message.electrode}#${message.sortedId}`, 1, arrivedMs);
+      const event = ledger.unknownUnit(`${message.electrode}#${message.sortedId}`, 1, arrivedServerMs);
       if (event !== null) told.push(event);
       return timeS;
     }
@@ -143,7 +147,7 @@ export function createOpenEphysReader(options: ReaderOptions): FrameReader {
     return timeS;
   }
 
-  function closeBatch(untilS: number, reachedS: number, arrivedMs: number, told: AcquisitionEvent[]): void {
+  function closeBatch(untilS: number, reachedS: number, arrivedServerMs: number, told: AcquisitionEvent[]): void {
     watermarkS = Math.max(watermarkS, untilS);
     const unit = Uint16Array.from(units);
     const timeS = Float64Array.from(timesS);
@@ -157,18 +161,18 @@ export function createOpenEphysReader(options: ReaderOptions): FrameReader {
       unit,
       timeS,
       count: null,
-      arrivedMs,
+      arrivedServerMs,
     });
   }
 
-  function flush(arrivedMs: number): AcquisitionEvent[] {
+  function flush(arrivedServerMs: number): AcquisitionEvent[] {
     const told: AcquisitionEvent[] = [];
-    if (waiting.length > 0) {
-      const detail = `expected a data message with the sample rate before the stream's end: ${waiting.length} spikes and events have no time`;
-      told.push(ledger.rejected(reject("sample-rate", detail), arrivedMs, waiting.length));
-      waiting = [];
+    if (heldBack.length > 0) {
+      const detail = `expected a data message with the sample rate before the stream's end: ${heldBack.length} spikes and events have no time`;
+      told.push(ledger.rejected(reject("sample-rate", detail), arrivedServerMs, heldBack.length));
+      heldBack = [];
     }
-    if (units.length > 0) closeBatch(watermarkS, watermarkS, arrivedMs, told);
+    if (units.length > 0) closeBatch(watermarkS, watermarkS, arrivedServerMs, told);
     return told;
   }
 

@@ -9,30 +9,30 @@ export interface SpikeBatch {
    * order after a gap (they are counted as `lateSpikes`). Spikes of this batch may lie after it.
    */
   untilS: number;
-  /** How far the stream had come when the message was sent, as far as it tells: what `arrivedMs` is to be compared with. */
+  /** How far the stream had come when the message was sent, as far as it tells: what `arrivedServerMs` is to be compared with. */
   reachedS: number;
   unit: Uint16Array;
   timeS: Float64Array;
   /** Spikes per entry; null where each entry is one spike. */
   count: Uint32Array | null;
   /** Server clock (milliseconds since the Unix epoch) at which the message arrived that completed the batch. */
-  arrivedMs: number;
+  arrivedServerMs: number;
 }
 
 /** Everything that acquisition tells, in order of arrival. A gap or restart comes before the batch that revealed it. */
 export type AcquisitionEvent =
   | ({ type: "batch" } & SpikeBatch)
   /** An edge on a digital input of the recording system (a photodiode, a sync pulse). Lines count from 0. */
-  | { type: "ttl"; stream: string; line: number; state: boolean; timeS: number; arrivedMs: number }
+  | { type: "ttl"; stream: string; line: number; state: boolean; timeS: number; arrivedServerMs: number }
   /** `missing` messages never came (they may still arrive out of order, and are then told as `reordered`). */
-  | { type: "gap"; stream: string; missing: number; arrivedMs: number }
+  | { type: "gap"; stream: string; missing: number; arrivedServerMs: number }
   /** A message that a gap before had called missing has come after all. */
-  | { type: "reordered"; stream: string; arrivedMs: number }
+  | { type: "reordered"; stream: string; arrivedServerMs: number }
   /** The sender started again: sequence or clock went back. */
-  | { type: "restart"; stream: string; arrivedMs: number }
+  | { type: "restart"; stream: string; arrivedServerMs: number }
   /** The connection to a sender came up or went down. */
-  | { type: "link"; up: boolean; arrivedMs: number }
-  | { type: "rejected"; reason: RejectReason; detail: string; arrivedMs: number };
+  | { type: "link"; up: boolean; arrivedServerMs: number }
+  | { type: "rejected"; reason: RejectReason; detail: string; arrivedServerMs: number };
 
 export const rejectReasons = [
   "malformed",

@@ -16,7 +16,7 @@ export function operatorCommand(): Command {
     .summary("pause, resume or abort a running session")
     .description(
       "Give one command to a running session and print its answer.\n" +
-        "pause: no further face once the one on the screen has gone. abort: ends the session with its summary.",
+        "pause: no further face is asked for; one that was may still come. abort: ends the session with its summary.",
     )
     .addArgument(new Argument("<command>", "what to do").choices([...operatorOps]))
     .option("--url <url>", "the running session", "ws://127.0.0.1:8470/operator")

@@ -4,6 +4,7 @@ import { Command, Option } from "commander";
 import { type Observable, ReplaySubject } from "rxjs";
 import { type Experiment, experiment as experimentSchema } from "../../protocols/experiment.ts";
 import type { OperatorOp } from "../../protocols/wire/operator.ts";
+import { scoreSession } from "../../sim/study/score.ts";
 import { runVirtualSession } from "../../sim/study/virtual.ts";
 import { serverNow } from "../clock.ts";
 import { ConfigurationError } from "../failure.ts";
@@ -58,7 +59,7 @@ export function runCommand(): Command {
     )
     .option(
       "--virtual",
-      "simulated rig and display in virtual time: as fast as it can be computed, no faces drawn",
+      "simulated rig and display in virtual time, as fast as it can be computed; no faces are drawn, and --rig, --display, --backend, --host, --port and --events say nothing",
       false,
     )
     .option("--host <address>", "address that displays connect to", "127.0.0.1")
@@ -121,7 +122,7 @@ async function runVirtual(experiment: Experiment, file: string, out: string): Pr
     view: session.view,
     counts: { spikes: session.spikes, lostMessages: 0, rejected: {} },
     reports: session.reports,
-    truth: session.units,
+    score: scoreSession(session.units, session.reports),
     lastSpikeToReadyMs: [],
     backend: "none (virtual time)",
     sessionDir: folder.path,

@@ -17,11 +17,15 @@ export interface Synthesis {
 
 /** Starts the worker; throws what loading the model or the backend throws. `failed` is told if the worker dies later. */
 export async function openSynthesis(data: SynthesisData, failed: (error: Error) => void): Promise<Synthesis> {
-  const { call, dispose } = openWorker<SynthesisApi>("server/model/synthesis-worker.js", data, failed);
+  const worker = openWorker<SynthesisApi>("server/model/synthesis-worker.js", data, failed);
   try {
-    return { backend: await call.start(), synthesise: (latents) => call.synthesise(latents), dispose };
+    return {
+      backend: await worker.call("start"),
+      synthesise: (latents) => worker.call("synthesise", latents),
+      dispose: worker.dispose,
+    };
   } catch (error) {
-    await dispose();
+    await worker.dispose();
     throw error;
   }
 }

@@ -12,7 +12,7 @@ export interface PlannedFace {
   /** RGBA, row-major. */
   pixels: Uint8Array;
   /** Arrival of the message that completed the trial this face was chosen with; null for the first few. */
-  answersMs: number | null;
+  answersServerMs: number | null;
 }
 
 export type PlanInput =
@@ -82,7 +82,7 @@ const faceMessage = ({ face, width, height, pixels }: PlannedFace): ServerMessag
 });
 
 /** A face that had to wait for a display says nothing about how quick the loop is. */
-const untimed = (face: PlannedFace): PlannedFace => ({ ...face, answersMs: null });
+const untimed = (face: PlannedFace): PlannedFace => ({ ...face, answersServerMs: null });
 
 /** One input to the plan of what is shown when (SPEC.md, rules S). */
 export function stepPlan(state: PlanState, input: PlanInput): [PlanState, PlanOutput] {
@@ -136,7 +136,7 @@ function giveUp(state: PlanState, output: PlanOutput): PlanState {
 function markReady(state: PlanState, face: number, serverMs: number, output: PlanOutput): PlanState {
   const planned = state.queue.find((f) => f.face === face);
   if (!planned || state.ready.has(face)) return state;
-  if (planned.answersMs !== null) output.lastSpikeToReadyMs.push(serverMs - planned.answersMs);
+  if (planned.answersServerMs !== null) output.lastSpikeToReadyMs.push(serverMs - planned.answersServerMs);
   return { ...state, ready: new Set(state.ready).add(face) };
 }
 

@@ -19,8 +19,11 @@ export interface SessionFolder {
   close(summary: SessionSummary | null): Promise<void>;
 }
 
+/** Rejections of one reason that are journalled; a sender of garbage must not fill the disk. The summary counts all. */
+const RECORDED_REJECTIONS = 20;
+
 /** `sessions/2026-01-31T12-00-00-000-one-to-one`: sorts by time. */
-export const sessionFolderName = (experiment: string, serverMs: number): string =>
+const sessionFolderName = (experiment: string, serverMs: number): string =>
   `${new Date(serverMs).toISOString().replace(/[:.]/g, "-").replace("Z", "")}-${experiment}`;
 
 /**
@@ -41,9 +44,16 @@ export async function openSessionFolder(
     platform: `${process.platform}-${process.arch}`,
     experiment,
   });
+  const rejections = new Map<string, number>();
+  const isRepeated = (reason: string): boolean => {
+    const n = (rejections.get(reason) ?? 0) + 1;
+    rejections.set(reason, n);
+    return n > RECORDED_REJECTIONS;
+  };
   return {
     path,
     record(event, serverMs) {
+      if (event.kind === "acquisition" && event.event.type === "rejected" && isRepeated(event.event.reason)) return;
       const record = recordOf(event);
       if (record) journal.write(record.kind, serverMs, record.fields);
     },

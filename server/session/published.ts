@@ -12,7 +12,7 @@ export function publicEventOf(
 ): PublicEvent[] {
   const base = { v: EVENTS_VERSION, session } as const;
   if (event.kind === "trial") {
-    const { face: _, closedMs: __, latents, counts, ...trial } = event.trial;
+    const { face: _, closedServerMs: __, latents, counts, ...trial } = event.trial;
     return [{ ...base, type: "trial", ...trial, latents: [...latents], units, counts: [...counts] }];
   }
   if (event.kind !== "plan") return [];

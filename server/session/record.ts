@@ -1,13 +1,11 @@
+import { bytesOf } from "../../protocols/wire/message.ts";
 import type { AcquisitionEvent } from "../acquisition/spike-batch.ts";
 import type { Choice } from "../choice/choose.ts";
 import type { SessionEvent } from "./view.ts";
 
-const bytesOf = (array: ArrayBufferView): Uint8Array =>
-  new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-
 /**
  * A session event as the fields of a journal record, or null for what another record already says. Arrays of numbers are
- * little-endian bytes, their type in the key (f64, u32, u16).
+ * little-endian bytes, their type in the key (F64, U32, U16).
  */
 export function recordOf(event: SessionEvent): { kind: string; fields: object } | null {
   switch (event.kind) {
@@ -48,7 +46,7 @@ const choiceFields = ({ latents, reason }: Choice) => ({ latentsF64: bytesOf(lat
 
 function acquisitionRecord(event: AcquisitionEvent): { kind: string; fields: object } | null {
   if (event.type !== "batch") return { kind: event.type, fields: event };
-  const { stream, untilS, unit, timeS, count, arrivedMs } = event;
+  const { stream, untilS, unit, timeS, count, arrivedServerMs } = event;
   // A message without spikes only moves the stream's time on; the next one that has some says so too.
   if (unit.length === 0) return null;
   return {
@@ -56,7 +54,7 @@ function acquisitionRecord(event: AcquisitionEvent): { kind: string; fields: obj
     fields: {
       stream,
       untilS,
-      arrivedMs,
+      arrivedServerMs,
       unitU16: bytesOf(unit),
       timeF64: bytesOf(timeS),
       countU32: count && bytesOf(count),

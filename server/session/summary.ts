@@ -1,7 +1,6 @@
-import type { SimulatedUnit } from "../../sim/neurons/unit.ts";
-import { quantile, scoreSession, scoreUnit } from "../../sim/study/score.ts";
 import type { AcquisitionCounts } from "../acquisition/spike-batch.ts";
 import type { UnitReport } from "../tuning/report.ts";
+import { quantile } from "./quantile.ts";
 import type { SessionView } from "./view.ts";
 
 export interface UnitSummary {
@@ -9,8 +8,27 @@ export interface UnitSummary {
   bestLatent: number;
   /** Share of the unit's tuning that its best latent carries, 0 to 1. */
   share: number;
-  /** Simulated units only: kind, the latent it codes, correlation of estimated and true log-rate curves. */
-  truth?: { kind: string; codes: number | null; tuningCorrelation: number };
+  /** Simulated units only. */
+  truth?: UnitScore;
+}
+
+/** How well an estimate matches the simulated truth. */
+export interface UnitScore {
+  kind: string;
+  /** The latent that a one-latent unit codes; null for the others. */
+  codes: number | null;
+  /** Pearson correlation of estimated and true log-rate curves over every latent's traversal, all latents in one vector. */
+  tuningCorrelation: number;
+  /** Mean squared error of √rate over the same faces, relative to the variance of the true √rate: 0 perfect, 1 useless. */
+  curveError: number;
+}
+
+export interface SessionScore {
+  units: UnitScore[];
+  tuningCorrelation: { median: number; p10: number };
+  curveError: { median: number };
+  /** Share of one-latent units whose latent was found; null without such units. */
+  bestLatentCorrect: number | null;
 }
 
 /** What `--json` prints, and summary.json holds. */
@@ -42,17 +60,15 @@ export interface SummaryInput {
   view: SessionView;
   counts: Pick<AcquisitionCounts, "spikes" | "lostMessages"> & { rejected: Record<string, number> };
   reports: readonly UnitReport[];
-  /** In the order of the reports; null for a real recording. */
-  truth: readonly SimulatedUnit[] | null;
+  /** Of simulated units, in the order of the reports; null for a real recording. */
+  score: SessionScore | null;
   lastSpikeToReadyMs: readonly number[];
   backend: string;
   sessionDir: string;
 }
 
 export function summarise(input: SummaryInput): SessionSummary {
-  const { view, counts, reports, truth, lastSpikeToReadyMs } = input;
-  const scores = truth?.map((unit, u) => scoreUnit(unit, reports[u])) ?? null;
-  const score = scores && scoreSession(scores);
+  const { view, counts, reports, score, lastSpikeToReadyMs } = input;
   const rejectedBy = Object.fromEntries(Object.entries(counts.rejected).filter(([, n]) => n > 0));
   return {
     experiment: input.experiment.name,
@@ -70,7 +86,7 @@ export function summarise(input: SummaryInput): SessionSummary {
       unit,
       bestLatent,
       share: shares[bestLatent],
-      ...(scores && { truth: pickTruth(scores[u]) }),
+      ...(score && { truth: score.units[u] }),
     })),
     tuningCorrelation: score?.tuningCorrelation ?? null,
     curveError: score?.curveError ?? null,
@@ -86,12 +102,6 @@ export function summarise(input: SummaryInput): SessionSummary {
     sessionDir: input.sessionDir,
   };
 }
-
-const pickTruth = ({ kind, codes, tuningCorrelation }: ReturnType<typeof scoreUnit>) => ({
-  kind,
-  codes,
-  tuningCorrelation,
-});
 
 const number = (value: number, digits = 2) => value.toFixed(digits);
 

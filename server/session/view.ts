@@ -23,11 +23,10 @@ export interface SessionView {
   state: Exclude<SessionState, "ended">;
   trials: { closed: number; usable: number; planned: number };
   /** Server times of the first and the last closed trial, for the rate. */
-  firstTrialMs: number | null;
-  lastTrialMs: number | null;
+  firstTrialServerMs: number | null;
+  lastTrialServerMs: number | null;
   bestUnit: BestUnit | null;
   displayConnected: boolean;
-  spikesHeard: boolean;
   deadlineMisses: number;
   abortedPresentations: number;
   droppedFrames: number;
@@ -36,11 +35,10 @@ export interface SessionView {
 export const waitingView = (planned: number): SessionView => ({
   state: "waiting",
   trials: { closed: 0, usable: 0, planned },
-  firstTrialMs: null,
-  lastTrialMs: null,
+  firstTrialServerMs: null,
+  lastTrialServerMs: null,
   bestUnit: null,
   displayConnected: false,
-  spikesHeard: false,
   deadlineMisses: 0,
   abortedPresentations: 0,
   droppedFrames: 0,
@@ -48,8 +46,6 @@ export const waitingView = (planned: number): SessionView => ({
 
 export function stepView(view: SessionView, event: SessionEvent): SessionView {
   switch (event.kind) {
-    case "acquisition":
-      return event.event.type === "batch" && !view.spikesHeard ? { ...view, spikesHeard: true } : view;
     case "display":
       return stepDisplay(view, event.event);
     case "trial":
@@ -60,8 +56,8 @@ export function stepView(view: SessionView, event: SessionEvent): SessionView {
           closed: view.trials.closed + 1,
           usable: view.trials.usable + Number(event.trial.flags.includes("complete")),
         },
-        firstTrialMs: view.firstTrialMs ?? event.trial.closedMs,
-        lastTrialMs: event.trial.closedMs,
+        firstTrialServerMs: view.firstTrialServerMs ?? event.trial.closedServerMs,
+        lastTrialServerMs: event.trial.closedServerMs,
       };
     case "plan":
       return stepOutput(view, event.output);
@@ -69,15 +65,16 @@ export function stepView(view: SessionView, event: SessionEvent): SessionView {
       return { ...view, bestUnit: event.bestUnit };
     case "command":
       return event.command === "abort" ? view : { ...view, state: event.command === "pause" ? "paused" : "running" };
+    case "acquisition":
     case "choice":
       return view;
   }
 }
 
 /** Trials per minute since the first; 0 before there are two. */
-export function trialsPerMinute({ trials, firstTrialMs, lastTrialMs }: SessionView): number {
-  if (firstTrialMs === null || lastTrialMs === null || lastTrialMs <= firstTrialMs) return 0;
-  return ((trials.closed - 1) * 60_000) / (lastTrialMs - firstTrialMs);
+export function trialsPerMinute({ trials, firstTrialServerMs, lastTrialServerMs }: SessionView): number {
+  if (firstTrialServerMs === null || lastTrialServerMs === null || lastTrialServerMs <= firstTrialServerMs) return 0;
+  return ((trials.closed - 1) * 60_000) / (lastTrialServerMs - firstTrialServerMs);
 }
 
 function stepDisplay(view: SessionView, event: DisplayEvent): SessionView {

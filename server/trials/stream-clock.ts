@@ -1,10 +1,10 @@
 /**
  * Where a stream's time stands on the server's clock, from arrivals alone (`alignment: software`). A message that arrives at
- * `arrivedMs` carries stream time up to `untilS`; transport only ever adds delay, so the smallest difference seen lately is
+ * `arrivedServerMs` carries stream time up to `untilS`; transport only ever adds delay, so the smallest difference seen lately is
  * the closest to the truth. The spread of the per-second minima is carried as the uncertainty.
  */
 export interface StreamClock {
-  /** Smallest arrivedMs − 1000·untilS in each of the last seconds, oldest first. */
+  /** Smallest arrivedServerMs − 1000·untilS in each of the last seconds, oldest first. */
   minima: readonly { second: number; offsetMs: number }[];
 }
 
@@ -13,9 +13,9 @@ const rememberedSeconds = 15;
 
 export const initStreamClock = (): StreamClock => ({ minima: [] });
 
-export function stepStreamClock({ minima }: StreamClock, untilS: number, arrivedMs: number): StreamClock {
-  const second = Math.floor(arrivedMs / 1000);
-  const offsetMs = arrivedMs - 1000 * untilS;
+export function stepStreamClock({ minima }: StreamClock, untilS: number, arrivedServerMs: number): StreamClock {
+  const second = Math.floor(arrivedServerMs / 1000);
+  const offsetMs = arrivedServerMs - 1000 * untilS;
   const last = minima.at(-1);
   if (last?.second === second) {
     return offsetMs < last.offsetMs ? { minima: [...minima.slice(0, -1), { second, offsetMs }] } : { minima };

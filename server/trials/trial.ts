@@ -34,7 +34,7 @@ export interface Trial {
   counts: Uint32Array;
   flags: TrialFlag[];
   /** Server clock at the arrival of the message that closed the window. */
-  closedMs: number;
+  closedServerMs: number;
 }
 
 export interface TrialSettings {
@@ -105,11 +105,11 @@ export const initTrials = (settings: TrialSettings): TrialState => ({
 export function stepTrials(state: TrialState, input: TrialInput): [TrialState, Trial[]] {
   switch (input.type) {
     case "batch":
-      return closePassed(takeBatch(state, input), input.stream, input.arrivedMs);
+      return closePassed(takeBatch(state, input), input.stream, input.arrivedServerMs);
     case "gap":
       return [{ ...state, gaps: [...state.gaps, { fromS: state.untilS, toS: Number.POSITIVE_INFINITY }] }, []];
     case "restart":
-      return restart(state, input.stream, input.arrivedMs);
+      return restart(state, input.stream, input.arrivedServerMs);
     case "rejected":
     case "reordered":
     case "ttl":
@@ -149,7 +149,7 @@ function openTrial(state: TrialState, onset: Onset, flags: readonly TrialFlag[])
 }
 
 function takeBatch(state: TrialState, batch: SpikeBatch): TrialState {
-  const clock = stepStreamClock(state.clock, batch.reachedS, batch.arrivedMs);
+  const clock = stepStreamClock(state.clock, batch.reachedS, batch.arrivedServerMs);
   const untilS = Math.max(state.untilS, batch.untilS);
   const horizonS = Math.min(
     untilS - retainS - state.settings.windowMs / 1000,
@@ -173,11 +173,11 @@ function takeBatch(state: TrialState, batch: SpikeBatch): TrialState {
   };
 }
 
-function closePassed(state: TrialState, stream: string, arrivedMs: number): [TrialState, Trial[]] {
+function closePassed(state: TrialState, stream: string, arrivedServerMs: number): [TrialState, Trial[]] {
   let passed = 0;
   while (passed < state.open.length && state.open[passed].window!.endS <= state.untilS) passed++;
   if (passed === 0) return [state, []];
-  const closed = state.open.slice(0, passed).map((trial, i) => close(state, trial, i, stream, arrivedMs));
+  const closed = state.open.slice(0, passed).map((trial, i) => close(state, trial, i, stream, arrivedServerMs));
   return [{ ...state, open: state.open.slice(passed), count: state.count + passed }, closed];
 }
 
@@ -186,7 +186,7 @@ function close(
   { onset, window, flags }: OpenTrial,
   i: number,
   stream: string,
-  closedMs: number,
+  closedServerMs: number,
 ): Trial {
   const all = [...flags];
   if (mayMiss(state, window) && !all.includes("gap")) all.push("gap");
@@ -200,7 +200,7 @@ function close(
     window,
     counts: countSpikes(state.recent, state.settings.units, window),
     flags: all,
-    closedMs,
+    closedServerMs,
   };
 }
 
@@ -238,7 +238,7 @@ function countSpikes({ newest }: Retained, units: number, window: ResponseWindow
 }
 
 /** The sender began again: windows that were open can never be filled on a clock that is gone. */
-function restart(state: TrialState, stream: string, arrivedMs: number): [TrialState, Trial[]] {
-  const closed = state.open.map((trial, i) => close(state, withFlag(trial, "gap"), i, stream, arrivedMs));
+function restart(state: TrialState, stream: string, arrivedServerMs: number): [TrialState, Trial[]] {
+  const closed = state.open.map((trial, i) => close(state, withFlag(trial, "gap"), i, stream, arrivedServerMs));
   return [{ ...initTrials(state.settings), count: state.count + closed.length }, closed];
 }

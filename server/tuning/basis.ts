@@ -19,6 +19,12 @@ export interface Basis {
   unitVariance: Float64Array;
 }
 
+/**
+ * @param latents D
+ * @param smooth K, functions of the smooth part of a latent
+ * @param lengthScale ℓ, in latent units
+ * @param halfWidth L, in latent units
+ */
 export const createBasis = (latents: number, smooth: number, lengthScale: number, halfWidth: number): Basis => {
   const unitVariance = new Float64Array(smooth + 1);
   unitVariance[0] = 1;
@@ -43,7 +49,7 @@ export function writeBlock(basis: Basis, value: number, out: Float64Array, at = 
   }
 }
 
-/** The feature vector (length P) of a face's latents (length D). */
+/** The feature vector (length P) of a face's latents (length D). Throws RangeError for another number of latents. */
 export function features(basis: Basis, latents: ArrayLike<number>, out = new Float64Array(basis.size)): Float64Array {
   if (latents.length !== basis.latents)
     throw new RangeError(`expected ${basis.latents} latents, got ${latents.length}`);

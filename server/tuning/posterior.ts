@@ -49,7 +49,7 @@ export function createPosterior(basis: Basis, units: number, prior: PriorSetting
   return { basis, units, priorBias, mean, covariance, precision };
 }
 
-/** y = C_u x (length P). Four rows at a time: four sums that do not wait for one another. */
+/** y = C_u x for unit u; x and y have length P. Four rows at a time: four sums that do not wait for one another. */
 export function project(posterior: Posterior, unit: number, x: Float64Array, y: Float64Array): Float64Array {
   const { size } = posterior.basis;
   const { covariance } = posterior;
@@ -80,8 +80,8 @@ export function project(posterior: Posterior, unit: number, x: Float64Array, y: 
   return y;
 }
 
-/** C_u ← C_u − κ y y'. */
-export function shrink(posterior: Posterior, unit: number, y: Float64Array, kappa: number): void {
+/** C_u ← C_u − κ y y'; y has length P, κ is the information gained over 1 + s² times it. */
+function shrink(posterior: Posterior, unit: number, y: Float64Array, kappa: number): void {
   const { size } = posterior.basis;
   const { covariance } = posterior;
   let row = unit * size * size;
@@ -107,7 +107,8 @@ export type BeforeShrink = (unit: number, y: Float64Array, kappa: number) => voi
  *
  * @param x features of the face shown, length P
  * @param counts spikes in the response window, one a unit
- * @throws RangeError for a count that is negative or not finite, before anything is changed
+ * @throws RangeError for another number of counts, or one that is negative or not finite, before anything is changed; Error if
+ *   the posterior is no longer finite, after which it must not be used
  */
 export function learnTrial(
   posterior: Posterior,
@@ -128,6 +129,7 @@ export function learnTrial(
     const s2 = dot(x, 0, y, 0, size);
     const a = m + s2 * counts[u];
     const fitted = Math.exp(a - lambertWExp(Math.log(s2) + a));
+    if (!Number.isFinite(fitted)) throw new Error(`posterior of unit ${u}: expected a finite rate, got ${fitted}`);
     const residual = counts[u] - fitted;
     for (let i = 0; i < size; i++) posterior.mean[u * size + i] += y[i] * residual;
     const kappa = fitted / (1 + s2 * fitted);
@@ -136,7 +138,10 @@ export function learnTrial(
   }
 }
 
-/** Expected effect of showing x before the counts are known: C shrinks by the information at the mean; μ stays. */
+/**
+ * Expected effect of showing a face with features x (length P) before the counts are known: every unit's C shrinks by the
+ * information at the mean; μ stays.
+ */
 export function imagineTrial(posterior: Posterior, x: Float64Array, before?: BeforeShrink): void {
   const { size } = posterior.basis;
   const y = new Float64Array(size);

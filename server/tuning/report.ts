@@ -16,7 +16,13 @@ export interface UnitReport {
   curves: { mean: number[]; sd: number[] }[];
 }
 
-/** Posterior mean of the variance over z_d ~ N(0, 1) that each latent's curve has, by quadrature on the curve grid. */
+/**
+ * What is known of a unit. Shares are of the variance over z_d ~ N(0, 1) of each latent's posterior mean curve, by quadrature on
+ * the curve grid.
+ *
+ * @param unit index in the posterior
+ * @param windowS response window, seconds
+ */
 export function reportUnit(posterior: Posterior, unit: number, name: string, windowS: number): UnitReport {
   const { basis, mean, covariance } = posterior;
   const { size, block } = basis;
@@ -50,7 +56,7 @@ export function reportUnit(posterior: Posterior, unit: number, name: string, win
 }
 
 /** Variance of a curve given on `curveGrid` under a standard normal latent. */
-export function curveVariance(curve: readonly number[]): number {
+function curveVariance(curve: readonly number[]): number {
   let weight = 0;
   let first = 0;
   let second = 0;

@@ -1,7 +1,7 @@
 import { Publisher, Subscriber } from "zeromq";
 import { decodePublicEvent, type PublicEvent } from "../../protocols/wire/events.ts";
 import { encodeOpenEphys } from "../../protocols/wire/open-ephys.ts";
-import { encodeSpikeMessage } from "../../protocols/wire/spikes.ts";
+import { encodeSpikeMessage, SPIKES_VERSION } from "../../protocols/wire/spikes.ts";
 import { serverNow } from "../../server/clock.ts";
 import { type Brain, createBrain, type Spikes } from "../neurons/brain.ts";
 import type { SimulatedUnit } from "../neurons/unit.ts";
@@ -94,7 +94,7 @@ function createEncoder({ units, format }: SimulatedRigOptions): (spikes: Spikes,
     return ({ unit, timeS }, untilS) => [
       [
         encodeSpikeMessage({
-          v: 1,
+          v: SPIKES_VERSION,
           type: "spikes",
           stream: STREAM,
           seq: seq++,

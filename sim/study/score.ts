@@ -1,56 +1,39 @@
+import { quantile } from "../../server/session/quantile.ts";
+import type { SessionScore, UnitScore } from "../../server/session/summary.ts";
 import { curveGrid, type UnitReport } from "../../server/tuning/report.ts";
 import type { SimulatedUnit } from "../neurons/unit.ts";
 
-/** How well an estimate matches the simulated truth. */
-export interface UnitScore {
-  unit: string;
-  kind: string;
-  codes: number | null;
-  /** Pearson correlation of estimated and true log-rate curves over every latent's traversal, all latents in one vector. */
-  tuningCorrelation: number;
-  /** Mean squared error of √rate over the same faces, relative to the variance of the true √rate: 0 perfect, 1 useless. */
-  curveError: number;
-  /** Whether a one-latent unit's latent was found; null for the others. */
-  latentFound: boolean | null;
-}
-
-export interface SessionScore {
-  tuningCorrelation: { median: number; p10: number };
-  curveError: { median: number };
-  /** Share of one-latent units whose latent was found; null without such units. */
-  bestLatentCorrect: number | null;
-}
-
-export function scoreUnit(truth: SimulatedUnit, report: UnitReport): UnitScore {
-  const estimated = report.curves.flatMap((curve) => curve.mean);
-  const actual = report.curves.flatMap((_, d) => trueCurve(truth, report.curves.length, d));
-  const rootRate = (logHz: number, curve: number[]) => curve.map((value) => Math.exp((logHz + value) / 2));
-  const atOrigin = truth.rateHz(new Float64Array(report.curves.length));
+/** Judges estimates against the units they were made of, in the same order. */
+export function scoreSession(truth: readonly SimulatedUnit[], reports: readonly UnitReport[]): SessionScore {
+  const units = truth.map((unit, u) => scoreUnit(unit, reports[u]));
+  const correlations = units.map((unit) => unit.tuningCorrelation);
+  const found = truth.flatMap(({ codes }, u) => (codes === null ? [] : [Number(reports[u].bestLatent === codes)]));
   return {
-    unit: truth.name,
+    units,
+    tuningCorrelation: { median: quantile(correlations, 0.5), p10: quantile(correlations, 0.1) },
+    curveError: {
+      median: quantile(
+        units.map((unit) => unit.curveError),
+        0.5,
+      ),
+    },
+    bestLatentCorrect: found.length > 0 ? found.reduce((a, b) => a + b, 0) / found.length : null,
+  };
+}
+
+function scoreUnit(truth: SimulatedUnit, report: UnitReport): UnitScore {
+  const latents = report.curves.length;
+  const estimated = report.curves.flatMap((curve) => curve.mean);
+  const actual = report.curves.flatMap((_, d) => trueCurve(truth, latents, d));
+  const rootRate = (logHz: number, curve: number[]) => curve.map((value) => Math.exp((logHz + value) / 2));
+  return {
     kind: truth.kind,
     codes: truth.codes,
     tuningCorrelation: correlation(estimated, actual),
     curveError: relativeError(
       rootRate(Math.log(report.baselineHz.estimate), estimated),
-      rootRate(Math.log(atOrigin), actual),
+      rootRate(Math.log(truth.rateHz(new Float64Array(latents))), actual),
     ),
-    latentFound: truth.codes === null ? null : report.bestLatent === truth.codes,
-  };
-}
-
-export function scoreSession(scores: readonly UnitScore[]): SessionScore {
-  const correlations = scores.map((s) => s.tuningCorrelation);
-  const found = scores.flatMap((s) => (s.latentFound === null ? [] : [Number(s.latentFound)]));
-  return {
-    tuningCorrelation: { median: quantile(correlations, 0.5), p10: quantile(correlations, 0.1) },
-    curveError: {
-      median: quantile(
-        scores.map((s) => s.curveError),
-        0.5,
-      ),
-    },
-    bestLatentCorrect: found.length > 0 ? found.reduce((a, b) => a + b, 0) / found.length : null,
   };
 }
 
@@ -82,13 +65,4 @@ export function correlation(a: readonly number[], b: readonly number[]): number 
     bb += (b[i] - meanB) ** 2;
   }
   return aa > 0 && bb > 0 ? ab / Math.sqrt(aa * bb) : 0;
-}
-
-/** The q-quantile with linear interpolation between order statistics (Hyndman & Fan type 7); NaN of nothing. */
-export function quantile(values: readonly number[], q: number): number {
-  if (values.length === 0) return Number.NaN;
-  const sorted = [...values].sort((a, b) => a - b);
-  const at = q * (sorted.length - 1);
-  const low = Math.floor(at);
-  return sorted[low] + (at - low) * (sorted[Math.min(low + 1, sorted.length - 1)] - sorted[low]);
 }

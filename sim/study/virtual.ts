@@ -57,7 +57,7 @@ export function runVirtualSession(
       reachedS: neuralS(ms),
       ...fired,
       count: null,
-      arrivedMs: ms,
+      arrivedServerMs: ms,
     };
   });
 

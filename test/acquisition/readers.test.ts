@@ -47,7 +47,7 @@ describe("our own messages", () => {
         ],
       },
     ]);
-    expect(events[0]).toMatchObject({ stream: "probe", arrivedMs: 7 });
+    expect(events[0]).toMatchObject({ stream: "probe", arrivedServerMs: 7 });
     expect(reader.counts).toMatchObject({ messages: 1, spikes: 5 });
   });
 

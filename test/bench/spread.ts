@@ -1,4 +1,4 @@
-import { quantile } from "../../sim/study/score.ts";
+import { quantile } from "../../server/session/quantile.ts";
 
 export interface Spread {
   p50: number;

@@ -30,7 +30,7 @@ const batchAt = (frame: number): AcquisitionEvent => ({
   unit: Uint16Array.of(0),
   timeS: Float64Array.of(frame / 1000 - 0.0001),
   count: null,
-  arrivedMs: frame,
+  arrivedServerMs: frame,
 });
 
 interface Run {
@@ -141,7 +141,7 @@ describe("the loop in virtual time", () => {
     // Decided at 10 ms, and two faces of 4 ms each, one after the other.
     expect(run.sent.filter((s) => s.endsWith("face"))).toEqual(["14 face", "18 face", "40 face"]);
     // The first window closed at 26 ms while nobody waited for it; its lesson took until 36 ms to become a choice.
-    expect(trials(run).map((t) => t.closedMs)).toEqual([26, 28, 50]);
+    expect(trials(run).map((t) => t.closedServerMs)).toEqual([26, 28, 50]);
   });
 
   test("pause holds the next face back, resume asks for it at once", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { initPlan, type PlanInput, type PlanOutput, stepPlan } from "../../server/presentation/plan.ts";
 
-const face = (n: number, answersMs: number | null = null): PlanInput => ({
+const face = (n: number, answersServerMs: number | null = null): PlanInput => ({
   type: "face",
   face: n,
   choice: {
@@ -11,7 +11,7 @@ const face = (n: number, answersMs: number | null = null): PlanInput => ({
   width: 1,
   height: 1,
   pixels: new Uint8Array(4),
-  answersMs,
+  answersServerMs,
 });
 const connected: PlanInput = { type: "connected", agent: "test", frameMs: 16, serverMs: 0 };
 const ready = (n: number, serverMs = 0): PlanInput => ({ type: "ready", face: n, serverMs });

@@ -74,21 +74,24 @@ describe("J1 to J3 journal", () => {
     expect(end.torn).toContain("checksum");
   });
 
-  test("a write that fails is told once, what follows is ignored, and close says so", async () => {
-    const told: Error[] = [];
-    const journal = await createJournal(folder, (error) => told.push(error));
-    journal.write("trial", 0, { i: 0 });
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    // The journal's file handle is the only one on this file: closing it under the journal makes every write fail.
-    closeSync(descriptorOf(join(folder, JOURNAL_FILE)));
-    for (let i = 1; i < 20; i++) {
-      journal.write("trial", 0, { i });
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-    await expect(journal.close()).rejects.toThrow("EBADF");
-    expect(told).toHaveLength(1);
-    expect((await readJournal(folder)).records).toHaveLength(1);
-  });
+  test.skipIf(process.platform !== "linux")(
+    "a write that fails is told once, what follows is ignored, and close says so",
+    async () => {
+      const told: Error[] = [];
+      const journal = await createJournal(folder, (error) => told.push(error));
+      journal.write("trial", 0, { i: 0 });
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      // The journal's file handle is the only one on this file: closing it under the journal makes every write fail.
+      closeSync(descriptorOf(join(folder, JOURNAL_FILE)));
+      for (let i = 1; i < 20; i++) {
+        journal.write("trial", 0, { i });
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      await expect(journal.close()).rejects.toThrow("EBADF");
+      expect(told).toHaveLength(1);
+      expect((await readJournal(folder)).records).toHaveLength(1);
+    },
+  );
 
   test("an existing journal is never written over; a folder without one, or another file, is told", async () => {
     await write(1);

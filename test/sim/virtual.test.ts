@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { readExperiment } from "../../server/session/experiment-file.ts";
 import type { SessionEvent } from "../../server/session/view.ts";
-import { scoreSession, scoreUnit } from "../../sim/study/score.ts";
+import { scoreSession } from "../../sim/study/score.ts";
 import { runVirtualSession } from "../../sim/study/virtual.ts";
 
 const file = "protocols/experiments/one-to-one.yaml";
@@ -43,7 +43,7 @@ describe("J4 a session in virtual time", () => {
 
   test("seed 1, 150 trials: the tuning of twenty neurons is found", async () => {
     const session = runVirtualSession(await readExperiment(file, { trials: 150 }), 1);
-    const score = scoreSession(session.units.map((unit, u) => scoreUnit(unit, session.reports[u])));
+    const score = scoreSession(session.units, session.reports);
     expect(score.tuningCorrelation.median).toBeGreaterThan(0.85);
     expect(score.bestLatentCorrect).toBeGreaterThanOrEqual(0.9);
   });

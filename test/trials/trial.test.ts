@@ -26,7 +26,7 @@ const batch = (
   unit: Uint16Array.from(spikes, ([u]) => u),
   timeS: Float64Array.from(spikes, ([, t]) => t),
   count: count ? Uint32Array.from(count) : null,
-  arrivedMs: serverMs(untilS),
+  arrivedServerMs: serverMs(untilS),
 });
 const onset = (presentation: number, onsetS: number, dropped = 0): TrialInput => ({
   type: "onset",
@@ -83,13 +83,13 @@ describe("T2 closing", () => {
     const before = [batch(0), onset(0, 1), batch(1.2799)];
     expect(run(before)).toHaveLength(0);
     expect(
-      run([...before, { type: "rejected", reason: "malformed", detail: "", arrivedMs: serverMs(99) }]),
+      run([...before, { type: "rejected", reason: "malformed", detail: "", arrivedServerMs: serverMs(99) }]),
     ).toHaveLength(0);
     expect(run([...before, batch(1.28)])).toHaveLength(1);
   });
 
-  test("closedMs is the arrival of the message that closed it", () => {
-    expect(run([batch(0), onset(0, 1), batch(1.3)])[0].closedMs).toBe(serverMs(1.3));
+  test("closedServerMs is the arrival of the message that closed it", () => {
+    expect(run([batch(0), onset(0, 1), batch(1.3)])[0].closedServerMs).toBe(serverMs(1.3));
   });
 });
 
@@ -122,14 +122,14 @@ describe("T2 a batch may hold spikes beyond the stream's time", () => {
         [0, 1.07],
       ]),
       reachedS: 1.09,
-      arrivedMs: serverMs(1.09),
+      arrivedServerMs: serverMs(1.09),
     };
     const [trial] = run([batch(0), onset(0, 1), early, batch(1.3)]);
     expect([...trial.counts]).toEqual([1, 0]);
   });
 
   test("the clock goes by how far the stream had come, not by what is known to be complete", () => {
-    const lagging = (s: number) => ({ ...batch(s - 0.05), reachedS: s, arrivedMs: serverMs(s) });
+    const lagging = (s: number) => ({ ...batch(s - 0.05), reachedS: s, arrivedServerMs: serverMs(s) });
     const [trial] = run([lagging(0.5), onset(0, 1), lagging(1), lagging(1.5)]);
     expect(trial.window!.startS).toBeCloseTo(1.08, 9);
   });
@@ -147,7 +147,7 @@ describe("T4 flags", () => {
       batch(0),
       onset(0, 1),
       batch(1.1),
-      { type: "gap", stream: "a", missing: 1, arrivedMs: serverMs(1.2) },
+      { type: "gap", stream: "a", missing: 1, arrivedServerMs: serverMs(1.2) },
       batch(1.2),
       onset(1, 1.25),
       batch(1.6),
@@ -165,10 +165,10 @@ describe("T4 flags", () => {
       batch(10),
       onset(0, 10),
       batch(10.2, [[0, 10.1]]),
-      { type: "restart", stream: "a", arrivedMs: serverMs(10.3) },
-      { ...batch(0.1), arrivedMs: serverMs(10.3) },
+      { type: "restart", stream: "a", arrivedServerMs: serverMs(10.3) },
+      { ...batch(0.1), arrivedServerMs: serverMs(10.3) },
       onset(1, 10.4),
-      { ...batch(0.5, [[1, 0.3]]), arrivedMs: serverMs(10.7) },
+      { ...batch(0.5, [[1, 0.3]]), arrivedServerMs: serverMs(10.7) },
     ]);
     expect(trials.map((t) => t.flags)).toEqual([["gap"], ["complete"]]);
     expect(trials[0].counts[0]).toBe(1);
@@ -183,7 +183,7 @@ describe("T4 flags", () => {
   });
 
   test("a restart before the onset could be placed: no window, no counts, gap", () => {
-    const [trial] = run([onset(0, 1), { type: "restart", stream: "a", arrivedMs: serverMs(1) }]);
+    const [trial] = run([onset(0, 1), { type: "restart", stream: "a", arrivedServerMs: serverMs(1) }]);
     expect(trial).toMatchObject({ window: null, flags: ["gap"] });
   });
 
