@@ -3,7 +3,6 @@ import { auditTime, from, lastValueFrom, merge, type Observable, Subject, takeUn
 import { type Experiment, periodMs } from "../protocols/experiment.ts";
 import { OPERATOR_PATH, type OperatorOp } from "../protocols/wire/operator.ts";
 import { createPopulation } from "../sim/neurons/unit.ts";
-import { random } from "../sim/random.ts";
 import { scoreSession } from "../sim/study/score.ts";
 import { openAcquisition } from "./acquisition/acquisition.ts";
 import { createRoster } from "./acquisition/roster.ts";
@@ -17,6 +16,7 @@ import { openSynthesis } from "./model/synthesis.ts";
 import { createOperatorDesk } from "./operator/desk.ts";
 import { clientFolder } from "./package-root.ts";
 import { openDisplayServer } from "./presentation/display-server.ts";
+import { random } from "./random.ts";
 import { Disposers } from "./session/disposers.ts";
 import { openSessionFolder } from "./session/folder.ts";
 import { openPublicEvents } from "./session/public-events.ts";

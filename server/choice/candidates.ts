@@ -1,4 +1,4 @@
-import type { Random } from "../../sim/random.ts";
+import type { Random } from "../random.ts";
 
 /** Values a traversal visits, in latent units; also the target set's grid. */
 export function traversalGrid(range: number, steps = 9): number[] {

@@ -1,4 +1,4 @@
-import type { Random } from "../../sim/random.ts";
+import type { Random } from "../random.ts";
 import type { Posterior } from "../tuning/posterior.ts";
 import { drawBases, drawBox, drawPrior, traversalGrid } from "./candidates.ts";
 import type { Reach } from "./reach.ts";

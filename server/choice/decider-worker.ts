@@ -1,5 +1,5 @@
 /** Tuning and choice on a thread of their own, so that the one that reads spikes never waits for them. */
-import { random } from "../../sim/random.ts";
+import { random } from "../random.ts";
 import { serve } from "../worker.ts";
 import { createDecider, type DeciderData } from "./decider.ts";
 

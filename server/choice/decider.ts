@@ -1,4 +1,4 @@
-import type { Random } from "../../sim/random.ts";
+import type { Random } from "../random.ts";
 import { createBasis, features } from "../tuning/basis.ts";
 import { createPosterior, imagineTrial, learnTrial, type PriorSettings, shadow } from "../tuning/posterior.ts";
 import { learnRelevance } from "../tuning/relevance.ts";

@@ -1,4 +1,4 @@
-import { random } from "../random.ts";
+import { random } from "../../server/random.ts";
 
 /**
  * What varies between heads: independent, each uniform on its range. The ranges were chosen so that every factor's share

@@ -1,4 +1,4 @@
-import type { Random } from "../random.ts";
+import type { Random } from "../../server/random.ts";
 import type { SimulatedUnit } from "./unit.ts";
 
 /** Spikes of all units up to a time, sorted by unit and then time. */

@@ -1,4 +1,4 @@
-import type { Random } from "../random.ts";
+import type { Random } from "../../server/random.ts";
 
 /** Families of simulated tuning. Every parameter is drawn from the unit's own generator. */
 export type UnitKind = "ramp" | "axis" | "bump" | "saturating";

@@ -1,7 +1,7 @@
 /** The simulated rig as a process of its own; its options come as one JSON argument from the command that forks it. */
 
+import { random } from "../../server/random.ts";
 import { createPopulation, type Population } from "../neurons/unit.ts";
-import { random } from "../random.ts";
 import { runSimulatedRig } from "./simulated.ts";
 
 export interface RigProcessOptions {

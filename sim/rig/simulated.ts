@@ -3,9 +3,9 @@ import { decodePublicEvent, type PublicEvent } from "../../protocols/wire/events
 import { encodeOpenEphys } from "../../protocols/wire/open-ephys.ts";
 import { encodeSpikeMessage, SPIKES_VERSION } from "../../protocols/wire/spikes.ts";
 import { serverNow } from "../../server/clock.ts";
+import type { Random } from "../../server/random.ts";
 import { type Brain, createBrain, type Spikes } from "../neurons/brain.ts";
 import type { SimulatedUnit } from "../neurons/unit.ts";
-import type { Random } from "../random.ts";
 
 export interface SimulatedRigOptions {
   units: readonly SimulatedUnit[];

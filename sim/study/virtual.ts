@@ -5,13 +5,13 @@ import type { AcquisitionEvent } from "../../server/acquisition/spike-batch.ts";
 import { createDecider } from "../../server/choice/decider.ts";
 import { runLoop } from "../../server/loop.ts";
 import type { DisplayEvent } from "../../server/presentation/display-server.ts";
+import { random } from "../../server/random.ts";
 import { deciderSettings } from "../../server/session/settings.ts";
 import type { SessionEvent, SessionView } from "../../server/session/view.ts";
 import type { UnitReport } from "../../server/tuning/report.ts";
 import { initSchedule, stepSchedule } from "../../stimulus-client/schedule.ts";
 import { createBrain } from "../neurons/brain.ts";
 import { createPopulation, type SimulatedUnit } from "../neurons/unit.ts";
-import { random } from "../random.ts";
 
 export interface VirtualSession {
   view: SessionView;

@@ -1,7 +1,7 @@
 import { createDecider } from "../../server/choice/decider.ts";
+import { random } from "../../server/random.ts";
 import { readExperiment } from "../../server/session/experiment-file.ts";
 import { deciderSettings } from "../../server/session/settings.ts";
-import { random } from "../../sim/random.ts";
 import { runVirtualSession } from "../../sim/study/virtual.ts";
 import { type Spread, spread } from "./spread.ts";
 

@@ -4,7 +4,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { packageRoot } from "../../server/package-root.ts";
 import type { DisplayServer } from "../../server/presentation/display-server.ts";
-import { random } from "../../sim/random.ts";
+import { random } from "../../server/random.ts";
 import { faceBox } from "../../stimulus-client/layout.ts";
 import { nextEvents, randomFace, testServer, welcome } from "../presentation/rig.ts";
 import { launchChromium } from "./chromium.ts";

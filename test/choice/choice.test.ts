@@ -5,9 +5,9 @@ import { createDecider, type DeciderSettings } from "../../server/choice/decider
 import { computeReach, createReach, createReachKeeper } from "../../server/choice/reach.ts";
 import { createScorer, informationGain, varianceDrop } from "../../server/choice/scores.ts";
 import { applyTarget, createTarget, LEVEL_WEIGHT, targetVariance } from "../../server/choice/target.ts";
+import { random } from "../../server/random.ts";
 import { createBasis, features } from "../../server/tuning/basis.ts";
 import { createPosterior, learnTrial } from "../../server/tuning/posterior.ts";
-import { random } from "../../sim/random.ts";
 import { reference } from "../tuning/reference.ts";
 
 const prior = { count: 2, biasSd: 1, linearSd: 0.3, smoothSd: 0.4 };

@@ -4,7 +4,7 @@ import { backendName, chooseBackend, useBackend } from "../../server/model/backe
 import { createDecoder } from "../../server/model/decoder.ts";
 import { defaultArchitecture } from "../../server/model/network.ts";
 import { measureProbe, probeTolerance } from "../../server/model/probe.ts";
-import { random } from "../../sim/random.ts";
+import { random } from "../../server/random.ts";
 import { untrained } from "./tiny.ts";
 
 const model = untrained(defaultArchitecture(64, 12));

@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
 import { useBackend } from "../../server/model/backends.ts";
 import { decodeLogits, defaultArchitecture, encode, parameterShapes } from "../../server/model/network.ts";
-import { random } from "../../sim/random.ts";
+import { random } from "../../server/random.ts";
 import { tinyArchitecture as a, untrained } from "./tiny.ts";
 
 beforeAll(() => useBackend("cpu"));

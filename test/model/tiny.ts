@@ -1,7 +1,7 @@
 import type { ModelCard, ModelFolder } from "../../server/model/model-folder.ts";
 import type { Architecture } from "../../server/model/network.ts";
 import { initialParameters } from "../../server/model/training/initial.ts";
-import { random } from "../../sim/random.ts";
+import { random } from "../../server/random.ts";
 
 /** A network small enough to compute by hand: 8 × 8 images, 3 latents. */
 export const tinyArchitecture: Architecture = {

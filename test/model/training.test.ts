@@ -9,7 +9,7 @@ import { bound } from "../../server/model/training/objective.ts";
 import { principalComponents, regression, revived } from "../../server/model/training/revival.ts";
 import { betaAt, learningRateAt } from "../../server/model/training/schedule.ts";
 import { prepare, splitImages, type TrainingRecipe, train } from "../../server/model/training/trainer.ts";
-import { random } from "../../sim/random.ts";
+import { random } from "../../server/random.ts";
 import { tinyArchitecture as a, untrained } from "./tiny.ts";
 
 /** Squares of one grey on a ground of another: two factors. */

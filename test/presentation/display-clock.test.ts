@@ -6,7 +6,7 @@ import {
   stepDisplayClock,
   toServerMs,
 } from "../../server/presentation/display-clock.ts";
-import { random } from "../../sim/random.ts";
+import { random } from "../../server/random.ts";
 
 /** Exchanges once a second between a server and a display whose clock runs `ppm` fast, with random waits either way. */
 function exchanges({

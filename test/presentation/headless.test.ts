@@ -2,8 +2,8 @@ import { fork } from "node:child_process";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { displayCommand } from "../../server/commands/display.ts";
 import { compiledModule } from "../../server/package-root.ts";
+import { random } from "../../server/random.ts";
 import { runHeadlessDisplay } from "../../sim/display/headless.ts";
-import { random } from "../../sim/random.ts";
 import { nextEvents, randomFace, rawDisplay, testServer } from "./rig.ts";
 
 test("the headless display shows every face that was asked for, in order, with its own pixels", async () => {

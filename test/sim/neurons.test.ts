@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { random } from "../../server/random.ts";
 import { quantile } from "../../server/session/quantile.ts";
 import { createBrain } from "../../sim/neurons/brain.ts";
 import { createPopulation, type SimulatedUnit } from "../../sim/neurons/unit.ts";
-import { random } from "../../sim/random.ts";
 import { correlation } from "../../sim/study/score.ts";
 
 const unit = (rate: number, refractoryMs = 0): SimulatedUnit => ({

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { random } from "../../server/random.ts";
 import { createBasis, features } from "../../server/tuning/basis.ts";
 import { lambertWExp } from "../../server/tuning/numerics.ts";
 import { createPosterior, imagineTrial, learnTrial, type Posterior } from "../../server/tuning/posterior.ts";
 import { learnRelevance } from "../../server/tuning/relevance.ts";
-import { random } from "../../sim/random.ts";
 import { reference } from "./reference.ts";
 
 const { settings } = reference;

@@ -1,4 +1,4 @@
-import type { Random } from "../../../sim/random.ts";
+import type { Random } from "../../random.ts";
 import { type Architecture, parameterShapes } from "../network.ts";
 
 /**

@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { type Random, random } from "../../../sim/random.ts";
+import { type Random, random } from "../../random.ts";
 import { type Architecture, decodeLogits, encode, features, parameterShapes } from "../network.ts";
 import type { ImageSet } from "./images.ts";
 import { imageTensor, prepare, type Weights } from "./trainer.ts";

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { type Random, random } from "../../../sim/random.ts";
 import { ConfigurationError } from "../../failure.ts";
+import { type Random, random } from "../../random.ts";
 import type { Architecture, Parameters } from "../network.ts";
 import { parameterShapes } from "../network.ts";
 import { registerGradients } from "./gradients.ts";

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
+import { random } from "../../../server/random.ts";
 import { drawFactors, type Factors, factors } from "../../../sim/faces/factors.ts";
 import { fitted, morph, targetNames, targetWeights } from "../../../sim/faces/head.ts";
 import { clear, geometryBuffer, rasterise } from "../../../sim/faces/rasterise.ts";
 import { createRenderer } from "../../../sim/faces/render.ts";
 import { varianceShares } from "../../../sim/faces/variance.ts";
-import { random } from "../../../sim/random.ts";
 import { flatHead } from "./heads.ts";
 
 const middle = Object.fromEntries(factors.map(({ name, range }) => [name, (range[0] + range[1]) / 2])) as Factors;

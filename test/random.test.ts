@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { random } from "../../sim/random.ts";
+import { random } from "../server/random.ts";
 
 const draws = (generator: { uniform(): number }, n: number) => Array.from({ length: n }, () => generator.uniform());
 
