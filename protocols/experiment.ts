@@ -77,8 +77,8 @@ export const experiment = z.strictObject({
       /** Faces stay inside ±range, in latent units. */
       range: positive.max(4).default(3),
       /** Bases drawn for each choice, and how often the best candidate becomes a base itself. */
-      bases: whole.default(3),
-      refinements: z.number().int().nonnegative().default(3),
+      bases: whole.default(2),
+      refinements: z.number().int().nonnegative().default(2),
     })
     .prefault({ objective: "variance" }),
   /** Neurons of the simulated rig (`--rig sim`): how many of each kind. */

@@ -25,11 +25,15 @@ export function informationGain(m: number, s2: number): number {
   return 0.5 * sum;
 }
 
-/** Expected drop of target variance, x'CMCx · J / (1 + s² J), with the information J = e^m at the mean; reach = x'CMCx. */
-export function varianceDrop(m: number, s2: number, reach: number): number {
-  const information = Math.exp(m);
-  return (reach * information) / (1 + s2 * information);
-}
+/**
+ * Expected drop of a unit's target variance, x'CMCx · J / (1 + s² J).
+ *
+ * @param information J = e^m, the expected count
+ * @param s2 s² = x'Cx
+ * @param reach x'CMCx
+ */
+export const varianceDrop = (information: number, s2: number, reach: number): number =>
+  (reach * information) / (1 + s2 * information);
 
 /** Scores of every traversal through one base: latents × grid, and of the base itself. */
 export interface BaseScores {
@@ -73,7 +77,7 @@ export function createScorer(posterior: Posterior, reach: Reach | null, grid: re
         applyTarget(reach.target, y, v);
         drop = dot(y, 0, v, 0, size);
         project(posterior, u, v, h);
-        atBase += weight * varianceDrop(m, s2, drop);
+        atBase += weight * varianceDrop(Math.exp(m), s2, drop);
       } else atBase += informationGain(m, s2);
       for (let d = 0; d < latents; d++) {
         const at = blockStart(basis, d);
@@ -97,6 +101,8 @@ export function createScorer(posterior: Posterior, reach: Reach | null, grid: re
             slopeG[i] = 2 * (h[at + i] - gx);
           }
         }
+        // e^(m0 + mean) as a product: one exponential a traversal instead of one a face.
+        const rate0 = Math.exp(m0);
         for (let t = 0; t < steps; t++) {
           const k = (u * latents + d) * steps + t;
           let s = s0 + terms.variance[k];
@@ -106,8 +112,9 @@ export function createScorer(posterior: Posterior, reach: Reach | null, grid: re
             s += slopeC[i] * p;
             r += slopeG[i] * p;
           }
-          const mt = m0 + terms.mean[k];
-          moved[d * steps + t] += reach ? weight * varianceDrop(mt, s, r) : informationGain(mt, s);
+          moved[d * steps + t] += reach
+            ? weight * varianceDrop(rate0 * terms.rate[k], s, r)
+            : informationGain(m0 + terms.mean[k], s);
         }
       }
     }
@@ -115,7 +122,7 @@ export function createScorer(posterior: Posterior, reach: Reach | null, grid: re
   };
 }
 
-/** μ_d'φ(t), φ(t)'C_dd φ(t) and φ(t)'G_d φ(t): units × latents × grid. */
+/** μ_d'φ(t) and its exponential, φ(t)'C_dd φ(t) and φ(t)'G_d φ(t): units × latents × grid. */
 function prepareTerms(
   { basis, covariance, mean, units }: Posterior,
   reach: Reach | null,
@@ -125,6 +132,7 @@ function prepareTerms(
   const { block, latents, size } = basis;
   const terms = {
     mean: new Float64Array(units * latents * steps),
+    rate: new Float64Array(units * latents * steps),
     variance: new Float64Array(units * latents * steps),
     reach: new Float64Array(units * latents * steps),
   };
@@ -134,13 +142,15 @@ function prepareTerms(
       const at = u * size + blockStart(basis, d);
       const c = at * size + blockStart(basis, d);
       const g = (u * latents + d) * block * block;
-      for (let t = 0; t < steps; t++, k++)
+      for (let t = 0; t < steps; t++, k++) {
         for (let i = 0; i < block; i++) {
           const p = phi[t * block + i];
           terms.mean[k] += p * mean[at + i];
           terms.variance[k] += p * dot(covariance, c + i * size, phi, t * block, block);
           if (reach) terms.reach[k] += p * dot(reach.blocks, g + i * block, phi, t * block, block);
         }
+        terms.rate[k] = Math.exp(terms.mean[k]);
+      }
     }
   return terms;
 }

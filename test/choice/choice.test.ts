@@ -98,7 +98,7 @@ describe("C2 variance", () => {
             const s2 = x.reduce((sum, v, i) => sum + v * y[i], 0);
             if (objective === "information") expected += informationGain(m, s2);
             else {
-              expected += varianceDrop(m, s2, quadratic(y)) / reach.total[u];
+              expected += varianceDrop(Math.exp(m), s2, quadratic(y)) / reach.total[u];
             }
           }
           expect(scores.moved[d * grid.length + t]).toBeCloseTo(expected, 9);
@@ -117,7 +117,7 @@ describe("C2 variance", () => {
     const before = targetVariance(target, posterior, 0);
     // A count of e^m leaves the mode at m, so the information there is e^m, as the objective assumes.
     learnTrial(posterior, x, [Math.exp(m), 1]);
-    expect(before - targetVariance(target, posterior, 0)).toBeCloseTo(varianceDrop(m, s2, reachThere), 10);
+    expect(before - targetVariance(target, posterior, 0)).toBeCloseTo(varianceDrop(Math.exp(m), s2, reachThere), 10);
   });
 });
 
