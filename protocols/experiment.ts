@@ -1,10 +1,12 @@
 /** The experiment file (YAML). Units of measure are in the names; unknown keys are errors, so that a typo is found. */
-import { parseDocument } from "yaml";
+import { parse } from "yaml";
 import { z } from "zod";
 import { describeIssues } from "./wire/message.ts";
 
 const positive = z.number().positive();
 const whole = z.number().int().positive();
+
+const unitCount = z.number().int().nonnegative().max(10_000).default(0);
 
 const unit = z.strictObject({
   /** The unit's name in the session and in our own wire format. */
@@ -18,15 +20,15 @@ export const experiment = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, "expected lower-case letters, digits and hyphens"),
   description: z.string().default(""),
   /** Response windows to record. */
-  trials: whole,
+  trials: whole.max(1_000_000),
   seed: z.number().int().nonnegative().default(1),
   /** A model that ships ("faces-64") or a folder, relative to this file. */
   model: z.string().min(1),
   /** D: must be the model's. */
-  latents: whole,
+  latents: whole.max(512),
   stimulus: z.strictObject({
-    onMs: positive,
-    gapMs: z.number().nonnegative(),
+    onMs: positive.max(60_000),
+    gapMs: z.number().nonnegative().max(60_000),
     /** Grey level between faces, 0 black to 1 white. */
     background: z.number().min(0).max(1).default(0.5),
     /** Largest side of a face as a share of the shorter side of the screen. */
@@ -40,8 +42,8 @@ export const experiment = z.strictObject({
   }),
   response: z.strictObject({
     /** The window is [onset + latencyMs, onset + latencyMs + windowMs). */
-    latencyMs: z.number().nonnegative(),
-    windowMs: positive,
+    latencyMs: z.number().nonnegative().max(10_000),
+    windowMs: positive.max(60_000),
   }),
   recording: z
     .strictObject({
@@ -84,10 +86,10 @@ export const experiment = z.strictObject({
   /** Neurons of the simulated rig (`--rig sim`): how many of each kind. */
   simulation: z
     .strictObject({
-      ramp: z.number().int().nonnegative().default(0),
-      axis: z.number().int().nonnegative().default(0),
-      bump: z.number().int().nonnegative().default(0),
-      saturating: z.number().int().nonnegative().default(0),
+      ramp: unitCount,
+      axis: unitCount,
+      bump: unitCount,
+      saturating: unitCount,
     })
     .optional(),
 });
@@ -97,14 +99,16 @@ export type ParsedExperiment = { ok: true; experiment: Experiment } | { ok: fals
 
 /** Parses an experiment file's text. An error names each field, what was expected and what was found. */
 export function parseExperiment(text: string): ParsedExperiment {
-  const document = parseDocument(text);
-  if (document.errors.length > 0)
-    return { ok: false, errors: `not YAML: ${document.errors[0].message.split("\n")[0]}` };
-  const raw: unknown = document.toJS();
+  let raw: unknown;
+  try {
+    raw = parse(text);
+  } catch (error) {
+    return { ok: false, errors: `not YAML: ${(error as Error).message.split("\n")[0]}` };
+  }
   const parsed = experiment.safeParse(raw);
   return parsed.success
     ? { ok: true, experiment: parsed.data }
-    : { ok: false, errors: describeIssues(parsed.error, raw) };
+    : { ok: false, errors: describeIssues(parsed.error, raw, "the file") };
 }
 
 /** Onset to onset, in milliseconds. */

@@ -24,7 +24,9 @@ import { publicEventOf, readoutOf, stateEvent } from "./session/published.ts";
 import { complaints, initQuiet, stepQuiet } from "./session/quiet.ts";
 import { deciderSettings } from "./session/settings.ts";
 import { type SessionSummary, summarise } from "./session/summary.ts";
+import { timingWarnings } from "./session/timing.ts";
 import { type SessionView, waitingView } from "./session/view.ts";
+import { createAnnouncer } from "./session/words.ts";
 import { forkHeadlessDisplay, forkSimulatedRig } from "./simulated-edges.ts";
 import { openWorker } from "./worker.ts";
 
@@ -49,18 +51,21 @@ export interface LiveOptions {
 export interface Watcher {
   said(line: string): void;
   changed(view: SessionView, latentNames: readonly string[]): void;
+  /** Puts the terminal in order. */
+  stop(): void;
 }
 
 export interface LiveResult {
   summary: SessionSummary;
   latentNames: readonly string[];
+  /** What ended the session before its time, where something broke. */
+  failure: Error | null;
 }
 
 /**
- * Runs a session to its end or to an abort.
+ * Runs a session to its end or to an abort. What breaks in the middle ends it too, with its journal and summary.
  *
- * @throws ConfigurationError before the session begins, for what the user must mend. Whatever breaks later ends the session
- *   with its journal intact, and is thrown.
+ * @throws ConfigurationError before the session begins, for what the user must mend; whatever leaves nothing to sum up
  */
 export async function runLive(
   experiment: Experiment,
@@ -127,16 +132,21 @@ export async function runLive(
     try {
       const { backend } = synthesis;
       folder.note("model", serverNow(), { folder: modelFolder, card, backend });
-      for (const { name, reason } of backend.passedOver) watcher.said(`backend ${name} passed over: ${reason}`);
-      watcher.said(`backend ${backend.name} ${backend.version}; model ${card.name}, ${card.latents.count} latents`);
+      const passedOver = backend.passedOver.map(({ name, reason }) => `${name} (${reason})`).join(", ");
+      watcher.said(`backend ${backend.name} ${backend.version}${passedOver && `; passed over: ${passedOver}`}`);
+      watcher.said(`model ${card.name}, ${card.latents.count} latents`);
       watcher.said(`spikes from ${acquisition.address}; public events on ${events.address}`);
       watcher.said(`session ${folder.path}`);
       if (options.display === "browser") watcher.said(`display: open ${display.url} in a browser`);
       else watcher.said(`display: headless, at ${display.url}`);
-      if (options.display === "headless") opened(forkHeadlessDisplay(display.socketUrl));
+      if (options.display === "headless") opened(forkHeadlessDisplay(display.socketUrl, failed));
+      for (const warning of timingWarnings(experiment)) watcher.said(`warning: ${warning}`);
 
       const lastSpikeToReadyMs: number[] = [];
+      const spikesInWindows = units.map(() => 0);
+      const inWords = createAnnouncer(experiment.stimulus.onMs);
       let quiet = initQuiet(serverNow());
+      let failure: Error | null = null;
       const announce = (ended = false) =>
         events.publish(stateEvent(folder.path, view, ended ? "ended" : view.state, serverNow()));
       const edges: Edges = {
@@ -151,6 +161,9 @@ export async function runLive(
         commands$: merge(interrupts$, desk.commands$),
         told(event) {
           quiet = stepQuiet(quiet, event, serverNow());
+          const words = inWords(event);
+          if (words) watcher.said(words);
+          if (event.kind === "trial") for (const [u, n] of event.trial.counts.entries()) spikesInWindows[u] += n;
           folder.record(event, serverNow());
           for (const told of publicEventOf(event, folder.path, experiment, units)) events.publish(told);
           if (event.kind === "plan") lastSpikeToReadyMs.push(...event.output.lastSpikeToReadyMs);
@@ -177,6 +190,8 @@ export async function runLive(
       );
       try {
         await lastValueFrom(loop$, { defaultValue: view });
+      } catch (error) {
+        failure = error as Error;
       } finally {
         clearInterval(heartbeat);
         clearInterval(complaining);
@@ -185,19 +200,22 @@ export async function runLive(
         acquisition.events$.subscribe((event) => folder.record({ kind: "acquisition", event }, serverNow()));
         acquisition.dispose();
       }
-      const reports = await decider.call("report");
+      const reports = await decider.call("report").catch((error: Error) => {
+        throw failure ?? error;
+      });
       summary = summarise({
         experiment: { name: experiment.name, objective: experiment.choice.objective },
         seed: experiment.seed,
         view,
         counts: acquisition.counts(),
         reports,
+        spikesInWindows,
         score: truth && scoreSession(truth, reports),
         lastSpikeToReadyMs,
         backend: `${backend.name} ${backend.version}`,
         sessionDir: folder.path,
       });
-      return { summary, latentNames };
+      return { summary, latentNames, failure };
     } finally {
       await folder.close(summary);
     }
@@ -212,15 +230,15 @@ const COMPLAIN_EVERY_MS = 5000;
 const READOUT_EVERY_MS = 250;
 
 function simulatedUnits(experiment: Experiment) {
-  if (!experiment.simulation)
-    throw new ConfigurationError("simulation: expected the simulated units' kinds for --rig sim, found nothing");
-  const units = createPopulation(
-    experiment.simulation,
-    experiment.latents,
-    random(experiment.seed).split("population"),
-  );
-  if (units.length === 0) throw new ConfigurationError("simulation: expected at least one unit, found none");
-  return units;
+  return createPopulation(checkSimulation(experiment), experiment.latents, random(experiment.seed).split("population"));
+}
+
+/** Throws ConfigurationError where an experiment has no simulated units. */
+export function checkSimulation({ simulation }: Experiment) {
+  if (!simulation) throw new ConfigurationError("simulation: expected the simulated units' kinds, found nothing");
+  if (Object.values(simulation).every((n) => n === 0))
+    throw new ConfigurationError("simulation: expected at least one unit, found none");
+  return simulation;
 }
 
 function recordedUnits({ recording }: Experiment) {

@@ -9,7 +9,7 @@ import { rigCommand } from "./commands/rig.ts";
 import { runCommand } from "./commands/run.ts";
 import { trainCommand } from "./commands/train.ts";
 import { traverseCommand } from "./commands/traverse.ts";
-import { ConfigurationError } from "./failure.ts";
+import { ConfigurationError, LostEdgeError } from "./failure.ts";
 import { packageVersion } from "./package-root.ts";
 
 const USER_MISTAKE = 2;
@@ -37,15 +37,23 @@ for (const command of [
   program.addCommand(command);
 }
 
+/** By name: an error that crossed from a worker thread has lost its class. */
+const shortErrors = new Set([ConfigurationError.name, LostEdgeError.name]);
+
+// Whoever reads what is printed may have had enough, as `head` has.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
+});
+
 try {
   await program.exitOverride().parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? 0 : USER_MISTAKE;
-  } else if (error instanceof Error && error.name === ConfigurationError.name) {
-    // By name: an error that crossed from a worker thread has lost its class.
+  } else if (error instanceof Error && shortErrors.has(error.name)) {
     process.stderr.write(`latentloop: ${error.message}\n`);
-    process.exitCode = USER_MISTAKE;
+    process.exitCode = error.name === ConfigurationError.name ? USER_MISTAKE : 1;
   } else {
     process.stderr.write(`latentloop: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
     process.exitCode = 1;

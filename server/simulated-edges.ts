@@ -3,6 +3,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Experiment } from "../protocols/experiment.ts";
 import type { RigProcessOptions } from "../sim/rig/main.ts";
+import { LostEdgeError } from "./failure.ts";
 import { compiledModule } from "./package-root.ts";
 
 export interface ForkedProcess {
@@ -33,22 +34,24 @@ export async function forkSimulatedRig(
     child.once("message", (message) => resolve((message as { address: string }).address));
     child.once("exit", (code) => reject(new Error(`the simulated rig ended with code ${code} before it began`)));
   });
-  const died = (code: number | null) => {
-    if (code !== 0) failed(new Error(`the simulated rig ended with code ${code}`));
-  };
-  child.on("exit", died);
-  return {
-    address,
-    dispose() {
-      child.off("exit", died);
-      return end(child);
-    },
-  };
+  return { address, dispose: watch(child, "the simulated rig", failed) };
 }
 
-export function forkHeadlessDisplay(url: string): ForkedProcess {
+/** @param failed called if it dies while it is needed: nobody else will start it */
+export function forkHeadlessDisplay(url: string, failed: (error: Error) => void): ForkedProcess {
   const child = forkModule("sim/display/main.js", ["--url", url]);
-  return { dispose: () => end(child) };
+  return { dispose: watch(child, "the headless display", failed) };
+}
+
+/** Tells of an end that comes before `dispose`, which is what is given back. */
+function watch(child: ChildProcess, name: string, failed: (error: Error) => void): () => Promise<void> {
+  const died = (code: number | null, signal: string | null) =>
+    failed(new LostEdgeError(`${name} ended in the middle of the session (${signal ?? `code ${code}`})`));
+  child.on("exit", died);
+  return () => {
+    child.off("exit", died);
+    return end(child);
+  };
 }
 
 const forkModule = (path: string, args: string[]): ChildProcess =>

@@ -34,21 +34,22 @@ export function unpack(bytes: Uint8Array): Decoded<unknown, "malformed"> {
   }
 }
 
-/** Says for each issue of a failed parse: which field, what was expected, what was found. */
-export function describeIssues(error: z.ZodError, input: unknown): string {
-  return error.issues.map((issue) => describeIssue(issue, input)).join("; ");
+/** Says for each issue of a failed parse: which field (or the `whole`), what was expected, what was found. */
+export function describeIssues(error: z.ZodError, input: unknown, whole = "message"): string {
+  return error.issues.map((issue) => describeIssue(issue, input, whole)).join("; ");
 }
 
-function describeIssue(issue: z.core.$ZodIssue, input: unknown): string {
+function describeIssue(issue: z.core.$ZodIssue, input: unknown, whole: string): string {
   let found: unknown = input;
   for (const key of issue.path) found = (found as Record<PropertyKey, unknown> | undefined)?.[key];
-  const field = issue.path.length > 0 ? issue.path.join(".") : "message";
+  const field = issue.path.length > 0 ? issue.path.join(".") : whole;
   const extra = issue.code === "unrecognized_keys" ? "" : `, found ${describe(found)}`;
   return `${field}: ${issue.message.replace(/, received .*$/, "").replace(/^Invalid input: /, "")}${extra}`;
 }
 
 function describe(value: unknown): string {
   if (value === undefined) return "nothing";
+  if (typeof value === "number") return `${value}`;
   if (ArrayBuffer.isView(value)) return `${value.byteLength} bytes`;
   // A map or list from the wire may hold what JSON has no words for.
   const text = JSON.stringify(value, (_, item) => (typeof item === "bigint" ? `${item}` : item)) ?? String(value);

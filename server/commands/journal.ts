@@ -1,5 +1,7 @@
+import { basename, dirname } from "node:path";
 import { Command } from "commander";
-import { readJournal } from "../session/journal.ts";
+import { ConfigurationError } from "../failure.ts";
+import { JOURNAL_FILE, readJournal } from "../session/journal.ts";
 
 /** `latentloop journal`: a session's journal as lines of JSON. */
 export function journalCommand(): Command {
@@ -7,12 +9,18 @@ export function journalCommand(): Command {
     .summary("print a session's journal as JSON lines")
     .description("Print a session's journal, one JSON object a record; arrays of bytes become arrays of numbers.")
     .argument("<session>", "a session's folder")
-    .option("--kind <kind>", "only records of this kind: session, model, spikes, choice, presentation, trial ...")
+    .option("--kind <kind>", "only records of this kind: session, model, spikes, choice, presentation, trial …")
     .action(async (folder: string, { kind }: { kind?: string }) => {
-      const { records, end } = await readJournal(folder);
+      const { records, end } = await readJournal(basename(folder) === JOURNAL_FILE ? dirname(folder) : folder);
+      if (kind && !records.some((record) => record.kind === kind)) {
+        const kinds = [...new Set(records.map((record) => record.kind))].join(", ");
+        throw new ConfigurationError(`--kind: expected one of the journal's kinds (${kinds}), got "${kind}"`);
+      }
       for (const record of records)
         if (!kind || record.kind === kind) process.stdout.write(`${JSON.stringify(readable(record))}\n`);
-      if (end.torn) process.stderr.write(`the journal ends early: ${end.torn}\n`);
+      if (!end.torn) return;
+      process.stderr.write(`the journal ends early: ${end.torn}\n`);
+      process.exitCode = 1;
     });
 }
 

@@ -5,10 +5,10 @@ import { type Observable, ReplaySubject } from "rxjs";
 import { type Experiment, experiment as experimentSchema } from "../../protocols/experiment.ts";
 import type { OperatorOp } from "../../protocols/wire/operator.ts";
 import { scoreSession } from "../../sim/study/score.ts";
-import { runVirtualSession } from "../../sim/study/virtual.ts";
+import { openVirtualSession } from "../../sim/study/virtual.ts";
 import { serverNow } from "../clock.ts";
 import { ConfigurationError } from "../failure.ts";
-import { type LiveOptions, type LiveResult, runLive, type Watcher } from "../live.ts";
+import { checkSimulation, type LiveOptions, type LiveResult, runLive, type Watcher } from "../live.ts";
 import { backendNames } from "../model/backends.ts";
 import { experimentModel } from "../model/experiment-model.ts";
 import { type Overrides, readExperiment } from "../session/experiment-file.ts";
@@ -88,59 +88,88 @@ Ctrl-C ends the session and prints its summary; what was recorded is kept.
 Exit code: 0 ended or aborted; 1 something broke (the journal is intact); 2 something you gave is wrong.`,
     )
     .action(async (file: string, options: RunOptions) => {
+      if (options.rig !== "sim") checkEndpoint("--rig", options.rig);
+      checkEndpoint("--events", options.events);
       const experiment = await readExperiment(file, options);
       const watcher = createWatcher();
       let result: LiveResult;
       try {
         result = options.virtual
-          ? await runVirtual(experiment, file, options.out)
+          ? await runVirtual(experiment, file, options.out, watcher)
           : await runLive(experiment, { ...options, experimentFile: resolve(file) }, interrupts(watcher), watcher);
       } finally {
         watcher.stop();
       }
-      const { summary, latentNames } = result;
+      const { summary, latentNames, failure } = result;
       process.stderr.write(describeSummary(summary, latentNames));
       if (options.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
+      if (failure) throw failure;
     });
 }
 
-async function runVirtual(experiment: Experiment, file: string, out: string): Promise<LiveResult> {
-  if (!experiment.simulation)
-    throw new ConfigurationError("simulation: expected the simulated units' kinds for --virtual, found nothing");
+function checkEndpoint(option: string, address: string): void {
+  if (!/^(tcp|ipc):\/\/./.test(address))
+    throw new ConfigurationError(`${option}: expected a ZeroMQ endpoint, as tcp://host:5556, got "${address}"`);
+}
+
+async function runVirtual(experiment: Experiment, file: string, out: string, watcher: Watcher): Promise<LiveResult> {
+  checkSimulation(experiment);
   const { card } = await experimentModel(experiment, file);
-  let failure: Error | undefined;
+  const latentNames = card.latents.each.map((latent) => latent.name);
+  let failure: Error | null = null;
   const folder = await openSessionFolder(out, experiment, (error) => {
     failure = error;
   });
   const startedMs = serverNow();
-  const session = runVirtualSession(experiment, experiment.seed, (event, virtualMs) =>
-    folder.record(event, startedMs + virtualMs),
-  );
+  const spikesInWindows: number[] = [];
+  const running = openVirtualSession(experiment, experiment.seed, (event, virtualMs) => {
+    folder.record(event, startedMs + virtualMs);
+    if (event.kind === "trial")
+      for (const [u, n] of event.trial.counts.entries()) spikesInWindows[u] = (spikesInWindows[u] ?? 0) + n;
+  });
+  let interrupted = false;
+  interrupts(watcher).subscribe(() => {
+    interrupted = true;
+  });
+  while (!interrupted && !failure && running.advance()) {
+    watcher.changed(running.view(), latentNames);
+    await new Promise(setImmediate);
+  }
+  const session = running.result();
   const summary = summarise({
     experiment: { name: experiment.name, objective: experiment.choice.objective },
     seed: experiment.seed,
     view: session.view,
     counts: { spikes: session.spikes, lostMessages: 0, rejected: {} },
     reports: session.reports,
+    spikesInWindows: session.units.map((_, u) => spikesInWindows[u] ?? 0),
     score: scoreSession(session.units, session.reports),
     lastSpikeToReadyMs: [],
     backend: "none (virtual time)",
     sessionDir: folder.path,
   });
   await folder.close(summary);
-  if (failure) throw failure;
-  return { summary, latentNames: card.latents.each.map((latent) => latent.name) };
+  return { summary, latentNames, failure };
 }
+
+/** A wrapper may pass a signal on to a process that has it already: what comes so soon is the same one. */
+const SAME_SIGNAL_MS = 300;
 
 /** Ctrl-C ends the session with its summary; a second one does not wait. */
 function interrupts(watcher: Watcher): Observable<OperatorOp> {
   // Kept until the loop listens: an interrupt while the session is being opened must not be lost.
   const commands$ = new ReplaySubject<OperatorOp>(1);
+  let firstServerMs: number | null = null;
   for (const signal of ["SIGINT", "SIGTERM"] as const)
-    process.once(signal, () => {
-      watcher.said("ending the session; once more to quit without a summary");
-      process.once(signal, () => process.exit(130));
-      commands$.next("abort");
+    process.on(signal, () => {
+      if (firstServerMs === null) {
+        firstServerMs = serverNow();
+        watcher.said("ending the session; once more to quit without a summary");
+        commands$.next("abort");
+      } else if (serverNow() - firstServerMs > SAME_SIGNAL_MS) {
+        watcher.stop();
+        process.exit(130);
+      }
     });
   return commands$;
 }
@@ -148,10 +177,10 @@ function interrupts(watcher: Watcher): Observable<OperatorOp> {
 const LOG_EVERY_MS = 10_000;
 
 /** Progress on stderr: a bar with the time to go on a terminal, a line now and then elsewhere. */
-function createWatcher(): Watcher & { stop(): void } {
+function createWatcher(): Watcher {
   const bar = process.stderr.isTTY
     ? new SingleBar({
-        format: "{bar} trial {value}/{total}  {eta} to go  {rate}/min  {best}",
+        format: "{bar} trial {value}/{total}  {left} to go  {rate}/min  {best}",
         stream: process.stderr,
         hideCursor: true,
       })
@@ -163,21 +192,20 @@ function createWatcher(): Watcher & { stop(): void } {
   return {
     said: say,
     changed(latest, latentNames) {
-      if (view?.displayConnected && !latest.displayConnected) say("display lost");
       const first = !view || view.trials.closed === 0;
       view = latest;
       const { closed, planned } = view.trials;
       if (closed === 0) return;
       const rate = trialsPerMinute(view);
-      const eta = rate > 0 ? duration(((planned - closed) * 60) / rate) : "?";
+      const left = rate > 0 ? duration(((planned - closed) * 60) / rate) : "unknown time";
       const best = view.bestUnit ? `best known: ${view.bestUnit.unit} on ${latentNames[view.bestUnit.latent]}` : "";
       if (bar) {
-        const figures = { eta, rate: rate.toFixed(0), best };
+        const figures = { left, rate: rate.toFixed(0), best };
         if (first) bar.start(planned, closed, figures);
         else bar.update(closed, figures);
       } else if (serverNow() - loggedMs > LOG_EVERY_MS) {
         loggedMs = serverNow();
-        say(`trial ${closed}/${planned}, ${rate.toFixed(0)}/min, ${eta} to go${best && `, ${best}`}`);
+        say(`trial ${closed}/${planned}, ${rate.toFixed(0)}/min, ${left} to go${best && `, ${best}`}`);
       }
     },
     stop() {

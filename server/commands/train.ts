@@ -167,14 +167,14 @@ async function saveModel(
     });
   }
   const name = (position: number) => {
-    const [best, rho] = Object.entries(table).reduce<[string, number]>(
+    const [best] = Object.entries(table).reduce<[string, number]>(
       (top, [factor, row]) => (row[position] > top[1] ? [factor, row[position]] : top),
       ["", 0.4],
     );
     // What an unused latent correlates with is noise.
     return best === "" || evaluation.latents[order[position]].klNats < activeNats
       ? `z${position + 1}`
-      : `z${position + 1} ${best.replace(/_rad$/, "")} ${rho.toFixed(2)}`;
+      : `z${position + 1} ${best.replace(/_rad$/, "")}`;
   };
   const sorted = reordered(architecture, weights, order);
   const card: Omit<ModelCard, "weights"> = {

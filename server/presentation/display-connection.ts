@@ -80,10 +80,7 @@ export function attendDisplay(socket: WebSocket, { welcome, emit, claim, leave }
 
   const greet = (message: Hello) => {
     if (!claim(connection)) {
-      return refuse(
-        "occupied",
-        "Another display is connected to this server. Close that one, then start this one again.",
-      );
+      return refuse("occupied", "Another display is connected to this server. Close that one, then reload this page.");
     }
     phase = "timing";
     hello = message;

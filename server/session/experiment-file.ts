@@ -2,6 +2,12 @@ import { readFile } from "node:fs/promises";
 import { type Experiment, parseExperiment } from "../../protocols/experiment.ts";
 import { ConfigurationError } from "../failure.ts";
 
+const reasons: Record<string, string> = {
+  ENOENT: "there is no such file",
+  EISDIR: "it is a folder",
+  EACCES: "it may not be read",
+};
+
 /** What the command line may change in an experiment file. */
 export interface Overrides {
   trials?: number;
@@ -12,7 +18,9 @@ export interface Overrides {
 /** Reads an experiment file. Throws ConfigurationError naming each wrong field, what was expected and what was found. */
 export async function readExperiment(path: string, overrides: Overrides = {}): Promise<Experiment> {
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw new ConfigurationError(`experiment file ${path}: expected a readable YAML file, got ${error.code}`);
+    throw new ConfigurationError(
+      `experiment file ${path}: expected a readable YAML file, ${reasons[error.code ?? ""] ?? error.message}`,
+    );
   });
   const parsed = parseExperiment(text);
   if (!parsed.ok) throw new ConfigurationError(`experiment file ${path}: ${parsed.errors}`);

@@ -8,6 +8,8 @@ export interface UnitSummary {
   bestLatent: number;
   /** Share of the unit's tuning that its best latent carries, 0 to 1. */
   share: number;
+  /** Spikes counted in its response windows. */
+  spikes: number;
   /** Simulated units only. */
   truth?: UnitScore;
 }
@@ -38,7 +40,14 @@ export interface SessionSummary {
   seed: number;
   trials: number;
   usableTrials: number;
-  spikes: { received: number; lost: number; rejected: number; rejectedBy: Record<string, number> };
+  /** Spikes received, messages lost, messages rejected and why, and spikes of units that the experiment does not list. */
+  spikes: {
+    received: number;
+    lost: number;
+    rejected: number;
+    rejectedBy: Record<string, number>;
+    ofUnknownUnits: number;
+  };
   units: UnitSummary[];
   /** Null where the truth is not known. */
   tuningCorrelation: { median: number; p10: number } | null;
@@ -60,6 +69,8 @@ export interface SummaryInput {
   view: SessionView;
   counts: Pick<AcquisitionCounts, "spikes" | "lostMessages"> & { rejected: Record<string, number> };
   reports: readonly UnitReport[];
+  /** In the order of the reports. */
+  spikesInWindows: readonly number[];
   /** Of simulated units, in the order of the reports; null for a real recording. */
   score: SessionScore | null;
   lastSpikeToReadyMs: readonly number[];
@@ -69,7 +80,8 @@ export interface SummaryInput {
 
 export function summarise(input: SummaryInput): SessionSummary {
   const { view, counts, reports, score, lastSpikeToReadyMs } = input;
-  const rejectedBy = Object.fromEntries(Object.entries(counts.rejected).filter(([, n]) => n > 0));
+  const { "unknown-unit": ofUnknownUnits = 0, ...rejected } = counts.rejected;
+  const rejectedBy = Object.fromEntries(Object.entries(rejected).filter(([, n]) => n > 0));
   return {
     experiment: input.experiment.name,
     objective: input.experiment.objective,
@@ -81,11 +93,13 @@ export function summarise(input: SummaryInput): SessionSummary {
       lost: counts.lostMessages,
       rejected: Object.values(rejectedBy).reduce((a, b) => a + b, 0),
       rejectedBy,
+      ofUnknownUnits,
     },
     units: reports.map(({ unit, bestLatent, shares }, u) => ({
       unit,
       bestLatent,
       share: shares[bestLatent],
+      spikes: input.spikesInWindows[u],
       ...(score && { truth: score.units[u] }),
     })),
     tuningCorrelation: score?.tuningCorrelation ?? null,
@@ -107,27 +121,18 @@ const number = (value: number, digits = 2) => value.toFixed(digits);
 
 /** The summary as a person reads it in the terminal. */
 export function describeSummary(summary: SessionSummary, latentNames: readonly string[]): string {
-  const width = Math.max(4, ...summary.units.map((u) => u.unit.length));
-  const known = summary.tuningCorrelation !== null;
-  const lines = summary.units.map(({ unit, bestLatent, share, truth }) => {
-    const bar = "#".repeat(Math.round(share * 20)).padEnd(20, ".");
-    const found = truth && truth.codes !== null ? (truth.codes === bestLatent ? "found" : `is ${truth.codes}`) : "";
-    const match = truth ? `  ${truth.kind.padEnd(10)} ${number(truth.tuningCorrelation)}  ${found}` : "";
-    return `  ${unit.padEnd(width)}  ${String(latentNames[bestLatent]).padEnd(8)} ${bar} ${number(share)}${match}`;
-  });
-  const { spikes, lastSpikeToReadyMs: ready } = summary;
+  const { spikes, lastSpikeToReadyMs: ready, tuningCorrelation: match, bestLatentCorrect: found } = summary;
+  const unknown = spikes.ofUnknownUnits > 0 ? `, ${spikes.ofUnknownUnits} spikes of units that are not listed` : "";
   return [
     "",
-    `  ${"unit".padEnd(width)}  ${"latent".padEnd(8)} ${"share of its tuning".padEnd(25)}${known ? "  truth      match" : ""}`,
-    ...lines,
+    ...(summary.usableTrials > 0 ? unitTable(summary, latentNames) : ["nothing known yet: no trial could be used"]),
     "",
-    `${summary.trials} trials (${summary.usableTrials} usable), ${spikes.received} spikes, ${spikes.lost} messages lost, ${spikes.rejected} rejected`,
-    ...(summary.tuningCorrelation
+    `${summary.trials} trials (${summary.usableTrials} usable), ${spikes.received} spikes${unknown}; ${spikes.lost} messages lost, ${spikes.rejected} rejected`,
+    ...(match && summary.usableTrials > 0
       ? [
-          `estimate against the simulated truth: correlation ${number(summary.tuningCorrelation.median, 3)} (median), ${number(summary.tuningCorrelation.p10, 3)} (10th percentile)` +
-            (summary.bestLatentCorrect === null
-              ? ""
-              : `; latent found in ${Math.round(100 * summary.bestLatentCorrect)} % of one-latent units`),
+          `estimate against the simulated truth: correlation ${number(match.median, 3)} (median), ${number(match.p10, 3)} (10th percentile)${
+            found === null ? "" : `; latent found in ${Math.round(100 * found)} % of one-latent units`
+          }`,
         ]
       : []),
     ...(ready
@@ -137,4 +142,21 @@ export function describeSummary(summary: SessionSummary, latentNames: readonly s
     `session: ${summary.sessionDir}`,
     "",
   ].join("\n");
+}
+
+function unitTable({ units, tuningCorrelation }: SessionSummary, latentNames: readonly string[]): string[] {
+  const column = (words: readonly string[]) => Math.max(...words.map((word) => word.length));
+  const unitWidth = column(["unit", ...units.map((u) => u.unit)]);
+  const latentWidth = column(["best latent", ...latentNames]);
+  const head = `  ${"unit".padEnd(unitWidth)}  ${"best latent".padEnd(latentWidth)}  ${"share of its tuning".padEnd(25)}`;
+  const lines = units.map(({ unit, bestLatent, share, spikes, truth }) => {
+    const bar = "#".repeat(Math.round(share * 20)).padEnd(20, ".");
+    const known = `  ${unit.padEnd(unitWidth)}  ${latentNames[bestLatent].padEnd(latentWidth)}  ${bar} ${number(share)}`;
+    if (spikes === 0) return `${known}  no spikes`;
+    if (!truth) return known;
+    const { kind, codes, tuningCorrelation: match } = truth;
+    const verdict = codes === null ? "" : codes === bestLatent ? "found" : `codes ${latentNames[codes]}`;
+    return `${known}  ${kind.padEnd(10)}  ${number(match)}   ${verdict}`.trimEnd();
+  });
+  return [tuningCorrelation ? `${head}  truth       match` : head, ...lines];
 }

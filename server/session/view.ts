@@ -62,7 +62,7 @@ export function stepView(view: SessionView, event: SessionEvent): SessionView {
     case "plan":
       return stepOutput(view, event.output);
     case "refined":
-      return { ...view, bestUnit: event.bestUnit };
+      return view.trials.usable > 0 ? { ...view, bestUnit: event.bestUnit } : view;
     case "command":
       return event.command === "abort" ? view : { ...view, state: event.command === "pause" ? "paused" : "running" };
     case "acquisition":

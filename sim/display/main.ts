@@ -5,9 +5,17 @@ import { describeSummary, runHeadlessDisplay } from "./headless.ts";
 const { values } = parseArgs({ options: { url: { type: "string" } } });
 try {
   const display = await runHeadlessDisplay({ url: values.url ?? "" });
-  for (const event of ["disconnect", "SIGTERM", "SIGINT"]) process.once(event, () => void display.dispose());
+  let dismissed = false;
+  // Ctrl-C reaches the whole group of processes; where there is a parent, its letting go is what counts.
+  if (process.connected) process.on("SIGINT", () => {});
+  for (const event of ["disconnect", "SIGTERM", ...(process.connected ? [] : ["SIGINT"])])
+    process.once(event, () => {
+      dismissed = true;
+      display.dispose();
+    });
   const reason = await display.closed;
-  process.stderr.write(`display: ${reason}; ${describeSummary(display.summary)}\n`);
+  // Whoever ends it knows; what ends it from the other side is worth a word.
+  if (!dismissed) process.stderr.write(`display: ${reason}; ${describeSummary(display.summary)}\n`);
 } catch (error) {
   process.stderr.write(`display: ${(error as Error).message}\n`);
   process.exitCode = 2;

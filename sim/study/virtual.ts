@@ -1,5 +1,5 @@
 import { EMPTY, type Observable, of, Subject, VirtualTimeScheduler } from "rxjs";
-import { type Experiment, periodMs } from "../../protocols/experiment.ts";
+import type { Experiment } from "../../protocols/experiment.ts";
 import type { DisplayMessage, ServerMessage } from "../../protocols/wire/display.ts";
 import type { AcquisitionEvent } from "../../server/acquisition/spike-batch.ts";
 import { createDecider } from "../../server/choice/decider.ts";
@@ -7,7 +7,7 @@ import { runLoop } from "../../server/loop.ts";
 import type { DisplayEvent } from "../../server/presentation/display-server.ts";
 import { random } from "../../server/random.ts";
 import { deciderSettings } from "../../server/session/settings.ts";
-import type { SessionEvent, SessionView } from "../../server/session/view.ts";
+import { type SessionEvent, type SessionView, waitingView } from "../../server/session/view.ts";
 import type { UnitReport } from "../../server/tuning/report.ts";
 import { initSchedule, stepSchedule } from "../../stimulus-client/schedule.ts";
 import { createBrain } from "../neurons/brain.ts";
@@ -27,15 +27,39 @@ const STREAM = "sim";
 const STREAM_STARTS_AT_S = 1000;
 
 /**
- * A whole session on simulated neurons in virtual time: the loop of a live session, with the display's own schedule and the
- * rig's own neurons on a virtual clock. Nothing waits, and the same seed gives the same session bit for bit. Faces are not
- * decoded: nobody looks.
+ * A whole session on simulated neurons in virtual time, run to its end: see `openVirtualSession`.
  */
 export function runVirtualSession(
   experiment: Experiment,
   seed: number,
   told: (event: SessionEvent, virtualMs: number) => void = () => {},
 ): VirtualSession {
+  const session = openVirtualSession(experiment, seed, told);
+  while (session.advance());
+  return session.result();
+}
+
+export interface RunningVirtualSession {
+  /** Computes a second of the session; false once it has ended. Throws if nothing happens any more, or what the loop throws. */
+  advance(): boolean;
+  view(): SessionView;
+  /** What is known by now. */
+  result(): VirtualSession;
+}
+
+/** Virtual seconds without a trial after which a session never will have one: the longest period and window are shorter. */
+const STALLED_S = 3600;
+
+/**
+ * A session on simulated neurons in virtual time: the loop of a live session, with the display's own schedule and the
+ * rig's own neurons on a virtual clock. Nothing waits, and the same seed gives the same session bit for bit. Faces are not
+ * decoded: nobody looks.
+ */
+export function openVirtualSession(
+  experiment: Experiment,
+  seed: number,
+  told: (event: SessionEvent, virtualMs: number) => void,
+): RunningVirtualSession {
   const time = new VirtualTimeScheduler();
   const root = random(seed);
   const units = createPopulation(experiment.simulation ?? {}, experiment.latents, root.split("population"));
@@ -61,7 +85,8 @@ export function runVirtualSession(
     };
   });
 
-  let view: SessionView | undefined;
+  let view = waitingView(experiment.trials);
+  let closedAtMs = 0;
   let failure: unknown;
   let completed = false;
   const session = runLoop(experiment, names, {
@@ -85,6 +110,7 @@ export function runVirtualSession(
     },
   }).subscribe({
     next: (latest) => {
+      if (latest.trials.closed > view.trials.closed) closedAtMs = time.now();
       view = latest;
     },
     error: (error) => {
@@ -96,14 +122,22 @@ export function runVirtualSession(
     },
   });
   display.connect();
-  // Ample: a session that has not ended in ten times its length never will.
-  time.maxFrames = 10_000 + 10 * experiment.trials * periodMs(experiment.stimulus);
-  time.flush();
-  session.unsubscribe();
-  if (failure) throw failure;
-  if (!completed)
-    throw new Error(`the session stalled after ${view?.trials.closed ?? 0} of ${experiment.trials} trials`);
-  return { view: view!, reports: decider.report(), units, spikes };
+  time.maxFrames = 0;
+  return {
+    advance() {
+      time.maxFrames += 1000;
+      time.flush();
+      if (failure) throw failure;
+      if (!completed && time.maxFrames - closedAtMs > 1000 * STALLED_S)
+        throw new Error(`the session stalled after ${view.trials.closed} of ${experiment.trials} trials`);
+      return !completed;
+    },
+    view: () => view,
+    result() {
+      session.unsubscribe();
+      return { view, reports: decider.report(), units, spikes };
+    },
+  };
 }
 
 /** Emits `make(ms)` every `everyMs` of virtual time while subscribed. */

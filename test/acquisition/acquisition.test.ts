@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { Publisher, Push } from "zeromq";
 import { encodeOpenEphys, type OpenEphysMessage } from "../../protocols/wire/open-ephys.ts";
 import { encodeSpikeMessage } from "../../protocols/wire/spikes.ts";
@@ -155,7 +155,8 @@ describe("acquisition over sockets", () => {
     acquisition.dispose();
     acquisition.dispose();
     expect(completed).toBe(true);
-    const again = await open({ address: acquisition.address });
+    // ZeroMQ frees the port a moment after the socket has closed.
+    const again = await vi.waitFor(() => open({ address: acquisition.address }), { timeout: 5000, interval: 50 });
     expect(again.acquisition.address).toBe(acquisition.address);
   });
 });

@@ -45,7 +45,7 @@ async function benchLive(trials: number) {
     out,
   };
   const experiment = await readExperiment(experimentFile, { trials });
-  const { summary } = await runLive(experiment, options, NEVER, { said() {}, changed() {} });
+  const { summary } = await runLive(experiment, options, NEVER, { said() {}, changed() {}, stop() {} });
   await rm(out, { recursive: true });
   const { lastSpikeToReadyMs, deadlineMisses, droppedFrames, spikes, backend } = summary;
   return { trials, lastSpikeToReadyMs, deadlineMisses, droppedFrames, spikes, backend };

@@ -25,7 +25,11 @@ async function refusal(...args: string[]): Promise<string> {
 
 describe("what the user gave is wrong: one clear line, exit code 2", () => {
   test.each([
-    ["no such file", () => join(folder, "none.yaml"), /none\.yaml: expected a readable YAML file, got ENOENT/],
+    [
+      "no such file",
+      () => join(folder, "none.yaml"),
+      /none\.yaml: expected a readable YAML file, there is no such file/,
+    ],
     ["not YAML", () => file("a.yaml", () => "a: [1"), /a\.yaml: not YAML/],
     [
       "another type",

@@ -1,0 +1,44 @@
+import type { SessionEvent } from "./view.ts";
+
+/** Tells in words what a person at the rig should know at once; null for what goes without saying. */
+export type Announcer = (event: SessionEvent) => string | null;
+
+/** A reason for rejection is told the first time; the summary counts the rest. */
+export function createAnnouncer(onMs: number): Announcer {
+  const told = new Set<string>();
+  return (event) => {
+    if (event.kind === "display") {
+      const { event: said } = event;
+      if (said.type === "connected") return roundingWords(onMs, said.frameMs);
+      if (said.type === "lost") return `display lost: ${said.reason}`;
+      if (said.type === "refused") return `a display was refused: ${said.message}`;
+      return null;
+    }
+    if (event.kind !== "acquisition") return null;
+    const { event: said } = event;
+    switch (said.type) {
+      case "link":
+        return said.up ? "recording system connected" : "recording system lost; waiting for it to come back";
+      case "gap":
+        return `${said.missing} messages of stream ${said.stream} are missing; trials they belong to are flagged`;
+      case "restart":
+        return `stream ${said.stream} began again; trials that were open are flagged`;
+      case "rejected": {
+        const key = said.reason === "unknown-unit" ? said.detail : said.reason;
+        if (told.has(key)) return null;
+        told.add(key);
+        return `spikes rejected (${said.reason}): ${said.detail}`;
+      }
+      default:
+        return null;
+    }
+  };
+}
+
+/** How long a face will really be on the screen. */
+function roundingWords(onMs: number, frameMs: number): string {
+  const frames = Math.max(1, Math.round(onMs / frameMs));
+  const shown = `${(frames * frameMs).toFixed(1)} ms`;
+  const asked = Math.abs(frames * frameMs - onMs) > 1 ? `; ${onMs} ms were asked for` : "";
+  return `display connected: ${(1000 / frameMs).toFixed(2)} Hz, faces for ${frames} frames (${shown}${asked})`;
+}
