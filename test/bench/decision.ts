@@ -24,7 +24,9 @@ export interface DecisionBench {
 export async function benchDecision(units: number, trials: number): Promise<DecisionBench> {
   const experiment = await readExperiment(experimentFile);
   const names = Array.from({ length: units }, (_, i) => `unit-${i}`);
-  const settings = deciderSettings(experiment, names);
+  // 3 + 2 bases of 12 × 9 + 1 candidates: the 512 of the goal, and a few.
+  const choice = { ...experiment.choice, bases: 3, refinements: 2 };
+  const settings = deciderSettings({ ...experiment, choice }, names);
   const root = random(1);
   const decider = createDecider(settings, root.split("decider"));
   const counts = root.split("counts");
