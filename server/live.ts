@@ -149,6 +149,15 @@ export async function runLive(
       let failure: Error | null = null;
       const announce = (ended = false) =>
         events.publish(stateEvent(folder.path, view, ended ? "ended" : view.state, serverNow()));
+      const rehearseFor = (onsetServerMs: number) => {
+        const { latencyMs, windowMs } = experiment.response;
+        const delayMs = onsetServerMs + latencyMs + windowMs - REHEARSED_MS - serverNow();
+        const rehearsal = setTimeout(() => {
+          decider.call("rehearse").catch(() => {});
+          synthesis.rehearse().catch(() => {});
+        }, delayMs);
+        rehearsal.unref();
+      };
       const edges: Edges = {
         acquisition$: acquisition.events$,
         display,
@@ -166,6 +175,7 @@ export async function runLive(
           if (event.kind === "trial") for (const [u, n] of event.trial.counts.entries()) spikesInWindows[u] += n;
           folder.record(event, serverNow());
           for (const told of publicEventOf(event, folder.path, experiment, units)) events.publish(told);
+          if (event.kind === "plan") for (const onset of event.output.onsets) rehearseFor(onset.onsetServerMs);
           if (event.kind === "plan") lastSpikeToReadyMs.push(...event.output.lastSpikeToReadyMs);
         },
       };
@@ -226,6 +236,8 @@ export async function runLive(
 
 /** A subscriber that comes late learns of the session within this time. */
 const HEARTBEAT_MS = 1000;
+/** How long before a window's end the deciding and the decoding are rehearsed: a processor that slept is slow at first. */
+const REHEARSED_MS = 12;
 const COMPLAIN_EVERY_MS = 5000;
 const READOUT_EVERY_MS = 250;
 

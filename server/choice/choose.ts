@@ -2,7 +2,7 @@ import type { Random } from "../random.ts";
 import type { Posterior } from "../tuning/posterior.ts";
 import { drawBases, drawBox, drawPrior, traversalGrid } from "./candidates.ts";
 import type { Reach } from "./reach.ts";
-import { type BaseScores, createScorer } from "./scores.ts";
+import { type BaseScores, createScorer, type ProjectedBase } from "./scores.ts";
 
 type ScoredObjective = "variance" | "information";
 export type Objective = ScoredObjective | "random" | "random-range" | "traversal-grid";
@@ -34,33 +34,40 @@ export interface ChoiceSettings {
   refinements: number;
 }
 
+/** A choice of which all is done that does not need the last count: call it for the face, as often as wanted. */
+export type PreparedChoice = () => Choice;
+
 /**
- * Chooses the next face.
+ * Prepares the choice of the next face. Holds as long as no covariance of the posterior changes; its means may.
  *
  * @param reach of the same posterior, for `variance`
  * @param index how many faces were chosen before: the traversal grid walks by it
  * @param random this choice's own generator
  */
-export function chooseFace(
+export function prepareChoice(
   posterior: Posterior,
   reach: Reach,
   settings: ChoiceSettings,
   index: number,
   random: Random,
-): Choice {
+): PreparedChoice {
   const { latents } = posterior.basis;
   const { objective, range } = settings;
   switch (objective) {
     case "random":
-      return { latents: drawPrior(latents, range, random), reason: baselineReason(objective) };
+      return drawn(drawPrior(latents, range, random), objective);
     case "random-range":
-      return { latents: drawBox(latents, range, random), reason: baselineReason(objective) };
+      return drawn(drawBox(latents, range, random), objective);
     case "traversal-grid":
-      return classicTraversal(latents, range, index);
+      return () => classicTraversal(latents, range, index);
     default:
-      return bestCandidate(posterior, reach, objective, settings, random);
+      return prepareBest(posterior, objective === "variance" ? reach : null, objective, settings, random);
   }
 }
+
+const drawn =
+  (latents: Float64Array, objective: Objective): PreparedChoice =>
+  () => ({ latents, reason: baselineReason(objective) });
 
 const baselineReason = (objective: Objective): Reason => ({
   objective,
@@ -87,36 +94,39 @@ interface Candidate {
   moved: Reason["moved"];
 }
 
-function bestCandidate(
+function prepareBest(
   posterior: Posterior,
-  reach: Reach,
+  reach: Reach | null,
   objective: ScoredObjective,
-  settings: ChoiceSettings,
+  { range, bases, refinements }: ChoiceSettings,
   random: Random,
-): Choice {
+): PreparedChoice {
   const { latents } = posterior.basis;
-  const grid = traversalGrid(settings.range);
-  const score = createScorer(posterior, objective === "variance" ? reach : null, grid);
-  let best: Candidate | undefined;
-  let runnerUp: Candidate | undefined;
-  const consider = (base: Float64Array) => {
-    for (const candidate of bestTwo(base, score(base), grid)) {
-      if (best && sameFace(candidate.latents, best.latents)) continue;
-      if (!best || candidate.value > best.value) [best, runnerUp] = [candidate, best];
-      else if (!runnerUp || candidate.value > runnerUp.value) runnerUp = candidate;
-    }
-  };
-  for (const base of drawBases(settings.bases, latents, settings.range, random)) consider(base);
-  for (let i = 0; i < settings.refinements; i++) consider(best!.latents);
-  return {
-    latents: best!.latents,
-    reason: {
-      objective,
-      value: best!.value,
-      runnerUp: runnerUp ? { latents: [...runnerUp.latents], value: runnerUp.value } : null,
-      moved: best!.moved,
-      candidates: (settings.bases + settings.refinements) * (latents * grid.length + 1),
-    },
+  const grid = traversalGrid(range);
+  const scorer = createScorer(posterior, reach, grid);
+  const drawn = drawBases(bases, latents, range, random).map(scorer.project);
+  return () => {
+    let best: Candidate | undefined;
+    let runnerUp: Candidate | undefined;
+    const consider = (base: ProjectedBase) => {
+      for (const candidate of bestTwo(base.latents, scorer.score(base), grid)) {
+        if (best && sameFace(candidate.latents, best.latents)) continue;
+        if (!best || candidate.value > best.value) [best, runnerUp] = [candidate, best];
+        else if (!runnerUp || candidate.value > runnerUp.value) runnerUp = candidate;
+      }
+    };
+    for (const base of drawn) consider(base);
+    for (let i = 0; i < refinements; i++) consider(scorer.project(best!.latents));
+    return {
+      latents: best!.latents,
+      reason: {
+        objective,
+        value: best!.value,
+        runnerUp: runnerUp ? { latents: [...runnerUp.latents], value: runnerUp.value } : null,
+        moved: best!.moved,
+        candidates: (bases + refinements) * (latents * grid.length + 1),
+      },
+    };
   };
 }
 

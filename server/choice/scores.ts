@@ -1,5 +1,5 @@
 import { blockStart, features, writeBlock } from "../tuning/basis.ts";
-import { dot, type Posterior, project } from "../tuning/posterior.ts";
+import { dot, foresee, type Posterior, type Prospect, project } from "../tuning/posterior.ts";
 import type { Reach } from "./reach.ts";
 import { applyTarget } from "./target.ts";
 
@@ -41,116 +41,129 @@ export interface BaseScores {
   base: number;
 }
 
+/** What of a base's scores depends on the covariances alone. */
+export interface ProjectedBase {
+  latents: Float64Array;
+  prospect: Prospect;
+  /** h_u = C_u M C_u x: units × P; and x'C_u M C_u x, one a unit. Zero where there is no target set. */
+  h: Float64Array;
+  drop: Float64Array;
+}
+
 /**
  * Scores traversals through bases, for all units together. Along a traversal only one block of x changes, so with C x_base
- * in hand a candidate costs B operations a unit; the terms that do not depend on the base are prepared once a choice.
- *
- * @param reach of the same posterior; null for objectives that have no target set
+ * in hand a candidate costs B operations a unit. What depends on the covariances alone is prepared here and in `project`;
+ * `score` takes the means as they are when it is called, so that preparation need not wait for the last count.
  */
-export function createScorer(posterior: Posterior, reach: Reach | null, grid: readonly number[]) {
-  const { basis, covariance, mean } = posterior;
+export interface Scorer {
+  /** @param base latents of a face, length D */
+  project(base: Float64Array): ProjectedBase;
+  score(base: ProjectedBase): BaseScores;
+}
+
+/** @param reach of the same posterior; null for objectives that have no target set */
+export function createScorer(posterior: Posterior, reach: Reach | null, grid: readonly number[]): Scorer {
+  const { basis, covariance, mean, units } = posterior;
   const { block, latents, size } = basis;
   const steps = grid.length;
   const phi = new Float64Array(steps * block);
   grid.forEach((value, t) => {
     writeBlock(basis, value, phi, t * block);
   });
-  const terms = prepareTerms(posterior, reach, phi, steps);
-  const y = new Float64Array(size);
+  const { variance, reach: reachTerms } = quadraticTerms(posterior, reach, phi, steps);
   const v = new Float64Array(size);
-  const h = new Float64Array(size);
   const slopeC = new Float64Array(block);
   const slopeG = new Float64Array(block);
 
-  return (base: Float64Array): BaseScores => {
-    const x = features(basis, base);
-    const moved = new Float64Array(latents * steps);
-    let atBase = 0;
-    for (let u = 0; u < posterior.units; u++) {
-      project(posterior, u, x, y);
-      const m = dot(mean, u * size, x, 0, size);
-      const s2 = dot(x, 0, y, 0, size);
-      // No unit dominates: a drop in variance counts by the share of the unit's own variance.
-      const weight = reach ? 1 / reach.total[u] : 1;
-      let drop = 0;
-      if (reach) {
-        applyTarget(reach.target, y, v);
-        drop = dot(y, 0, v, 0, size);
-        project(posterior, u, v, h);
-        atBase += weight * varianceDrop(Math.exp(m), s2, drop);
-      } else atBase += informationGain(m, s2);
-      for (let d = 0; d < latents; d++) {
-        const at = blockStart(basis, d);
-        // x'Ax along the traversal: with x = rest + φ(t), its value at rest, its slope, and the prepared square term.
-        const c = (u * size + at) * size + at;
-        const g = (u * latents + d) * block * block;
-        let m0 = m;
-        let s0 = s2;
-        let r0 = drop;
-        for (let i = 0; i < block; i++) {
-          const xi = x[at + i];
-          let cx = 0;
-          for (let j = 0; j < block; j++) cx += covariance[c + i * size + j] * x[at + j];
-          m0 -= mean[u * size + at + i] * xi;
-          s0 += xi * (cx - 2 * y[at + i]);
-          slopeC[i] = 2 * (y[at + i] - cx);
-          if (reach) {
-            let gx = 0;
-            for (let j = 0; j < block; j++) gx += reach.blocks[g + i * block + j] * x[at + j];
-            r0 += xi * (gx - 2 * h[at + i]);
-            slopeG[i] = 2 * (h[at + i] - gx);
-          }
+  return {
+    project(base) {
+      const prospect = foresee(posterior, features(basis, base));
+      const h = new Float64Array(reach ? units * size : 0);
+      const drop = new Float64Array(units);
+      if (reach)
+        for (let u = 0; u < units; u++) {
+          const y = prospect.y.subarray(u * size, (u + 1) * size);
+          drop[u] = dot(y, 0, applyTarget(reach.target, y, v), 0, size);
+          project(posterior, u, v, h.subarray(u * size, (u + 1) * size));
         }
-        // e^(m0 + mean) as a product: one exponential a traversal instead of one a face.
-        const rate0 = Math.exp(m0);
-        for (let t = 0; t < steps; t++) {
-          const k = (u * latents + d) * steps + t;
-          let s = s0 + terms.variance[k];
-          let r = r0 + terms.reach[k];
+      return { latents: base, prospect, h, drop };
+    },
+
+    score({ prospect, h, drop }) {
+      const { x, y } = prospect;
+      const moved = new Float64Array(latents * steps);
+      let atBase = 0;
+      for (let u = 0; u < units; u++) {
+        const own = u * size;
+        const m = dot(mean, own, x, 0, size);
+        const s2 = prospect.variance[u];
+        // No unit dominates: a drop in variance counts by the share of the unit's own variance.
+        const weight = reach ? 1 / reach.total[u] : 1;
+        atBase += reach ? weight * varianceDrop(Math.exp(m), s2, drop[u]) : informationGain(m, s2);
+        for (let d = 0; d < latents; d++) {
+          const at = blockStart(basis, d);
+          // x'Ax along the traversal: with x = rest + φ(t), its value at rest, its slope, and the prepared square term.
+          const c = (own + at) * size + at;
+          const g = (u * latents + d) * block * block;
+          let m0 = m;
+          let s0 = s2;
+          let r0 = drop[u];
           for (let i = 0; i < block; i++) {
-            const p = phi[t * block + i];
-            s += slopeC[i] * p;
-            r += slopeG[i] * p;
+            const xi = x[at + i];
+            let cx = 0;
+            for (let j = 0; j < block; j++) cx += covariance[c + i * size + j] * x[at + j];
+            m0 -= mean[own + at + i] * xi;
+            s0 += xi * (cx - 2 * y[own + at + i]);
+            slopeC[i] = 2 * (y[own + at + i] - cx);
+            if (reach) {
+              let gx = 0;
+              for (let j = 0; j < block; j++) gx += reach.blocks[g + i * block + j] * x[at + j];
+              r0 += xi * (gx - 2 * h[own + at + i]);
+              slopeG[i] = 2 * (h[own + at + i] - gx);
+            }
           }
-          moved[d * steps + t] += reach
-            ? weight * varianceDrop(rate0 * terms.rate[k], s, r)
-            : informationGain(m0 + terms.mean[k], s);
+          for (let t = 0; t < steps; t++) {
+            const k = (u * latents + d) * steps + t;
+            let mt = m0;
+            let s = s0 + variance[k];
+            let r = r0 + reachTerms[k];
+            for (let i = 0; i < block; i++) {
+              const p = phi[t * block + i];
+              mt += mean[own + at + i] * p;
+              s += slopeC[i] * p;
+              r += slopeG[i] * p;
+            }
+            moved[d * steps + t] += reach ? weight * varianceDrop(Math.exp(mt), s, r) : informationGain(mt, s);
+          }
         }
       }
-    }
-    return { moved, base: atBase };
+      return { moved, base: atBase };
+    },
   };
 }
 
-/** μ_d'φ(t) and its exponential, φ(t)'C_dd φ(t) and φ(t)'G_d φ(t): units × latents × grid. */
-function prepareTerms(
-  { basis, covariance, mean, units }: Posterior,
+/** φ(t)'C_dd φ(t) and φ(t)'G_d φ(t): units × latents × grid. */
+function quadraticTerms(
+  { basis, covariance, units }: Posterior,
   reach: Reach | null,
   phi: Float64Array,
   steps: number,
 ) {
   const { block, latents, size } = basis;
-  const terms = {
-    mean: new Float64Array(units * latents * steps),
-    rate: new Float64Array(units * latents * steps),
-    variance: new Float64Array(units * latents * steps),
-    reach: new Float64Array(units * latents * steps),
-  };
+  const variance = new Float64Array(units * latents * steps);
+  const reachTerms = new Float64Array(units * latents * steps);
   let k = 0;
   for (let u = 0; u < units; u++)
     for (let d = 0; d < latents; d++) {
-      const at = u * size + blockStart(basis, d);
-      const c = at * size + blockStart(basis, d);
+      const at = blockStart(basis, d);
+      const c = (u * size + at) * size + at;
       const g = (u * latents + d) * block * block;
-      for (let t = 0; t < steps; t++, k++) {
+      for (let t = 0; t < steps; t++, k++)
         for (let i = 0; i < block; i++) {
           const p = phi[t * block + i];
-          terms.mean[k] += p * mean[at + i];
-          terms.variance[k] += p * dot(covariance, c + i * size, phi, t * block, block);
-          if (reach) terms.reach[k] += p * dot(reach.blocks, g + i * block, phi, t * block, block);
+          variance[k] += p * dot(covariance, c + i * size, phi, t * block, block);
+          if (reach) reachTerms[k] += p * dot(reach.blocks, g + i * block, phi, t * block, block);
         }
-        terms.rate[k] = Math.exp(terms.mean[k]);
-      }
     }
-  return terms;
+  return { variance, reach: reachTerms };
 }

@@ -15,6 +15,7 @@ const CACHED_FACES = 256;
 
 serve(({ modelFolder, forced }: SynthesisData) => {
   let decoder: Decoder;
+  let origin: Float32Array;
   const cache = new Map<string, Uint8Array>();
   return {
     /** Loads the model and picks the backend; to be called once, before anything else. */
@@ -23,8 +24,13 @@ serve(({ modelFolder, forced }: SynthesisData) => {
       const choice = await chooseBackend({ model, ...(forced && { forced }) });
       decoder = createDecoder(model);
       // The first decode compiles kernels and allocates; better now than when a face is due.
-      for (let i = 0; i < 3; i++) await decoder.decode(new Float32Array(model.card.latents.count));
+      origin = new Float32Array(model.card.latents.count);
+      for (let i = 0; i < 3; i++) await decoder.decode(origin);
       return choice;
+    },
+    /** A decode that is thrown away: nothing changes but what the processor has at hand. */
+    async rehearse() {
+      await decoder.decode(origin);
     },
     /** One face: D latents to RGBA, row-major. */
     async synthesise(latents: Float64Array) {

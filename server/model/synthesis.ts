@@ -4,6 +4,7 @@ import type { SynthesisData } from "./synthesis-worker.ts";
 
 interface SynthesisApi {
   start(): Promise<BackendChoice>;
+  rehearse(): Promise<void>;
   synthesise(latents: Float64Array): Promise<Uint8Array>;
 }
 
@@ -12,6 +13,8 @@ export interface Synthesis {
   backend: BackendChoice;
   /** One face: D latents to RGBA, row-major. */
   synthesise(latents: Float64Array): Promise<Uint8Array>;
+  /** A decode that is thrown away, so that the next one finds the processor warm. */
+  rehearse(): Promise<void>;
   dispose(): Promise<void>;
 }
 
@@ -21,6 +24,7 @@ export async function openSynthesis(data: SynthesisData, failed: (error: Error) 
   try {
     return {
       backend: await worker.call("start"),
+      rehearse: () => worker.call("rehearse"),
       synthesise: (latents) => worker.call("synthesise", latents),
       dispose: worker.dispose,
     };

@@ -100,6 +100,27 @@ export const dot = (a: Float64Array, aAt: number, b: Float64Array, bAt: number, 
 /** Told of each change C_u ← C_u − κ y y' before it is made, for whoever keeps something that depends on C. */
 export type BeforeShrink = (unit: number, y: Float64Array, kappa: number) => void;
 
+/** What is expected of a face before its counts are known. Holds as long as no covariance changes. */
+export interface Prospect {
+  /** Features of the face, length P. */
+  x: Float64Array;
+  /** y_u = C_u x: units × P. */
+  y: Float64Array;
+  /** s²_u = x'C_u x, the variance of the log mean count, one a unit. */
+  variance: Float64Array;
+}
+
+/** @param x features of a face, length P */
+export function foresee(posterior: Posterior, x: Float64Array): Prospect {
+  const { basis, units } = posterior;
+  const { size } = basis;
+  const y = new Float64Array(units * size);
+  const variance = new Float64Array(units);
+  for (let u = 0; u < units; u++)
+    variance[u] = dot(x, 0, project(posterior, u, x, y.subarray(u * size, (u + 1) * size)), 0, size);
+  return { x, y, variance };
+}
+
 /**
  * Learns from one trial: the exact Laplace approximation of Poisson counts with an exponential link, whose mode is a scalar
  * problem. With m = x'μ, s² = x'Cx, a = m + s² r: the mode's log mean is ρ̂ = a − W(s² e^a), then
@@ -107,8 +128,7 @@ export type BeforeShrink = (unit: number, y: Float64Array, kappa: number) => voi
  *
  * @param x features of the face shown, length P
  * @param counts spikes in the response window, one a unit
- * @throws RangeError for another number of counts, or one that is negative or not finite, before anything is changed; Error if
- *   the posterior is no longer finite, after which it must not be used
+ * @throws as `learnMeans`
  */
 export function learnTrial(
   posterior: Posterior,
@@ -116,25 +136,47 @@ export function learnTrial(
   counts: ArrayLike<number>,
   before?: BeforeShrink,
 ): void {
-  if (counts.length !== posterior.units)
-    throw new RangeError(`expected ${posterior.units} counts, got ${counts.length}`);
-  for (let u = 0; u < counts.length; u++)
+  const prospect = foresee(posterior, x);
+  shrinkAll(posterior, prospect, learnMeans(posterior, prospect, counts), before);
+}
+
+/**
+ * The first half of `learnTrial`, and the quick one: the means. Gives κ of each unit, with which `shrinkAll` does the other half.
+ *
+ * @throws RangeError for another number of counts, or one that is negative or not finite, before anything is changed; Error if
+ *   the posterior is no longer finite, after which it must not be used
+ */
+export function learnMeans(
+  posterior: Posterior,
+  { x, y, variance }: Prospect,
+  counts: ArrayLike<number>,
+): Float64Array {
+  const { basis, mean, units } = posterior;
+  const { size } = basis;
+  if (counts.length !== units) throw new RangeError(`expected ${units} counts, got ${counts.length}`);
+  for (let u = 0; u < units; u++)
     if (!(counts[u] >= 0 && counts[u] < Number.POSITIVE_INFINITY))
       throw new RangeError(`count of unit ${u}: expected a finite number ≥ 0, got ${counts[u]}`);
-  const { size } = posterior.basis;
-  const y = new Float64Array(size);
-  for (let u = 0; u < posterior.units; u++) {
-    project(posterior, u, x, y);
-    const m = dot(posterior.mean, u * size, x, 0, size);
-    const s2 = dot(x, 0, y, 0, size);
-    const a = m + s2 * counts[u];
+  const kappas = new Float64Array(units);
+  for (let u = 0; u < units; u++) {
+    const s2 = variance[u];
+    const a = dot(mean, u * size, x, 0, size) + s2 * counts[u];
     const fitted = Math.exp(a - lambertWExp(Math.log(s2) + a));
     if (!Number.isFinite(fitted)) throw new Error(`posterior of unit ${u}: expected a finite rate, got ${fitted}`);
     const residual = counts[u] - fitted;
-    for (let i = 0; i < size; i++) posterior.mean[u * size + i] += y[i] * residual;
-    const kappa = fitted / (1 + s2 * fitted);
-    before?.(u, y, kappa);
-    shrink(posterior, u, y, kappa);
+    for (let i = 0; i < size; i++) mean[u * size + i] += y[u * size + i] * residual;
+    kappas[u] = fitted / (1 + s2 * fitted);
+  }
+  return kappas;
+}
+
+/** C_u ← C_u − κ_u y_u y_u' for every unit. */
+export function shrinkAll(posterior: Posterior, { y }: Prospect, kappas: Float64Array, before?: BeforeShrink): void {
+  const { size } = posterior.basis;
+  for (let u = 0; u < posterior.units; u++) {
+    const own = y.subarray(u * size, (u + 1) * size);
+    before?.(u, own, kappas[u]);
+    shrink(posterior, u, own, kappas[u]);
   }
 }
 
@@ -144,14 +186,12 @@ export function learnTrial(
  */
 export function imagineTrial(posterior: Posterior, x: Float64Array, before?: BeforeShrink): void {
   const { size } = posterior.basis;
-  const y = new Float64Array(size);
-  for (let u = 0; u < posterior.units; u++) {
-    project(posterior, u, x, y);
+  const prospect = foresee(posterior, x);
+  const kappas = prospect.variance.map((s2, u) => {
     const information = Math.exp(dot(posterior.mean, u * size, x, 0, size));
-    const kappa = information / (1 + dot(x, 0, y, 0, size) * information);
-    before?.(u, y, kappa);
-    shrink(posterior, u, y, kappa);
-  }
+    return information / (1 + s2 * information);
+  });
+  shrinkAll(posterior, prospect, kappas, before);
 }
 
 /** The same posterior with covariances of its own; the rest is shared. For imagined trials. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { traversalGrid } from "../../server/choice/candidates.ts";
-import { type ChoiceSettings, chooseFace, type Objective } from "../../server/choice/choose.ts";
+import { type ChoiceSettings, type Objective, prepareChoice } from "../../server/choice/choose.ts";
 import { createDecider, type DeciderSettings } from "../../server/choice/decider.ts";
 import { computeReach, createReach, createReachKeeper } from "../../server/choice/reach.ts";
 import { createScorer, informationGain, varianceDrop } from "../../server/choice/scores.ts";
@@ -85,7 +85,8 @@ describe("C2 variance", () => {
     (objective) => {
       const { posterior, reach } = learned();
       const base = Float64Array.of(1.3, -2.2, 0.4);
-      const scores = createScorer(posterior, objective === "variance" ? reach : null, grid)(base);
+      const scorer = createScorer(posterior, objective === "variance" ? reach : null, grid);
+      const scores = scorer.score(scorer.project(base));
       for (let d = 0; d < 3; d++)
         grid.forEach((value, t) => {
           const face = base.slice();
@@ -126,12 +127,13 @@ describe("C3 a choice and its reason", () => {
     "%s: inside the range, best of its candidates, runner-up not better",
     (objective) => {
       const { posterior, reach } = learned();
-      const { latents, reason } = chooseFace(posterior, reach, settings(objective), 0, random(1));
+      const { latents, reason } = prepareChoice(posterior, reach, settings(objective), 0, random(1))();
       expect(latents.every((z) => Math.abs(z) <= 3)).toBe(true);
       expect(reason.candidates).toBe(5 * (3 * 9 + 1));
       expect(reason.runnerUp!.value).toBeLessThanOrEqual(reason.value!);
       expect(reason.runnerUp!.latents).not.toEqual([...latents]);
-      const again = createScorer(posterior, objective === "variance" ? reach : null, grid)(latents).base;
+      const scorer = createScorer(posterior, objective === "variance" ? reach : null, grid);
+      const again = scorer.score(scorer.project(latents)).base;
       expect(again).toBeCloseTo(reason.value!, 9);
     },
   );
@@ -141,14 +143,14 @@ describe("C3 a choice and its reason", () => {
     const draws = (objective: Objective) =>
       Array.from(
         { length: 2000 },
-        (_, i) => chooseFace(posterior, reach, settings(objective), i, random(i)).latents[1],
+        (_, i) => prepareChoice(posterior, reach, settings(objective), i, random(i))().latents[1],
       );
     const sd = (values: number[]) => Math.sqrt(values.reduce((s, v) => s + v * v, 0) / values.length);
     // N(0, 1): 1 ± 4/sqrt(2·2000); uniform on ±3: 3/sqrt(3) = 1.732 ± 4·0.63/sqrt(2000)·…, 0.07 is ample for both.
     expect(Math.abs(sd(draws("random")) - 1)).toBeLessThan(0.07);
     expect(Math.abs(sd(draws("random-range")) - Math.sqrt(3))).toBeLessThan(0.07);
     const walk = Array.from({ length: 27 }, (_, i) =>
-      chooseFace(posterior, reach, settings("traversal-grid"), i, random(0)),
+      prepareChoice(posterior, reach, settings("traversal-grid"), i, random(0))(),
     );
     expect(walk.map((w) => w.latents.filter((z) => z !== 0).length).every((moved) => moved <= 1)).toBe(true);
     expect(new Set(walk.map((w) => w.latents.join())).size).toBe(3 * 8 + 1);
@@ -184,6 +186,26 @@ describe("C4 ahead of the answers", () => {
     };
     expect(run(1)).toBe(run(1));
     expect(run(1)).not.toBe(run(2));
+  });
+
+  test.each(["variance", "random"] as const)("%s: a rehearsal changes nothing", (objective) => {
+    const faces = (rehearsals: number) => {
+      const d = createDecider(decider(objective), random(1));
+      const queue = d.decide(null, 2);
+      for (let t = 0; t < 6; t++) {
+        d.refine();
+        for (let i = 0; i < rehearsals; i++) d.rehearse();
+        queue.push(...d.decide({ latents: queue[t].latents, counts: [t, 1] }, 1));
+      }
+      return queue.map((c) => c.latents.join());
+    };
+    expect(faces(3)).toEqual(faces(0));
+  });
+
+  test("a lesson of another face than the first unanswered one is refused", () => {
+    const d = createDecider(decider("random"), random(1));
+    d.decide(null, 2);
+    expect(() => d.decide({ latents: [1, 2, 3], counts: [1, 1] }, 1)).toThrow("lesson: expected the face");
   });
 
   test("a trial that can't be used teaches nothing", () => {
