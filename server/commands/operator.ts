@@ -13,7 +13,7 @@ import { ConfigurationError } from "../failure.ts";
 /** `latentloop operator`: one command to a running session. */
 export function operatorCommand(): Command {
   return new Command("operator")
-    .summary("pause, resume or abort a running session")
+    .summary("Pause, resume or abort a running session")
     .description(
       "Give one command to a running session and print its answer.\n" +
         "pause: no further face is asked for; one that was may still come. abort: ends the session with its summary.",

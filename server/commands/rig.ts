@@ -19,7 +19,7 @@ const speed = numberOption("--speed (or max)", { min: 0 });
 /** `latentloop rig`: plays a recording over ZeroMQ as the Open Ephys GUI would send it. */
 export function rigCommand(): Command {
   return new Command("rig")
-    .description("play an Open Ephys recording over ZeroMQ exactly as the GUI's ZMQ Interface sends it live")
+    .description("Play an Open Ephys recording over ZeroMQ exactly as the GUI's ZMQ Interface sends it live")
     .requiredOption("--replay <folder>", "recording in Open Ephys' Binary format, or a folder above one")
     .option("--bind <address>", "where to publish", "tcp://127.0.0.1:5556")
     .option(
@@ -38,8 +38,8 @@ Every spike and TTL event is sent once, at its place in time; nothing is sent be
 subscriber is there, and nothing is dropped where it is slow.
 
 Examples:
-  $ latentloop rig --replay "Record Node 105/experiment1/recording1"
-  $ latentloop rig --replay recording --speed max --bind tcp://127.0.0.1:5600`,
+  $ npx latentloop rig --replay "Record Node 105/experiment1/recording1"
+  $ npx latentloop rig --replay recording --speed max --bind tcp://127.0.0.1:5600`,
     )
     .action(replay);
 }

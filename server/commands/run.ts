@@ -28,7 +28,7 @@ const objectives = experimentSchema.shape.choice.unwrap().shape.objective.option
 /** `latentloop run`: a session, live or in virtual time. */
 export function runCommand(): Command {
   return new Command("run")
-    .summary("run a closed-loop session")
+    .summary("Run a closed-loop session")
     .description(
       "Run a closed-loop session: count spikes, learn each unit's tuning, choose the next face, show it.\n" +
         "With --rig sim the recording system is simulated, in a process of its own; --display headless needs no browser.",

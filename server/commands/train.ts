@@ -37,7 +37,7 @@ const activeNats = 0.1;
 /** `latentloop train`: a β-VAE of one's own images, as a model folder. */
 export function trainCommand(): Command {
   return new Command("train")
-    .description("train a β-VAE on a folder of square images; Ctrl-C leaves a usable model")
+    .description("Train a β-VAE on a folder of square images; Ctrl-C leaves a usable model")
     .requiredOption("--images <folder>", "what `faces` wrote, or PNG or JPEG files of one square size")
     .requiredOption("--out <folder>", "where the model folder goes")
     .option("--from <model>", "a model to go on from, by the same kind of network (default: fresh weights)")

@@ -11,7 +11,7 @@ const positions = [-3, -2, -1, 0, 1, 2, 3];
 /** `latentloop traverse`: what each latent of a model does, as a picture. */
 export function traverseCommand(): Command {
   return new Command("traverse")
-    .description("draw a sheet of faces: a row for each latent, from −3 to 3, the others at 0")
+    .description("Draw a sheet of faces: a row for each latent, from −3 to 3, the others at 0")
     .argument("<model>", "name of a model that ships, or a model folder")
     .requiredOption("--out <file.png>", "the sheet")
     .option("--zoom <n>", "enlargement", numberOption("--zoom", { min: 1, max: 8, whole: true }), 2)
