@@ -8,6 +8,11 @@ export class Disposers {
     return thing;
   }
 
+  /** Keeps something that can dispose of itself, and gives it back. */
+  opened<T extends { dispose(): unknown }>(thing: T): T {
+    return this.keep(thing, async () => void (await thing.dispose()));
+  }
+
   /** Closes everything; one failure does not keep the rest open. Throws the first failure at the end. */
   async dispose(): Promise<void> {
     const failures: unknown[] = [];

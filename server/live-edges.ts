@@ -1,0 +1,124 @@
+/** What a live session stands on: model, workers, sockets and processes, opened in this order. */
+import type { Experiment } from "../protocols/experiment.ts";
+import type { SessionState } from "../protocols/wire/events.ts";
+import { OPERATOR_PATH } from "../protocols/wire/operator.ts";
+import { createPopulation } from "../sim/neurons/unit.ts";
+import { openAcquisition } from "./acquisition/acquisition.ts";
+import { createRoster } from "./acquisition/roster.ts";
+import type { Decider, DeciderData } from "./choice/decider.ts";
+import { ConfigurationError } from "./failure.ts";
+import type { BackendName } from "./model/backends.ts";
+import { experimentModel } from "./model/experiment-model.ts";
+import { openSynthesis } from "./model/synthesis.ts";
+import { createOperatorDesk } from "./operator/desk.ts";
+import { clientFolder } from "./package-root.ts";
+import { openDisplayServer } from "./presentation/display-server.ts";
+import { random } from "./random.ts";
+import type { Disposers } from "./session/disposers.ts";
+import { openPublicEvents } from "./session/public-events.ts";
+import { deciderSettings } from "./session/settings.ts";
+import { forkSimulatedRig } from "./simulated-edges.ts";
+import { openWorker } from "./worker.ts";
+
+export interface LiveOptions {
+  /** Path of the experiment file: a model folder is relative to it. */
+  experimentFile: string;
+  /** "sim", or the endpoint of the recording system (sub: its PUB; pull: where to listen). */
+  rig: string;
+  /** What the simulated rig speaks. */
+  rigFormat: "latentloop" | "open-ephys";
+  display: "browser" | "headless";
+  host: string;
+  port: number;
+  /** Where the public events are published. */
+  events: string;
+  backend?: BackendName;
+  /** Folder that session folders are made in. */
+  out: string;
+}
+
+interface Surroundings {
+  /** The session's state at this moment, for operators. */
+  state(): SessionState;
+  /** Takes everything that is opened. */
+  disposers: Disposers;
+  /** Told of what breaks later. */
+  failed(error: Error): void;
+}
+
+/** @throws ConfigurationError for what the user must mend: model, units, backend, ports, addresses */
+export async function openLiveEdges(
+  experiment: Experiment,
+  options: LiveOptions,
+  { state, disposers, failed }: Surroundings,
+) {
+  const model = await experimentModel(experiment, options.experimentFile);
+  const truth = options.rig === "sim" ? simulatedUnits(experiment) : null;
+  const roster = createRoster(truth ?? recordedUnits(experiment));
+  const units = [...roster.names];
+
+  const synthesis = disposers.opened(
+    await openSynthesis({ modelFolder: model.folder, forced: options.backend ?? null }, failed),
+  );
+  const decider = disposers.opened(
+    openWorker<Decider>(
+      "server/choice/decider-worker.js",
+      { settings: deciderSettings(experiment, units), seed: experiment.seed } satisfies DeciderData,
+      failed,
+    ),
+  );
+  const { image } = model.card;
+  const { background, faceFraction, photodiode } = experiment.stimulus;
+  const desk = createOperatorDesk(state);
+  const display = disposers.opened(
+    await openDisplayServer({
+      others: { [OPERATOR_PATH]: desk.attend },
+      host: options.host,
+      port: options.port,
+      clientFolder,
+      welcome: {
+        session: experiment.name,
+        width: image.width,
+        height: image.height,
+        background,
+        faceFraction,
+        photodiode,
+      },
+    }),
+  );
+  const events = disposers.opened(await openPublicEvents(options.events));
+  const rig = truth
+    ? disposers.opened(await forkSimulatedRig(experiment, events.address, options.rigFormat, failed))
+    : null;
+  const { format, socket, stream, sampleRate } = experiment.recording;
+  const acquisition = disposers.opened(
+    await openAcquisition({
+      address: rig?.address ?? options.rig,
+      socket: rig ? "sub" : socket,
+      format: rig ? options.rigFormat : format,
+      roster,
+      ...(!rig && stream && { stream }),
+      ...(!rig && sampleRate && { sampleRate }),
+    }),
+  );
+  // `truth`: the simulated units, null for a real recording.
+  return { model, truth, units, synthesis, decider, desk, display, events, acquisition };
+}
+
+function simulatedUnits(experiment: Experiment) {
+  return createPopulation(checkSimulation(experiment), experiment.latents, random(experiment.seed).split("population"));
+}
+
+/** Throws ConfigurationError where an experiment has no simulated units. */
+export function checkSimulation({ simulation }: Experiment) {
+  if (!simulation) throw new ConfigurationError("simulation: expected the simulated units' kinds, found nothing");
+  if (Object.values(simulation).every((n) => n === 0))
+    throw new ConfigurationError("simulation: expected at least one unit, found none");
+  return simulation;
+}
+
+function recordedUnits({ recording }: Experiment) {
+  if (recording.units.length === 0)
+    throw new ConfigurationError("recording.units: expected at least one unit for a real rig, found none");
+  return recording.units;
+}
