@@ -1,5 +1,4 @@
-import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { afterAll, describe, expect, test } from "vitest";
 import { readJournal } from "../../server/session/journal.ts";
@@ -9,7 +8,15 @@ import { anyPorts, start, temporaryFolder } from "../cli.ts";
 const out = temporaryFolder();
 afterAll(() => rm(out, { recursive: true }));
 const experiment = "protocols/experiments/one-to-one.yaml";
-const parentOf = (pid: string) => Number(readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ")[1]);
+/** Process numbers (Linux). */
+const childrenOf = (parent: number) =>
+  readdirSync("/proc").filter((pid) => {
+    try {
+      return Number(readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ")[1]) === parent;
+    } catch {
+      return false;
+    }
+  });
 const headless = [...anyPorts, "--display", "headless", "--out", out];
 
 describe("a session over real sockets, rig and display in processes of their own", () => {
@@ -84,8 +91,9 @@ describe("a session over real sockets, rig and display in processes of their own
       const session = start("run", experiment, ...headless);
       const [, folder] = await session.says(/session (\/.*)/);
       await session.says(/spikes from/);
-      const rigs = execFileSync("pgrep", ["-f", "sim/rig/main.js"], { encoding: "utf8" }).trim().split("\n");
-      const own = rigs.filter((pid) => parentOf(pid) === session.pid);
+      const own = childrenOf(session.pid!).filter((pid) =>
+        readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("sim/rig"),
+      );
       expect(own).toHaveLength(1);
       await new Promise((resolve) => setTimeout(resolve, 3000));
       process.kill(Number(own[0]), "SIGKILL");
