@@ -66,13 +66,13 @@ export async function runLive(
       watcher.said(`model ${card.name}, ${card.latents.count} latents`);
       watcher.said(`spikes from ${acquisition.address}; public events on ${events.address}`);
       watcher.said(`session ${folder.path}`);
-      if (options.display === "browser") watcher.said(`display: open ${display.url} in a browser`);
-      else watcher.said(`display: headless, at ${display.url}`);
-      if (options.display === "headless") disposers.opened(forkHeadlessDisplay(display.socketUrl, failed));
+      if (options.display === "headless") {
+        watcher.said(`display: headless, at ${display.url}`);
+        disposers.opened(forkHeadlessDisplay(display.socketUrl, failed));
+      } else watcher.said(`display: open ${display.url} in a browser`);
       for (const warning of timingWarnings(experiment)) watcher.said(`warning: ${warning}`);
 
       const lastSpikeToReadyMs: number[] = [];
-      const spikesInWindows = units.map(() => 0);
       const inWords = createAnnouncer(experiment.stimulus.onMs);
       let quiet = initQuiet(serverNow());
       let failure: Error | null = null;
@@ -101,11 +101,11 @@ export async function runLive(
           quiet = stepQuiet(quiet, event, serverNow());
           const words = inWords(event);
           if (words) watcher.said(words);
-          if (event.kind === "trial") for (const [u, n] of event.trial.counts.entries()) spikesInWindows[u] += n;
           folder.record(event, serverNow());
           for (const told of publicEventOf(event, folder.path, experiment, units)) events.publish(told);
-          if (event.kind === "plan") for (const onset of event.output.onsets) rehearseFor(onset.onsetServerMs);
-          if (event.kind === "plan") lastSpikeToReadyMs.push(...event.output.lastSpikeToReadyMs);
+          if (event.kind !== "plan") return;
+          for (const onset of event.output.onsets) rehearseFor(onset.onsetServerMs);
+          lastSpikeToReadyMs.push(...event.output.lastSpikeToReadyMs);
         },
       };
       const readouts$ = new Subject<SessionView>();
@@ -143,12 +143,10 @@ export async function runLive(
         throw failure ?? error;
       });
       summary = summarise({
-        experiment: { name: experiment.name, objective: experiment.choice.objective },
-        seed: experiment.seed,
+        experiment,
         view,
         counts: acquisition.counts(),
         reports,
-        spikesInWindows,
         score: truth && scoreSession(truth, reports),
         lastSpikeToReadyMs,
         backend: `${backend.name} ${backend.version}`,

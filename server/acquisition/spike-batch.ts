@@ -34,7 +34,7 @@ export type AcquisitionEvent =
   | { type: "link"; up: boolean; arrivedServerMs: number }
   | { type: "rejected"; reason: RejectReason; detail: string; arrivedServerMs: number };
 
-export const rejectReasons = [
+const rejectReasons = [
   "malformed",
   "version",
   "length",

@@ -113,10 +113,11 @@ export function createDecider(settings: DeciderSettings, random: Random): Decide
   }
 
   function learn({ latents: shown, counts }: Lesson, answer: Prospect | null) {
-    const face = outstanding.shift();
+    const [face] = outstanding;
     if (!answer || !face?.every((z, d) => z === shown[d]))
       throw new Error(`lesson: expected the face ${face?.join(", ")}, got ${Array.from(shown).join(", ")}`);
     if (counts) owed = { prospect: answer, kappas: learnMeans(posterior, answer, counts) };
+    outstanding.shift();
   }
 
   return {

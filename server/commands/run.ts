@@ -122,12 +122,9 @@ async function runVirtual(experiment: Experiment, file: string, out: string, wat
     failure = error;
   });
   const startedMs = serverNow();
-  const spikesInWindows: number[] = [];
-  const running = openVirtualSession(experiment, experiment.seed, (event, virtualMs) => {
-    folder.record(event, startedMs + virtualMs);
-    if (event.kind === "trial")
-      for (const [u, n] of event.trial.counts.entries()) spikesInWindows[u] = (spikesInWindows[u] ?? 0) + n;
-  });
+  const running = openVirtualSession(experiment, experiment.seed, (event, virtualMs) =>
+    folder.record(event, startedMs + virtualMs),
+  );
   let interrupted = false;
   interrupts(watcher).subscribe(() => {
     interrupted = true;
@@ -138,12 +135,10 @@ async function runVirtual(experiment: Experiment, file: string, out: string, wat
   }
   const session = running.result();
   const summary = summarise({
-    experiment: { name: experiment.name, objective: experiment.choice.objective },
-    seed: experiment.seed,
+    experiment,
     view: session.view,
     counts: { spikes: session.spikes, lostMessages: 0, rejected: {} },
     reports: session.reports,
-    spikesInWindows: session.units.map((_, u) => spikesInWindows[u] ?? 0),
     score: scoreSession(session.units, session.reports),
     lastSpikeToReadyMs: [],
     backend: "none (virtual time)",

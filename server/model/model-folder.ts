@@ -25,7 +25,7 @@ const probeSchema = z.strictObject({
   values: z.array(z.number()),
 });
 
-export const cardSchema = z
+const cardSchema = z
   .strictObject({
     format: z.literal("latentloop-model/1"),
     name: z.string().min(1),

@@ -2,7 +2,7 @@ import { createDecoder } from "./decoder.ts";
 import type { ModelCard, ModelFolder } from "./model-folder.ts";
 
 /** Blocks across and down that a probe's picture is averaged over. */
-export const probeBlocks = 8;
+const probeBlocks = 8;
 
 /**
  * Backends may differ in the last bits of a float, which moves a byte by one at most, rarely; a mean over a block by far
@@ -11,11 +11,11 @@ export const probeBlocks = 8;
 export const probeTolerance = 0.5;
 
 /** A fixed code that moves every latent, alternately up and down. */
-export const probeLatents = (count: number): number[] =>
+const probeLatents = (count: number): number[] =>
   Array.from({ length: count }, (_, i) => (i % 2 === 0 ? 1 : -1) * (0.5 + (i % 5) * 0.25));
 
 /** Means of `blocks` × `blocks` equal parts of an RGBA picture, row by row, RGB, rounded to a hundredth of 0–255. */
-export function blockMeans(rgba: Uint8Array, side: number, blocks: number): number[] {
+function blockMeans(rgba: Uint8Array, side: number, blocks: number): number[] {
   const sums = new Float64Array(blocks * blocks * 3);
   const counts = new Float64Array(blocks * blocks);
   for (let y = 0; y < side; y++) {

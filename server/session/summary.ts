@@ -1,3 +1,4 @@
+import type { Experiment } from "../../protocols/experiment.ts";
 import type { AcquisitionCounts } from "../acquisition/spike-batch.ts";
 import type { UnitReport } from "../tuning/report.ts";
 import { quantile } from "./quantile.ts";
@@ -64,13 +65,10 @@ export interface SessionSummary {
 }
 
 export interface SummaryInput {
-  experiment: { name: string; objective: string };
-  seed: number;
+  experiment: Experiment;
   view: SessionView;
   counts: Pick<AcquisitionCounts, "spikes" | "lostMessages"> & { rejected: Record<string, number> };
   reports: readonly UnitReport[];
-  /** In the order of the reports. */
-  spikesInWindows: readonly number[];
   /** Of simulated units, in the order of the reports; null for a real recording. */
   score: SessionScore | null;
   lastSpikeToReadyMs: readonly number[];
@@ -79,13 +77,13 @@ export interface SummaryInput {
 }
 
 export function summarise(input: SummaryInput): SessionSummary {
-  const { view, counts, reports, score, lastSpikeToReadyMs } = input;
+  const { experiment, view, counts, reports, score, lastSpikeToReadyMs } = input;
   const { "unknown-unit": ofUnknownUnits = 0, ...rejected } = counts.rejected;
   const rejectedBy = Object.fromEntries(Object.entries(rejected).filter(([, n]) => n > 0));
   return {
-    experiment: input.experiment.name,
-    objective: input.experiment.objective,
-    seed: input.seed,
+    experiment: experiment.name,
+    objective: experiment.choice.objective,
+    seed: experiment.seed,
     trials: view.trials.closed,
     usableTrials: view.trials.usable,
     spikes: {
@@ -99,7 +97,7 @@ export function summarise(input: SummaryInput): SessionSummary {
       unit,
       bestLatent,
       share: shares[bestLatent],
-      spikes: input.spikesInWindows[u],
+      spikes: view.spikesInWindows[u] ?? 0,
       ...(score && { truth: score.units[u] }),
     })),
     tuningCorrelation: score?.tuningCorrelation ?? null,

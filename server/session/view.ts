@@ -5,7 +5,7 @@ import type { Choice } from "../choice/choose.ts";
 import type { BestUnit } from "../choice/decider.ts";
 import type { DisplayEvent } from "../presentation/display-server.ts";
 import type { PlanOutput } from "../presentation/plan.ts";
-import type { Trial } from "../trials/trial.ts";
+import { isUsable, type Trial } from "../trials/trial.ts";
 
 /** Everything that happens in a session, in order. The journal keeps all of it; the view below is folded from it. */
 export type SessionEvent =
@@ -25,6 +25,8 @@ export interface SessionView {
   /** Server times of the first and the last closed trial, for the rate. */
   firstTrialServerMs: number | null;
   lastTrialServerMs: number | null;
+  /** Spikes counted in response windows, one entry a unit; empty before the first trial. */
+  spikesInWindows: readonly number[];
   bestUnit: BestUnit | null;
   displayConnected: boolean;
   deadlineMisses: number;
@@ -37,6 +39,7 @@ export const waitingView = (planned: number): SessionView => ({
   trials: { closed: 0, usable: 0, planned },
   firstTrialServerMs: null,
   lastTrialServerMs: null,
+  spikesInWindows: [],
   bestUnit: null,
   displayConnected: false,
   deadlineMisses: 0,
@@ -54,8 +57,9 @@ export function stepView(view: SessionView, event: SessionEvent): SessionView {
         trials: {
           ...view.trials,
           closed: view.trials.closed + 1,
-          usable: view.trials.usable + Number(event.trial.flags.includes("complete")),
+          usable: view.trials.usable + Number(isUsable(event.trial)),
         },
+        spikesInWindows: Array.from(event.trial.counts, (n, u) => n + (view.spikesInWindows[u] ?? 0)),
         firstTrialServerMs: view.firstTrialServerMs ?? event.trial.closedServerMs,
         lastTrialServerMs: event.trial.closedServerMs,
       };
