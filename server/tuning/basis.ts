@@ -15,6 +15,8 @@ export interface Basis {
   size: number;
   /** L, in latent units: faces are expected inside [−L, L]. */
   halfWidth: number;
+  /** ℓ of the smooth parts before a unit's own is learned, in latent units. */
+  lengthScale: number;
   /** Prior variance of each feature of a block under unit amplitude: [1, spectral density of φ_1 …]. Length B. */
   unitVariance: Float64Array;
 }
@@ -28,12 +30,13 @@ export interface Basis {
 export const createBasis = (latents: number, smooth: number, lengthScale: number, halfWidth: number): Basis => {
   const unitVariance = new Float64Array(smooth + 1);
   unitVariance[0] = 1;
-  for (let j = 1; j <= smooth; j++) {
-    const frequency = (Math.PI * j) / (2 * halfWidth);
-    unitVariance[j] = Math.sqrt(2 * Math.PI) * lengthScale * Math.exp(-0.5 * (lengthScale * frequency) ** 2);
-  }
-  return { latents, block: smooth + 1, size: 1 + latents * (smooth + 1), halfWidth, unitVariance };
+  for (let j = 1; j <= smooth; j++) unitVariance[j] = spectralDensity(j, lengthScale, halfWidth);
+  return { latents, block: smooth + 1, size: 1 + latents * (smooth + 1), halfWidth, lengthScale, unitVariance };
 };
+
+/** Variance of the weight of φ_j, j ≥ 1, for α = 1: √(2π) ℓ exp(−½ ℓ² (πj/2L)²). */
+export const spectralDensity = (j: number, lengthScale: number, halfWidth: number): number =>
+  Math.sqrt(2 * Math.PI) * lengthScale * Math.exp(-0.5 * ((lengthScale * Math.PI * j) / (2 * halfWidth)) ** 2);
 
 /** First index of latent d's block. */
 export const blockStart = (basis: Basis, latent: number): number => 1 + latent * basis.block;

@@ -1,0 +1,152 @@
+"""Figures for the fits on all trials at once, by scipy.optimize and finite differences, for test/tuning/batch.test.ts.
+
+    python test/peers/batch_reference.py > test/fixtures/batch-reference.json
+"""
+import json
+import sys
+
+import numpy as np
+import scipy
+from scipy import linalg, optimize, stats
+
+rng = np.random.default_rng(20261125)
+PRIOR_COUNT, LATENTS, FUNCTIONS, LENGTH, HALF = 2.0, 3, 4, 1.5, 4.5
+TRIALS = 120
+KAPPA, LOG_PHI_MEAN, LOG_PHI_SD = 0.1, np.log(0.1), 1.5
+
+def basis(z, functions, length, half):
+    """1, then for each latent: z_d and phi_j(z_d) - phi_j(0)."""
+    x = [1.0]
+    for value in z:
+        x.append(value)
+        for j in range(1, functions + 1):
+            w = np.pi * j / (2 * half)
+            x.append((np.sin(w * (value + half)) - np.sin(w * half)) / np.sqrt(half))
+    return np.array(x)
+
+
+def prior_precision(latents, functions, length, half, bias_sd, linear_sd, smooth_sd):
+    p = [1 / bias_sd**2]
+    for _ in range(latents):
+        p.append(1 / linear_sd**2)
+        for j in range(1, functions + 1):
+            w = np.pi * j / (2 * half)
+            p.append(1 / (smooth_sd**2 * np.sqrt(2 * np.pi) * length * np.exp(-0.5 * (length * w) ** 2)))
+    return np.array(p)
+
+
+faces = rng.uniform(-3, 3, size=(TRIALS, LATENTS))
+x = np.array([basis(z, FUNCTIONS, LENGTH, HALF) for z in faces])
+offset = rng.normal(0, 0.2, TRIALS)
+weight = rng.uniform(0.3, 1, TRIALS)
+rate = 0.4 + 1.5 * np.logaddexp(0, 1.2 * faces[:, 1]) * np.exp(offset)
+counts = rng.negative_binomial(4, 4 / (4 + rate))
+start = prior_precision(LATENTS, FUNCTIONS, LENGTH, HALF, 1.0, 0.3, 0.4)
+
+
+def log_probability(link, phi, theta):
+    eta = x @ theta
+    mean = np.exp(eta + offset) if link == "exponential" else PRIOR_COUNT * np.logaddexp(0, eta) / np.log(2) * np.exp(offset)
+    if phi == 0:
+        return weight * stats.poisson.logpmf(counts, mean), mean
+    return weight * stats.nbinom.logpmf(counts, 1 / phi, 1 / (1 + phi * mean)), mean
+
+
+def hessian(f, theta, h=1e-3):
+    """Central differences, extrapolated once (Richardson)."""
+
+    def crude(h):
+        n = len(theta)
+        out = np.empty((n, n))
+        e = np.eye(n) * h
+        for i in range(n):
+            for j in range(i + 1):
+                out[i, j] = out[j, i] = (
+                    f(theta + e[i] + e[j]) - f(theta + e[i] - e[j]) - f(theta - e[i] + e[j]) + f(theta - e[i] - e[j])
+                ) / (4 * h * h)
+        return out
+
+    return (4 * crude(h) - crude(2 * h)) / 3
+
+
+def fit(link, phi):
+    mean = np.zeros(x.shape[1])
+    mean[0] = np.log(PRIOR_COUNT) if link == "exponential" else 0
+
+    def loss(theta):
+        return -log_probability(link, phi, theta)[0].sum() + 0.5 * (start * (theta - mean) ** 2).sum()
+
+    found = optimize.minimize(loss, mean, method="BFGS", options={"gtol": 1e-9, "maxiter": 5000})
+    curvature = hessian(loss, found.x)
+    # Polished by Newton steps with the numerical curvature, on differences of the loss.
+    theta = found.x
+    for _ in range(4):
+        gradient = optimize.approx_fprime(theta, loss, 1e-6) / 2 - optimize.approx_fprime(theta, loss, -1e-6) / -2
+        theta = theta - np.linalg.solve(curvature, gradient)
+    evidence = -loss(theta) + 0.5 * np.log(start).sum() - 0.5 * np.linalg.slogdet(curvature)[1]
+    return dict(link=link, dispersion=phi, mean=theta.tolist(), covariance=linalg.inv(curvature).ravel().tolist(), logEvidence=evidence)
+
+
+def learned_prior(hess, linear, mean):
+    """Maximum over log ratios of the Gaussian evidence with the beta-prime hyperprior, by BFGS from several starts."""
+    groups = []
+    for d in range(LATENTS):
+        at = 1 + d * (FUNCTIONS + 1)
+        groups += [[at], list(range(at + 1, at + FUNCTIONS + 1))]
+
+    def precision(rho):
+        p = start.copy()
+        for group, r in zip(groups, rho):
+            p[group] *= np.exp(r)
+        return p
+
+    def loss(rho):
+        p = precision(rho)
+        b = linear + p * mean
+        a = hess + np.diag(p)
+        evidence = 0.5 * np.log(p).sum() - 0.5 * np.linalg.slogdet(a)[1] + 0.5 * b @ np.linalg.solve(a, b)
+        hyper = KAPPA * (rho - 2 * np.logaddexp(0, rho)).sum()
+        return -(evidence + hyper)
+
+    found = [optimize.minimize(loss, np.full(len(groups), r0), method="BFGS", options={"gtol": 1e-8}) for r0 in (0.0, 1.0)]
+    best = min(found, key=lambda f: f.fun)
+    return best.x, best.fun
+
+
+def dispersion(mean, determined):
+    def loss(u):
+        phi = np.exp(u)
+        value = (weight * stats.nbinom.logpmf(counts, 1 / phi, 1 / (1 + phi * mean))).sum()
+        adjustment = 0.5 * determined * np.log((weight * mean / (1 + phi * mean)).sum())
+        return -(value - adjustment - 0.5 * ((u - LOG_PHI_MEAN) / LOG_PHI_SD) ** 2)
+
+    return float(np.exp(optimize.minimize_scalar(loss, bounds=(np.log(1e-4), np.log(10)), method="bounded", options={"xatol": 1e-9}).x))
+
+
+fits = [fit("exponential", 0.0), fit("exponential", 0.3), fit("softplus", 0.0)]
+softplus_nb = fit("softplus", 0.3)
+poisson = np.array(fits[0]["mean"])
+_, expected = log_probability("exponential", 0.0, poisson)
+hess = (x * (weight * expected)[:, None]).T @ x
+linear = hess @ poisson + x.T @ (weight * (counts - expected))
+prior_mean = np.zeros(x.shape[1])
+prior_mean[0] = np.log(PRIOR_COUNT)
+rho, loss = learned_prior(hess, linear, prior_mean)
+
+json.dump(
+    {
+        "madeBy": f"test/peers/batch_reference.py, SciPy {scipy.__version__}, NumPy {np.__version__}",
+        "settings": dict(latents=LATENTS, functions=FUNCTIONS, lengthScale=LENGTH, halfWidth=HALF, priorCount=PRIOR_COUNT),
+        "faces": faces.tolist(),
+        "counts": counts.tolist(),
+        "offset": offset.tolist(),
+        "weight": weight.tolist(),
+        "startPrecision": start.tolist(),
+        "fits": fits,
+        # Its curvature is the expected one in the server, the observed one here: only the mode is comparable.
+        "softplusNegativeBinomial": dict(dispersion=0.3, mean=softplus_nb["mean"]),
+        "prior": dict(hessian=hess.ravel().tolist(), linear=linear.tolist(), logRatio=rho.tolist()),
+        "dispersion": [dict(determined=g, dispersion=dispersion(expected, g)) for g in (0.0, 5.0)],
+    },
+    sys.stdout,
+)
