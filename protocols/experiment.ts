@@ -14,7 +14,26 @@ const unit = z.strictObject({
   /** Open Ephys: the electrode's name, and the sorted id (left out: every spike of the electrode). */
   electrode: z.string().min(1).optional(),
   sortedId: z.number().int().nonnegative().optional(),
+  /** Where it was recorded, as "AM": choice.population can weight areas. */
+  area: z.string().min(1).optional(),
+  /** How well it is isolated, 0 to 1, by the sorter's own measure. */
+  isolation: z.number().min(0).max(1).optional(),
 });
+
+/** Objectives that are also good as a block of a session. */
+const objective = z.enum([
+  "variance",
+  "information",
+  "identify",
+  "compare",
+  "peak",
+  "axis-test",
+  "random",
+  "random-range",
+  "traversal-grid",
+  "cma-es",
+]);
+const hypothesis = z.enum(["constant", "one-latent", "linear", "additive"]);
 
 export const experiment = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, "expected lower-case letters, digits and hyphens"),
@@ -60,6 +79,12 @@ export const experiment = z.strictObject({
     .prefault({}),
   tuning: z
     .strictObject({
+      /** From tuning to expected count: exponential, or softplus (rates close to linear once above threshold). */
+      link: z.enum(["exponential", "softplus"]).default("exponential"),
+      /** How counts scatter about it. Real counts are overdispersed: the negative binomial learns by how much, for each unit. */
+      counts: z.enum(["poisson", "negative-binomial"]).default("negative-binomial"),
+      /** Before anything is known: φ of a unit whose counts have variance λ + φ λ². */
+      dispersion: z.number().nonnegative().max(10).default(0.05),
       /** Before anything is known: expected rate, and the standard deviation of its logarithm. */
       rateHz: positive.default(10),
       rateLogSd: positive.default(1),
@@ -69,11 +94,20 @@ export const experiment = z.strictObject({
       /** Smooth part: functions a latent, and length scale in latent units. */
       functions: whole.max(20).default(5),
       lengthScale: positive.default(1.5),
+      /** Trials after which what one taught counts for 1/e, for units that drift; null: tuning does not change. */
+      memoryTrials: positive.nullable().default(null),
+      /** A slow gain that all units share (arousal): standard deviation of its log, and trials in which it decays to 1/e; null: none. */
+      gain: z
+        .strictObject({ sd: positive.max(2), trials: positive })
+        .nullable()
+        .default(null),
     })
     .prefault({}),
   choice: z
     .strictObject({
-      objective: z.enum(["variance", "information", "random", "random-range", "traversal-grid"]),
+      objective,
+      /** Objectives that come before it, each for so many faces. */
+      blocks: z.array(z.strictObject({ objective, faces: whole })).default([]),
       /** Faces chosen ahead of the answers; at least 1 is on its way while another is on the screen. */
       lookahead: whole.max(32).default(3),
       /** Faces stay inside ±range, in latent units. */
@@ -81,8 +115,71 @@ export const experiment = z.strictObject({
       /** Bases drawn for each choice, and how often the best candidate becomes a base itself. */
       bases: whole.default(2),
       refinements: z.number().int().nonnegative().default(2),
+      /** variance: what the error is of that is to fall. rate: of √rate, so that trials go where a unit fires. log-rate: of log rate. */
+      target: z.enum(["log-rate", "rate"]).default("log-rate"),
+      /** peak: Thompson sampling, or the upper confidence bound so many standard deviations up. */
+      peak: z
+        .strictObject({
+          rule: z.enum(["thompson", "upper-bound"]).default("thompson"),
+          bonus: z.number().nonnegative().default(1),
+        })
+        .prefault({}),
+      /** compare: the two explanations to tell apart. */
+      compare: z.tuple([hypothesis, hypothesis]).default(["one-latent", "linear"]),
+      /** axis-test: trials that estimate axes first; positions on each line and how often each is shown; units in turn (none: the one whose tuning is most concentrated). */
+      axisTest: z
+        .strictObject({
+          afterTrials: whole.default(100),
+          positions: whole.min(3).max(25).default(7),
+          repeats: whole.min(2).default(8),
+          units: z.array(z.string().min(1)).default([]),
+        })
+        .prefault({}),
+      /** Fixed faces for stability: every so many faces one of a few, in rotation. */
+      catch: z
+        .strictObject({ everyFaces: whole.min(2), faces: whole.max(1000) })
+        .nullable()
+        .default(null),
+      /** Each chosen face is shown so often, the next time after so many others. */
+      repeats: z
+        .strictObject({ shows: whole.min(2), afterFaces: whole.default(10) })
+        .nullable()
+        .default(null),
+      constraints: z
+        .strictObject({
+          /** Least distance to each of the last faces, in latent units. */
+          minDistance: z.number().nonnegative().default(0),
+          recentFaces: whole.default(5),
+          /** Largest mean of any latent over the last faces, in latent units, so that none is confounded with time; 0: no bound. */
+          balance: z.number().nonnegative().default(0),
+          balanceFaces: whole.default(20),
+        })
+        .prefault({}),
+      population: z
+        .strictObject({
+          /** Weight of a unit in choices, by its name or its area; 1 where none is given, 0 leaves it out. */
+          weights: z.record(z.string(), z.number().nonnegative()).default({}),
+          areaWeights: z.record(z.string(), z.number().nonnegative()).default({}),
+          /** Only units isolated at least so well. */
+          isolationAtLeast: z.number().min(0).max(1).nullable().default(null),
+          /** A unit whose explanation has this probability no longer counts. */
+          knownAt: z.number().min(0.5).max(1).nullable().default(null),
+        })
+        .prefault({}),
     })
     .prefault({ objective: "variance" }),
+  /** When the session is over before its last trial. */
+  stop: z
+    .strictObject({
+      /** Every unit that counts has an explanation (one latent, several, none) of at least this probability. */
+      identifiedAt: z.number().min(0.5).max(1).nullable().default(null),
+      /** Every unit's curves are known to this standard deviation of log rate. */
+      uncertaintyBelow: positive.nullable().default(null),
+      axisTestsDone: z.boolean().default(true),
+      /** Minutes since the first trial. */
+      minutes: positive.nullable().default(null),
+    })
+    .prefault({}),
   /** Neurons of the simulated rig (`--rig sim`): how many of each kind. */
   simulation: z
     .strictObject({

@@ -28,8 +28,8 @@ import { type Experiment, periodMs } from "../protocols/experiment.ts";
 import type { ServerMessage } from "../protocols/wire/display.ts";
 import type { OperatorOp } from "../protocols/wire/operator.ts";
 import type { AcquisitionEvent } from "./acquisition/spike-batch.ts";
-import type { Choice } from "./choice/choose.ts";
-import type { Lesson } from "./choice/decider.ts";
+import type { Choice } from "./choice/choice.ts";
+import type { Lesson, Refined } from "./choice/decider.ts";
 import type { DisplayEvent } from "./presentation/display-server.ts";
 import {
   initPlan,
@@ -47,7 +47,7 @@ export interface Edges {
   display: { events$: Observable<DisplayEvent>; send(message: ServerMessage): boolean };
   decider: {
     decide(lesson: Lesson | null, count: number): Observable<Choice[]>;
-    refine(): Observable<SessionView["bestUnit"]>;
+    refine(): Observable<Refined>;
   };
   /** Latents to a face. */
   synthesise(latents: Float64Array): Observable<Pick<PlannedFace, "width" | "height" | "pixels">>;
@@ -115,7 +115,7 @@ export function runLoop(experiment: Experiment, units: readonly string[], edges:
             ),
             // Between trials, off the path from spike to face.
             decider.refine().pipe(
-              tap((bestUnit) => tell({ kind: "refined", bestUnit })),
+              tap((refined) => tell({ kind: "refined", ...refined })),
               ignoreElements(),
             ),
           ),
@@ -150,8 +150,12 @@ export function runLoop(experiment: Experiment, units: readonly string[], edges:
       ignoreElements(),
     );
 
-    // Over when the last trial has been learned from, or at once where the operator says so.
-    const over$ = merge(learned$, commands$.pipe(filter((command) => command === "abort")));
+    // Over when the last trial has been learned from, or at once where the operator or a rule of the experiment says so.
+    const over$ = merge(
+      learned$,
+      commands$.pipe(filter((command) => command === "abort")),
+      tell$.pipe(filter((event) => event.kind === "refined" && event.stop !== null)),
+    );
     return merge(tell$, plan$).pipe(
       takeUntil(over$),
       scan((view, event: SessionEvent) => stepView(view, event), waitingView(experiment.trials)),

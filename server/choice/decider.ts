@@ -1,30 +1,63 @@
 import type { Random } from "../random.ts";
 import { createBasis, features } from "../tuning/basis.ts";
+import { type Gain, type GainSettings, startGain, stepGain } from "../tuning/gain.ts";
+import { openKernels } from "../tuning/kernels/kernels.ts";
+import { logPredictive, type Observation } from "../tuning/observation.ts";
 import {
+  beliefOf,
   createPosterior,
+  createProspect,
   foresee,
-  imagineTrial,
+  forget,
   learnMeans,
+  learnUnit,
+  linearPredictor,
   type PriorSettings,
   type Prospect,
-  shadow,
+  posteriorNumbers,
+  prospectNumbers,
+  resetUnit,
+  setBelief,
   shrinkAll,
+  withGain,
 } from "../tuning/posterior.ts";
-import { learnRelevance } from "../tuning/relevance.ts";
-import { reportUnit, type UnitReport } from "../tuning/report.ts";
+import type { Refit, Refits, RefitterSettings, Taught } from "../tuning/refits.ts";
+import { reportUnit, sharesOf, type UnitReport } from "../tuning/report.ts";
+import { codesOf, createRivals, learnRivals, resetRivals } from "../tuning/rivals.ts";
+import type { AxisTestResult, AxisTestSettings } from "./axis-test.ts";
+import { createAxisTester } from "./axis-tester.ts";
 import { traversalGrid } from "./candidates.ts";
-import { type Choice, type ChoiceSettings, type PreparedChoice, prepareChoice } from "./choose.ts";
-import { computeReach, copyReach, createReach, createReachKeeper } from "./reach.ts";
-import { createTarget } from "./target.ts";
+import { type Choice, type PreparedChoice, plainReason, type Situation } from "./choice.ts";
+import { type ChoiceSettings, isValued, prepareChoice } from "./choose.ts";
+import { createEvolutionStrategy } from "./cma-es.ts";
+import { type ConstraintSettings, constraints } from "./constraints.ts";
+import { answered, createOutlook, expectFace, type OutlookSettings, outlookNumbers } from "./outlook.ts";
+import { createProgram, type ProgramSettings } from "./program.ts";
+import { computeReach, createReach, keepReach, reachNumbers } from "./reach.ts";
+import { type StopSettings, stopReason } from "./stop.ts";
+import { aim, createTargets, targetNumbers } from "./target.ts";
 
 export interface DeciderSettings {
   latents: number;
   units: string[];
   windowS: number;
+  observation: Observation;
   prior: PriorSettings;
   /** K functions with length scale ℓ on [−L, L], in latent units. */
   smooth: { functions: number; lengthScale: number; halfWidth: number };
+  /** Trials after which what one taught counts for 1/e; null: tuning does not change. */
+  memoryTrials: number | null;
+  gain: GainSettings | null;
   choice: ChoiceSettings;
+  lookahead: number;
+  program: ProgramSettings;
+  constraints: ConstraintSettings;
+  /** How much each unit counts in a choice; one a unit, 0 leaves it out. */
+  weights: number[];
+  /** Probability at which a unit's explanation counts as known, and the unit no longer for choices; null: never. */
+  knownAt: number | null;
+  axisTest: AxisTestSettings & { units: string[] };
+  stop: StopSettings;
 }
 
 /** What a decider on a worker thread is started with. */
@@ -39,30 +72,13 @@ export interface Lesson {
   counts: ArrayLike<number> | null;
 }
 
-/**
- * Tuning and choice together, the part of the loop that thinks. Faces that were chosen and not yet answered are held as
- * outstanding. All it does depends on the settings, the generator and the order of calls: nothing on time.
- *
- * What a choice needs is prepared while its trial is still running: covariances as they are expected to be with every
- * outstanding face answered, bases, their products. When the counts come, the means take them in, and the choice is made with
- * the new means and the expected covariances; the real covariances follow in the pause.
- */
-export interface Decider {
-  /**
-   * Learns from the face that was chosen first of those not yet answered, and then chooses `count` more.
-   *
-   * @throws what `learnMeans` throws, and Error for a lesson of another face
-   */
-  decide(lesson: Lesson | null, count: number): Choice[];
-  /**
-   * Brings the covariances up to date, re-learns the relevance of the latents for the next few units in turn, prepares the next
-   * choice, and gives the unit whose tuning is most concentrated on one latent so far. Meant for the pause between trials;
-   * `decide` does what of it is needed where it was not called.
-   */
-  refine(): BestUnit | null;
-  /** Makes a choice as `decide` would and throws it away: nothing changes but what the processor has at hand. */
-  rehearse(): void;
-  report(): UnitReport[];
+/** What the pause between two trials brought. */
+export interface Refined {
+  bestUnit: BestUnit | null;
+  /** Batch refits that were taken over. */
+  refits: { unit: string; trials: number }[];
+  /** Why the session is over by its own rule; null while it is not. */
+  stop: string | null;
 }
 
 /** The unit whose tuning is most concentrated on one latent, as far as is known. */
@@ -72,64 +88,247 @@ export interface BestUnit {
   share: number;
 }
 
-/** Units whose relevance is re-learned in one `refine`: each unit's turn comes every ten trials. */
-const turnsPerRound = 10;
+export type UnitChange = "exclude" | "include" | "reset";
 
-export function createDecider(settings: DeciderSettings, random: Random): Decider {
-  const { latents, units, smooth, choice } = settings;
+/**
+ * Tuning and choice together, the part of the loop that thinks. Faces that were chosen and not yet answered are held as
+ * outstanding. All it does depends on the settings, the generator, the order of calls and what refits bring: nothing on time.
+ *
+ * What a choice needs is prepared while its trial is still running: covariances as they are expected to be with every
+ * outstanding face answered, bases, their products. When the counts come, the means take them in, and the choice is made with
+ * the new means and the expected covariances; the real covariances follow in the pause.
+ */
+export interface Decider {
+  /**
+   * Learns from the face that was chosen first of those not yet answered, and then chooses `count` more.
+   *
+   * @param among the only faces that may be chosen (latents); left out: any in range
+   * @throws what `learnMeans` throws, and Error for a lesson of another face
+   */
+  decide(lesson: Lesson | null, count: number, among?: readonly Float64Array[]): Choice[];
+  /**
+   * Brings the covariances up to date, takes over finished refits and asks for those that are due, prepares the next choice, and
+   * says what is known so far. Meant for the pause between trials; `decide` does what of it is needed where it was not called.
+   */
+  refine(): Refined;
+  /** Makes a choice as `decide` would and throws it away: nothing changes but what the processor has at hand. */
+  rehearse(): void;
+  /** Leaves a unit out of choices, takes it in again, or forgets all about one that was sorted anew. Throws Error for an unknown unit. */
+  change(unit: string, change: UnitChange): void;
+  report(): UnitReport[];
+  axisTests(): AxisTestResult[];
+}
+
+/** Units whose turn it is in one `refine`: each unit's comes every ten trials. */
+const turnsPerRound = 10;
+/** A unit is refitted first after so many trials, and then each time that it has seen so many times as many. */
+const FIRST_REFIT = 12;
+const REFIT_GROWTH = 1.35;
+
+export function createDecider(settings: DeciderSettings, random: Random, refits: Refits): Decider {
+  const { latents, units, smooth, choice, observation, prior, memoryTrials } = settings;
   const basis = createBasis(latents, smooth.functions, smooth.lengthScale, smooth.halfWidth);
-  const posterior = createPosterior(basis, units.length, settings.prior);
-  const start = posterior.precision.slice(0, basis.size);
-  const reach = createReach(createTarget(basis, traversalGrid(choice.range)), posterior);
-  const keepReach = createReachKeeper(basis);
-  // A second copy, on which trials are imagined: chosen faces whose answers are still to come.
-  const imagined = shadow(posterior);
-  const imaginedReach = { ...reach, blocks: reach.blocks.slice(), total: reach.total.slice() };
-  const outstanding: Float64Array[] = [];
+  const grid = traversalGrid(choice.range);
+  const ahead: OutlookSettings = { grid, lookahead: settings.lookahead, bases: choice.bases + choice.refinements };
+  const objectives = [settings.program.objective, ...settings.program.blocks.map(({ objective }) => objective)];
+  const usesTarget = objectives.some((objective) => objective === "variance" || objective === "axis-test");
+  const kernels = openKernels(
+    posteriorNumbers(basis, units.length) +
+      targetNumbers(basis, units.length) +
+      reachNumbers(basis, units.length) +
+      prospectNumbers(basis, units.length) +
+      outlookNumbers(basis, units.length, ahead),
+  );
+  const posterior = createPosterior(kernels, basis, observation, units.length, prior);
+  const targets = createTargets(kernels, basis, units.length, posterior.stride, grid, choice.target);
+  for (let u = 0; u < units.length; u++) aim(targets, posterior, u);
+  const reach = usesTarget ? createReach(targets, posterior) : null;
+  const outlook = createOutlook(posterior, reach, ahead);
+  const rivals = createRivals(basis, observation, units.length, prior);
+  const scratch = createProspect(posterior);
+  const program = createProgram(settings.program, latents, choice.range, random.split("program"));
+  const evolution = createEvolutionStrategy(latents, choice.range);
+  const tester = createAxisTester(settings.axisTest, choice.range, random.split("axis test"));
+
+  /** Faces not yet answered, oldest first, beside `outlook.outstanding`. */
+  const outstanding: { latents: Float64Array; reason: Choice["reason"]; index: number }[] = [];
+  const shown: Float64Array[] = [];
+  const history: Taught[] = [];
+  const weights = Float64Array.from(settings.weights);
+  const excluded = new Uint8Array(units.length);
+  const known = new Uint8Array(units.length);
+  const sinceReset = new Int32Array(units.length);
   const best: (BestUnit | null)[] = units.map(() => null);
+  const dueAt = units.map((_, u) => FIRST_REFIT + (u % 4));
+  const forgotten = new Float64Array(units.length);
+  let gain: Gain | null = settings.gain && startGain(settings.gain);
   let chosen = 0;
   let turn = 0;
 
-  /** What the last lesson still has to do to the covariances. */
+  /** What the last lesson still has to do to the covariances, and to the rivals. */
   let owed: { prospect: Prospect; kappas: Float64Array } | null = null;
-  let prepared: { answer: Prospect | null; choose: PreparedChoice } | null = null;
+  let unjudged: { lesson: Taught; m: Float64Array; s2: Float64Array } | null = null;
+  let prepared: { among: readonly Float64Array[] | null; choose: PreparedChoice; ordinary: boolean } | null = null;
+
+  const effective = () => weights.map((w, u) => (excluded[u] || known[u] ? 0 : w));
 
   const settle = () => {
-    if (owed)
-      shrinkAll(posterior, owed.prospect, owed.kappas, (u, y, kappa) => keepReach(reach, posterior, u, y, kappa));
+    if (owed) {
+      shrinkAll(
+        posterior,
+        owed.prospect,
+        owed.kappas,
+        reach ? (u, yAt, kappa) => keepReach(reach, posterior, u, yAt, kappa) : undefined,
+      );
+      outlook.spare.push(owed.prospect);
+    }
     owed = null;
+    judge();
   };
 
-  function prepare() {
-    settle();
-    imagined.covariance.set(posterior.covariance);
-    copyReach(reach, imaginedReach);
-    for (const face of outstanding)
-      imagineTrial(imagined, features(basis, face), (u, y, kappa) => keepReach(imaginedReach, imagined, u, y, kappa));
-    return {
-      answer: outstanding.length > 0 ? foresee(posterior, features(basis, outstanding[0])) : null,
-      choose: prepareChoice(imagined, imaginedReach, choice, chosen, random.split("choice", chosen)),
-    };
+  /** Judges every explanation by how well it foretold the last counts, and lets the rivals learn. */
+  function judge() {
+    if (!unjudged) return;
+    const { lesson, m, s2 } = unjudged;
+    const { observation: scaled, shift } = withGain(observation, lesson.logGain);
+    const foretold = m.map((eta, u) =>
+      Number.isNaN(lesson.counts[u])
+        ? 0
+        : logPredictive(scaled, eta + shift, s2[u], posterior.dispersion[u], lesson.counts[u]),
+    );
+    learnRivals(rivals, lesson.latents, lesson.counts, posterior.dispersion, foretold, lesson.logGain);
+    unjudged = null;
   }
 
-  function learn({ latents: shown, counts }: Lesson, answer: Prospect | null) {
-    const [face] = outstanding;
-    if (!answer || !face?.every((z, d) => z === shown[d]))
-      throw new Error(`lesson: expected the face ${face?.join(", ")}, got ${Array.from(shown).join(", ")}`);
-    if (counts) owed = { prospect: answer, kappas: learnMeans(posterior, answer, counts) };
+  function prepare(among: readonly Float64Array[] | null) {
+    settle();
+    const due = program.due(chosen);
+    const first = outlook.outstanding[0]?.prospect;
+    if ("face" in due) {
+      if (first) foresee(posterior, first);
+      const { face, special } = due;
+      return {
+        among,
+        ordinary: false,
+        choose: () => ({ latents: face, reason: plainReason(settings.program.objective, special) }),
+      };
+    }
+    const own = random.split("choice", chosen);
+    const by = (objective: Choice["reason"]["objective"]) => {
+      const wanted = { ...choice, objective };
+      if (!isValued(wanted) && first) foresee(posterior, first);
+      const situation: Situation = {
+        outlook,
+        rivals,
+        weights: effective(),
+        allowed: constraints(settings.constraints, shown),
+        among,
+      };
+      return { among, ordinary: true, choose: prepareChoice(situation, wanted, chosen, own) };
+    };
+    if (due.objective === "cma-es") {
+      if (first) foresee(posterior, first);
+      const face = evolution.ask(own);
+      return { among, ordinary: true, choose: () => ({ latents: face, reason: plainReason("cma-es") }) };
+    }
+    if (due.objective === "axis-test") {
+      const step = tester.next(history.length, (unit) => beliefOf(posterior, units.indexOf(unit)), bestNow());
+      if (!step) return by("variance");
+      if (first) foresee(posterior, first);
+      return {
+        among,
+        ordinary: false,
+        choose: () => ({ latents: step.face, reason: plainReason("axis-test", step.special) }),
+      };
+    }
+    return by(due.objective);
+  }
+
+  function learn({ latents: shownLatents, counts }: Lesson) {
+    const [next] = outstanding;
+    const first = outlook.outstanding[0];
+    if (!next || !next.latents.every((z, d) => z === shownLatents[d]))
+      throw new Error(
+        `lesson: expected the face ${next?.latents.join(", ")}, got ${Array.from(shownLatents).join(", ")}`,
+      );
+    if (counts) {
+      const own = Float64Array.from(counts);
+      if (gain && settings.gain) gain = stepGain(gain, settings.gain, posterior, first.prospect, own);
+      const logGain = gain?.mean ?? 0;
+      const m = Float64Array.from(units, (_, u) => linearPredictor(posterior, u, first.prospect.x));
+      const kappas = learnMeans(posterior, first.prospect, own, logGain);
+      const lesson = { latents: next.latents, counts: own, logGain };
+      history.push(lesson);
+      refits.learn(lesson);
+      unjudged = { lesson, m, s2: first.prospect.variance.slice() };
+      owed = { prospect: first.prospect, kappas };
+      evolution.tell(next.latents, weightedResponse(own));
+      tester.answer(next.index, (unit) => own[units.indexOf(unit)]);
+      answered(outlook);
+    } else {
+      outlook.spare.push(answered(outlook));
+      tester.unanswered(next.index);
+    }
     outstanding.shift();
+    if (objectives.some((o) => o === "identify" || o === "compare")) judge();
+  }
+
+  /** What `cma-es` climbs: the counts of the units that count, each by its weight. */
+  const weightedResponse = (counts: Float64Array): number =>
+    effective().reduce((sum, w, u) => (w > 0 && !Number.isNaN(counts[u]) ? sum + w * counts[u] : sum), 0);
+
+  const bestNow = () => best.reduce<BestUnit | null>((a, b) => (a && (!b || a.share >= b.share) ? a : b), null);
+
+  /** A unit's periodic turn: forgetting, the target as it looks now, what is known of the unit. */
+  function takeTurn(u: number) {
+    if (memoryTrials !== null) {
+      const passed = history.length - forgotten[u];
+      if (passed > 0) forget(posterior, u, passed, memoryTrials);
+      forgotten[u] = history.length;
+    }
+    if (memoryTrials !== null || choice.target === "rate") refresh(u);
+    const { bestLatent, shares } = sharesOf(basis, posterior.mean.subarray(u * posterior.stride));
+    best[u] = { unit: units[u], latent: bestLatent, share: shares[bestLatent] };
+    if (settings.knownAt !== null) {
+      const codes = codesOf(rivals, u);
+      known[u] = Number(
+        Math.max(...codes.latents.map((p) => p * codes.one), codes.several, codes.none) >= settings.knownAt,
+      );
+    }
+  }
+
+  function refresh(u: number) {
+    if (choice.target === "rate") aim(targets, posterior, u);
+    if (reach) computeReach(reach, posterior, u);
+  }
+
+  /** Puts a refit in place of what was learned a trial at a time, and learns the trials since on top of it. */
+  function adopt({ unit, trials, belief }: Refit) {
+    setBelief(posterior, unit, belief);
+    for (const { latents: face, counts, logGain } of history.slice(trials)) {
+      features(basis, face, scratch.x);
+      if (!Number.isNaN(counts[unit])) learnUnit(posterior, scratch, unit, counts[unit], logGain);
+    }
+    forgotten[unit] = trials;
+    refresh(unit);
   }
 
   return {
-    decide(lesson, count) {
-      prepared ??= prepare();
-      if (lesson) learn(lesson, prepared.answer);
+    decide(lesson, count, among) {
+      const list = among ?? null;
+      if (prepared?.among !== list) prepared = null;
+      prepared ??= prepare(list);
+      if (lesson) learn(lesson);
       const choices: Choice[] = [];
       for (let k = 0; k < count; k++) {
-        if (k > 0) prepared = prepare();
+        if (k > 0) prepared = prepare(list);
         const next = prepared.choose();
         choices.push(next);
-        outstanding.push(next.latents);
+        if (prepared.ordinary) program.chosen(chosen, next.latents);
+        if (next.reason.objective === "axis-test" && !prepared.ordinary) tester.shown(chosen);
+        expectFace(outlook, next.latents);
+        outstanding.push({ ...next, index: chosen });
+        shown.push(next.latents);
         chosen++;
       }
       prepared = null;
@@ -137,23 +336,65 @@ export function createDecider(settings: DeciderSettings, random: Random): Decide
     },
     refine() {
       settle();
+      const taken = refits.finished().filter(({ unit, trials }) => trials > sinceReset[unit]);
+      for (const refit of taken) adopt(refit);
       const share = Math.ceil(units.length / turnsPerRound);
-      for (let i = 0; i < share; i++, turn = (turn + 1) % units.length) {
-        learnRelevance(posterior, turn, start);
-        computeReach(reach, posterior, turn);
-        const { bestLatent, shares } = reportUnit(posterior, turn, units[turn], settings.windowS);
-        best[turn] = { unit: units[turn], latent: bestLatent, share: shares[bestLatent] };
-      }
-      prepared = prepare();
-      return best.reduce((a, b) => (a && (!b || a.share >= b.share) ? a : b), null);
+      for (let i = 0; i < share; i++, turn = (turn + 1) % units.length) takeTurn(turn);
+      for (let u = 0; u < units.length; u++)
+        if (history.length >= dueAt[u]) {
+          refits.request({ unit: u, belief: beliefOf(posterior, u) });
+          dueAt[u] = Math.ceil(history.length * REFIT_GROWTH);
+        }
+      prepared = prepare(null);
+      return {
+        bestUnit: bestNow(),
+        refits: taken.map(({ unit, trials }) => ({ unit: units[unit], trials })),
+        stop: stopReason(settings.stop, {
+          rivals,
+          reach,
+          counts: (u) => weights[u] > 0 && !excluded[u],
+          testsDone: tester.done(),
+        }),
+      };
     },
     rehearse() {
       prepared?.choose();
     },
+    change(name, change) {
+      const u = units.indexOf(name);
+      if (u < 0) throw new Error(`unit: expected one of ${units.join(", ")}, got ${name}`);
+      settle();
+      prepared = null;
+      if (change === "reset") {
+        resetUnit(posterior, u, prior);
+        resetRivals(rivals, u, prior);
+        sinceReset[u] = history.length;
+        refits.reset(u);
+        dueAt[u] = history.length + FIRST_REFIT;
+        refresh(u);
+      } else excluded[u] = Number(change === "exclude");
+    },
     report() {
       settle();
       prepared = null;
-      return units.map((unit, u) => reportUnit(posterior, u, unit, settings.windowS));
+      return units.map((unit, u) => reportUnit(beliefOf(posterior, u), unit, settings.windowS));
     },
+    axisTests: () => tester.results(),
   };
 }
+
+/** What refits of a decider's units need to know. */
+export const refitterSettings = ({
+  latents,
+  units,
+  smooth,
+  observation,
+  prior,
+  memoryTrials,
+}: DeciderSettings): RefitterSettings => ({
+  basis: createBasis(latents, smooth.functions, smooth.lengthScale, smooth.halfWidth),
+  observation,
+  units: units.length,
+  prior,
+  memoryTrials,
+});

@@ -1,70 +1,104 @@
 import { type Basis, blockStart, writeBlock } from "../tuning/basis.ts";
-import { dot, type Posterior, project } from "../tuning/posterior.ts";
+import type { Kernels } from "../tuning/kernels/kernels.ts";
+import { information } from "../tuning/observation.ts";
+import type { Posterior } from "../tuning/posterior.ts";
 
 /**
- * What should become known: the log rate over the target set, a traversal of every latent from the origin. M = Σ_t x_t x_t'/n is
- * its second moment; of that, the part of the overall level, x̄ x̄', counts only by LEVEL_WEIGHT: the shape of the curves is what an
- * experiment is after, and the level comes with every trial. Only one block of x_t is not zero, so M is an arrowhead of the
- * shared moments below and never stored whole.
+ * What should become known of each unit: η over the target set, a traversal of every latent from the origin. M = Σ_t w_t x_t x_t' with
+ * Σ w = 1 is its weighted second moment; of that, the part of the overall level, x̄ x̄', counts only by LEVEL_WEIGHT: the shape of
+ * the curves is what an experiment is after, and the level comes with every trial. Only one block of x_t is not zero, so M is an
+ * arrowhead of the moments below and never stored whole.
  */
-export interface Target {
+export interface Targets {
   basis: Basis;
-  /** Mean of a block over its latent's traversal, length B. */
-  first: Float64Array;
-  /** Second moment of a block over its latent's traversal, B × B. */
-  second: Float64Array;
-  /** x̄, length P. */
+  weighting: TargetWeighting;
+  grid: readonly number[];
+  /** φ on the grid: steps × B. */
+  phi: Float64Array;
+  /** x̄ of each unit: units × S, in kernel memory. */
   level: Float64Array;
+  /** Second moment of each latent's block: units × latents × B × B, in kernel memory. */
+  second: Float64Array;
 }
+
+/**
+ * `log-rate`: every target face counts alike. `rate`: a face counts by the Fisher information that a count there has about η, so that the
+ * error of √rate is what falls; it spends trials where the unit fires.
+ */
+export type TargetWeighting = "log-rate" | "rate";
 
 /** 1: the level counts like any shape of the same variance; 0: not at all, and then rates are known up to a factor only. */
 export const LEVEL_WEIGHT = 0.3;
 
-export function createTarget(basis: Basis, grid: readonly number[]): Target {
+export const targetNumbers = (basis: Basis, units: number): number =>
+  units * (basis.size + 1 + basis.latents * basis.block ** 2 + 1);
+
+export function createTargets(
+  kernels: Kernels,
+  basis: Basis,
+  units: number,
+  stride: number,
+  grid: readonly number[],
+  weighting: TargetWeighting,
+): Targets {
+  const phi = new Float64Array(grid.length * basis.block);
+  grid.forEach((value, t) => {
+    writeBlock(basis, value, phi, t * basis.block);
+  });
+  return {
+    basis,
+    weighting,
+    grid,
+    phi,
+    level: kernels.take(units * stride),
+    second: kernels.take(units * basis.latents * basis.block ** 2),
+  };
+}
+
+/** Sets a unit's target by what is believed of it now. */
+export function aim({ basis, weighting, grid, phi, level, second }: Targets, posterior: Posterior, unit: number): void {
   const { block, latents } = basis;
-  const first = new Float64Array(block);
-  const second = new Float64Array(block * block);
-  const level = new Float64Array(basis.size);
-  const phi = new Float64Array(block);
-  for (const value of grid) {
-    writeBlock(basis, value, phi);
-    for (let i = 0; i < block; i++) {
-      first[i] += phi[i] / grid.length;
-      for (let j = 0; j < block; j++) second[i * block + j] += (phi[i] * phi[j]) / grid.length;
+  const { stride, mean, observation } = posterior;
+  const own = level.subarray(unit * stride, (unit + 1) * stride);
+  const moments = second.subarray(unit * latents * block * block, (unit + 1) * latents * block * block);
+  own.fill(0);
+  moments.fill(0);
+  let total = 0;
+  for (let d = 0; d < latents; d++) {
+    const at = blockStart(basis, d);
+    for (let t = 0; t < grid.length; t++) {
+      let eta = mean[unit * stride];
+      for (let i = 0; i < block; i++) eta += mean[unit * stride + at + i] * phi[t * block + i];
+      const weight = weighting === "rate" ? information(observation, eta, 0) : 1;
+      total += weight;
+      for (let i = 0; i < block; i++) {
+        const p = weight * phi[t * block + i];
+        own[at + i] += p;
+        for (let j = 0; j < block; j++) moments[(d * block + i) * block + j] += p * phi[t * block + j];
+      }
     }
   }
-  level[0] = 1;
-  for (let d = 0; d < latents; d++)
-    for (let i = 0; i < block; i++) level[blockStart(basis, d) + i] = first[i] / latents;
-  return { basis, first, second, level };
+  for (let i = 0; i < own.length; i++) own[i] /= total;
+  for (let i = 0; i < moments.length; i++) moments[i] /= total;
+  own[0] = 1;
 }
 
-/** v = M y (both length P). */
-export function applyTarget({ basis, first, second, level }: Target, y: Float64Array, v: Float64Array): Float64Array {
-  const { block, latents, size } = basis;
-  const levelOfY = dot(level, 0, y, 0, size);
-  const excess = (1 - LEVEL_WEIGHT) * levelOfY;
-  v[0] = levelOfY - excess;
-  for (let d = 0; d < latents; d++) {
-    const at = blockStart(basis, d);
-    for (let i = 0; i < block; i++)
-      v[at + i] = (first[i] * (y[0] - excess) + dot(second, i * block, y, at, block)) / latents;
-  }
-  return v;
-}
-
-/** tr(C_u M): the posterior variance of a unit's log rate over the target set. */
-export function targetVariance({ basis, first, second, level }: Target, posterior: Posterior, unit: number): number {
-  const { block, latents, size } = basis;
-  const { covariance } = posterior;
-  const base = unit * size * size;
-  let sum = covariance[base];
-  for (let d = 0; d < latents; d++) {
-    const at = blockStart(basis, d);
-    sum += (2 * dot(first, 0, covariance, base + at, block)) / latents;
-    for (let i = 0; i < block; i++)
-      sum += dot(second, i * block, covariance, base + (at + i) * size + at, block) / latents;
-  }
-  const levelVariance = dot(level, 0, project(posterior, unit, level, new Float64Array(size)), 0, size);
-  return sum - (1 - LEVEL_WEIGHT) * levelVariance;
+/** v = M_u y, both vectors of length S in kernel memory. */
+export function applyTarget(
+  { basis, level, second }: Targets,
+  { kernels, stride }: Posterior,
+  unit: number,
+  yAt: number,
+  vAt: number,
+): void {
+  kernels.applyTarget(
+    level.byteOffset + 8 * unit * stride,
+    second.byteOffset + 8 * unit * basis.latents * basis.block ** 2,
+    LEVEL_WEIGHT,
+    yAt,
+    vAt,
+    basis.latents,
+    basis.block,
+    stride,
+  );
 }

@@ -1,5 +1,5 @@
 import type { ServerMessage } from "../../protocols/wire/display.ts";
-import type { Choice } from "../choice/choose.ts";
+import type { Choice } from "../choice/choice.ts";
 import type { Onset } from "../trials/trial.ts";
 import type { DisplayEvent } from "./display-server.ts";
 

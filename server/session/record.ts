@@ -1,6 +1,6 @@
 import { bytesOf } from "../../protocols/wire/message.ts";
 import type { AcquisitionEvent } from "../acquisition/spike-batch.ts";
-import type { Choice } from "../choice/choose.ts";
+import type { Choice } from "../choice/choice.ts";
 import type { SessionEvent } from "./view.ts";
 
 /**

@@ -5,23 +5,49 @@ import type { DeciderSettings } from "../choice/decider.ts";
 const MARGIN = 1.5;
 
 /** What the part that thinks needs to know of an experiment. */
-export function deciderSettings({ latents, response, tuning, choice }: Experiment, units: string[]): DeciderSettings {
+export function deciderSettings(
+  { latents, response, recording, tuning, choice, stop }: Experiment,
+  units: string[],
+): DeciderSettings {
   const windowS = response.windowMs / 1000;
   return {
     latents,
     units,
     windowS,
+    observation: { link: tuning.link, counts: tuning.counts, priorCount: tuning.rateHz * windowS },
     prior: {
-      count: tuning.rateHz * windowS,
       biasSd: tuning.rateLogSd,
       linearSd: tuning.linearSd,
       smoothSd: tuning.smoothSd,
+      dispersion: tuning.dispersion,
     },
     smooth: {
       functions: tuning.functions,
       lengthScale: tuning.lengthScale,
       halfWidth: choice.range * MARGIN,
     },
+    memoryTrials: tuning.memoryTrials,
+    gain: tuning.gain,
     choice,
+    lookahead: choice.lookahead,
+    program: choice,
+    constraints: choice.constraints,
+    weights: unitWeights(units, recording.units, choice.population),
+    knownAt: choice.population.knownAt,
+    axisTest: choice.axisTest,
+    stop,
   };
+}
+
+/** How much each unit counts: its own weight, or its area's, or 1; 0 where it is not isolated well enough. */
+function unitWeights(
+  units: readonly string[],
+  recorded: Experiment["recording"]["units"],
+  { weights, areaWeights, isolationAtLeast }: Experiment["choice"]["population"],
+): number[] {
+  return units.map((name) => {
+    const unit = recorded.find((one) => one.name === name);
+    if (isolationAtLeast !== null && !(unit?.isolation !== undefined && unit.isolation >= isolationAtLeast)) return 0;
+    return weights[name] ?? (unit?.area === undefined ? 1 : (areaWeights[unit.area] ?? 1));
+  });
 }

@@ -1,8 +1,8 @@
 import type { SessionState } from "../../protocols/wire/events.ts";
 import type { OperatorOp } from "../../protocols/wire/operator.ts";
 import type { AcquisitionEvent } from "../acquisition/spike-batch.ts";
-import type { Choice } from "../choice/choose.ts";
-import type { BestUnit } from "../choice/decider.ts";
+import type { Choice } from "../choice/choice.ts";
+import type { BestUnit, Refined } from "../choice/decider.ts";
 import type { DisplayEvent } from "../presentation/display-server.ts";
 import type { PlanOutput } from "../presentation/plan.ts";
 import { isUsable, type Trial } from "../trials/trial.ts";
@@ -15,7 +15,7 @@ export type SessionEvent =
   | { kind: "choice"; face: number; choice: Choice; after: number | null }
   | { kind: "trial"; trial: Trial }
   | { kind: "plan"; output: PlanOutput }
-  | { kind: "refined"; bestUnit: BestUnit | null }
+  | ({ kind: "refined" } & Refined)
   | { kind: "command"; command: OperatorOp };
 
 /** What is known of the session at this moment. */

@@ -53,10 +53,31 @@ export function writeBlock(basis: Basis, value: number, out: Float64Array, at = 
 }
 
 /** The feature vector (length P) of a face's latents (length D). Throws RangeError for another number of latents. */
-export function features(basis: Basis, latents: ArrayLike<number>, out = new Float64Array(basis.size)): Float64Array {
+export function features(
+  basis: Basis,
+  latents: ArrayLike<number>,
+  out: Float64Array = new Float64Array(basis.size),
+): Float64Array {
   if (latents.length !== basis.latents)
     throw new RangeError(`expected ${basis.latents} latents, got ${latents.length}`);
   out[0] = 1;
   for (let d = 0; d < basis.latents; d++) writeBlock(basis, latents[d], out, blockStart(basis, d));
   return out;
+}
+
+/**
+ * The direction in latent space in which η rises most, on average over faces: E[∂η/∂z] for z ~ N(0, I), length D. Of φ_j(z) =
+ * L^{-1/2} sin(ω(z + L)) the average slope is L^{-1/2} ω cos(ωL) e^{−ω²/2}. Its unit vector is the unit's preferred axis.
+ *
+ * @param weights of one unit, length P
+ */
+export function averageGradient({ latents, block, halfWidth }: Basis, weights: ArrayLike<number>): Float64Array {
+  const slopes = Float64Array.from({ length: block }, (_, j) => {
+    if (j === 0) return 1;
+    const frequency = (Math.PI * j) / (2 * halfWidth);
+    return (frequency * Math.cos(frequency * halfWidth) * Math.exp(-0.5 * frequency ** 2)) / Math.sqrt(halfWidth);
+  });
+  return Float64Array.from({ length: latents }, (_, d) =>
+    slopes.reduce((sum, slope, j) => sum + slope * weights[1 + d * block + j], 0),
+  );
 }

@@ -89,17 +89,57 @@ export interface Update {
 /**
  * The update of N(m, s²) by one count. Poisson with exponential link: the exact Laplace approximation, whose mode is
  * ρ̂ = a − W(s² e^a), a = m + s² r. Otherwise the assumed-density update: mean and variance of N(ρ; m, s²) p(r | ρ) by
- * adaptive Gauss–Hermite quadrature.
+ * adaptive Gauss–Hermite quadrature; a surprise that would widen the belief leaves its variance as it was.
  *
  * @param m, s2 mean and variance of η; s2 > 0
  * @param count r ≥ 0
  */
 export function updateOf(observation: Observation, m: number, s2: number, dispersion: number, count: number): Update {
-  if (observation.link === "exponential" && dispersion === 0) {
-    const a = m + s2 * count;
-    const fitted = Math.exp(a - lambertWExp(Math.log(s2) + a));
-    return { step: count - fitted, kappa: fitted / (1 + s2 * fitted) };
-  }
+  return observation.link === "exponential" && dispersion === 0
+    ? laplace(m, s2, count)
+    : matched(integrate(observation, m, s2, dispersion, count), m, s2);
+}
+
+/** log ∫ p(r | η) N(η; m, s²) dη: how well a belief foretold a count, in nats. By adaptive Gauss–Hermite quadrature. */
+export const logPredictive = (
+  observation: Observation,
+  m: number,
+  s2: number,
+  dispersion: number,
+  count: number,
+): number => evidence(integrate(observation, m, s2, dispersion, count), s2, dispersion, count);
+
+/** `updateOf` and `logPredictive` in one. */
+export function observe(
+  observation: Observation,
+  m: number,
+  s2: number,
+  dispersion: number,
+  count: number,
+): Update & { logPredictive: number } {
+  const tilted = integrate(observation, m, s2, dispersion, count);
+  const update =
+    observation.link === "exponential" && dispersion === 0 ? laplace(m, s2, count) : matched(tilted, m, s2);
+  return { ...update, logPredictive: evidence(tilted, s2, dispersion, count) };
+}
+
+function laplace(m: number, s2: number, count: number): Update {
+  const a = m + s2 * count;
+  const fitted = Math.exp(a - lambertWExp(Math.log(s2) + a));
+  return { step: count - fitted, kappa: fitted / (1 + s2 * fitted) };
+}
+
+/** N(ρ; m, s²) p(r | ρ) about its peak: moments over the nodes, in units of `spread`. */
+interface Tilted {
+  mode: number;
+  spread: number;
+  logPeak: number;
+  weight: number;
+  mean: number;
+  variance: number;
+}
+
+function integrate(observation: Observation, m: number, s2: number, dispersion: number, count: number): Tilted {
   const { mode, spread, logPeak } = peakOf(observation, m, s2, dispersion, count);
   let weight = 0;
   let first = 0;
@@ -112,26 +152,16 @@ export function updateOf(observation: Observation, m: number, s2: number, disper
     second += w * node * node;
   }
   const mean = first / weight;
-  const variance = spread * spread * (second / weight - mean * mean);
-  return { step: (mode + spread * mean - m) / s2, kappa: Math.max(0, (s2 - variance) / (s2 * s2)) };
+  return { mode, spread, logPeak, weight, mean, variance: second / weight - mean * mean };
 }
 
-/** log ∫ p(r | η) N(η; m, s²) dη: how well a belief foretold a count, in nats. By adaptive Gauss–Hermite quadrature. */
-export function logPredictive(
-  observation: Observation,
-  m: number,
-  s2: number,
-  dispersion: number,
-  count: number,
-): number {
-  const { mode, spread, logPeak } = peakOf(observation, m, s2, dispersion, count);
-  let weight = 0;
-  for (const [node, nodeLogWeight] of adaptiveNodes) {
-    const eta = mode + spread * node;
-    weight += Math.exp(nodeLogWeight + logTilted(observation, eta, m, s2, dispersion, count) - logPeak);
-  }
-  return logPeak + Math.log((weight * spread) / Math.sqrt(s2)) + logLikelihoodConstant(dispersion, count);
-}
+const matched = ({ mode, spread, mean, variance }: Tilted, m: number, s2: number): Update => ({
+  step: (mode + spread * mean - m) / s2,
+  kappa: Math.max(0, (s2 - spread * spread * variance) / (s2 * s2)),
+});
+
+const evidence = ({ spread, logPeak, weight }: Tilted, s2: number, dispersion: number, count: number): number =>
+  logPeak + Math.log((weight * spread) / Math.sqrt(s2)) + logLikelihoodConstant(dispersion, count);
 
 const logTilted = (
   observation: Observation,

@@ -1,198 +1,287 @@
 import { type Basis, blockStart } from "./basis.ts";
-import { lambertWExp } from "./numerics.ts";
+import type { UnitBelief } from "./belief.ts";
+import { type Kernels, packedIndex, packedLength, rowStart } from "./kernels/kernels.ts";
+import { expectedCount, information, type Observation, priorEta, updateOf } from "./observation.ts";
 
 /**
- * The Gaussian posterior over every unit's weights. Two arrays hold all units so that scoring a candidate walks memory in
- * order. Owned and updated in place by one caller: the worker that decides.
+ * The Gaussian posterior over every unit's weights, in the memory of the kernels: all units in two arrays, so that a decision
+ * walks memory in order. Owned and updated in place by one caller: the worker that decides.
  */
 export interface Posterior {
   basis: Basis;
+  observation: Observation;
   units: number;
-  /** Prior mean of the log expected count in a window; the prior mean of every other weight is 0. */
-  priorBias: number;
-  /** μ, units × P. */
+  kernels: Kernels;
+  /** S: length of a vector, P rounded up to even. */
+  stride: number;
+  /** μ, units × S. */
   mean: Float64Array;
-  /** C, units × P × P, symmetric. */
+  /** C, units × packed lower triangle. */
   covariance: Float64Array;
   /** Prior precision of each weight, units × P: what relevance determination learns. */
   precision: Float64Array;
+  /** φ of each unit. */
+  dispersion: Float64Array;
 }
 
 export interface PriorSettings {
-  /** Expected count in a response window before anything is known. */
-  count: number;
-  /** Standard deviation of the log of that. */
+  /** Standard deviation of the log of the expected count. */
   biasSd: number;
-  /** Standard deviation of a linear weight, in log rate per latent unit. */
+  /** Standard deviation of a linear weight, in η per latent unit. */
   linearSd: number;
-  /** α, the standard deviation of a smooth part, in log rate. */
+  /** α, the standard deviation of a smooth part, in η. */
   smoothSd: number;
+  /** φ of a unit of which nothing is known. */
+  dispersion: number;
+}
+
+export const strideOf = (basis: Basis): number => (basis.size + 1) & ~1;
+
+/** Numbers of kernel memory that a posterior takes. */
+export const posteriorNumbers = (basis: Basis, units: number): number =>
+  units * (strideOf(basis) + packedLength(basis.size));
+
+/** Prior precision of each weight before any learning, length P. */
+export function startPrecision(basis: Basis, prior: PriorSettings): Float64Array {
+  const precision = new Float64Array(basis.size).fill(1 / prior.biasSd ** 2);
+  for (let d = 0; d < basis.latents; d++)
+    for (let j = 0; j < basis.block; j++) {
+      const sd = j === 0 ? prior.linearSd : prior.smoothSd;
+      precision[blockStart(basis, d) + j] = 1 / (sd ** 2 * basis.unitVariance[j]);
+    }
+  return precision;
 }
 
 /** The prior as a posterior that has seen nothing. */
-export function createPosterior(basis: Basis, units: number, prior: PriorSettings): Posterior {
-  const { size, block, latents, unitVariance } = basis;
-  const mean = new Float64Array(units * size);
-  const covariance = new Float64Array(units * size * size);
-  const precision = new Float64Array(units * size);
-  const priorBias = Math.log(prior.count);
-  for (let u = 0; u < units; u++) {
-    mean[u * size] = priorBias;
-    precision[u * size] = 1 / prior.biasSd ** 2;
-    for (let d = 0; d < latents; d++)
-      for (let j = 0; j < block; j++) {
-        const sd = j === 0 ? prior.linearSd : prior.smoothSd;
-        precision[u * size + blockStart(basis, d) + j] = 1 / (sd ** 2 * unitVariance[j]);
-      }
-    for (let i = 0; i < size; i++) covariance[(u * size + i) * size + i] = 1 / precision[u * size + i];
-  }
-  return { basis, units, priorBias, mean, covariance, precision };
+export function createPosterior(
+  kernels: Kernels,
+  basis: Basis,
+  observation: Observation,
+  units: number,
+  prior: PriorSettings,
+): Posterior {
+  const stride = strideOf(basis);
+  const posterior: Posterior = {
+    basis,
+    observation,
+    units,
+    kernels,
+    stride,
+    mean: kernels.take(units * stride),
+    covariance: kernels.take(units * packedLength(basis.size)),
+    precision: new Float64Array(units * basis.size),
+    dispersion: new Float64Array(units),
+  };
+  for (let u = 0; u < units; u++) resetUnit(posterior, u, prior);
+  return posterior;
 }
 
-/** y = C_u x for unit u; x and y have length P. Four rows at a time: four sums that do not wait for one another. */
-export function project(posterior: Posterior, unit: number, x: Float64Array, y: Float64Array): Float64Array {
-  const { size } = posterior.basis;
-  const { covariance } = posterior;
-  const start = unit * size * size;
-  let i = 0;
-  for (; i + 3 < size; i += 4) {
-    const a = start + i * size;
-    const b = a + size;
-    const c = b + size;
-    const d = c + size;
-    let sumA = 0;
-    let sumB = 0;
-    let sumC = 0;
-    let sumD = 0;
-    for (let j = 0; j < size; j++) {
-      const xj = x[j];
-      sumA += covariance[a + j] * xj;
-      sumB += covariance[b + j] * xj;
-      sumC += covariance[c + j] * xj;
-      sumD += covariance[d + j] * xj;
-    }
-    y[i] = sumA;
-    y[i + 1] = sumB;
-    y[i + 2] = sumC;
-    y[i + 3] = sumD;
-  }
-  for (; i < size; i++) y[i] = dot(covariance, start + i * size, x, 0, size);
-  return y;
+/** Makes a unit one of which nothing is known. */
+export function resetUnit(posterior: Posterior, unit: number, prior: PriorSettings): void {
+  const { basis, observation } = posterior;
+  const precision = startPrecision(basis, prior);
+  const mean = new Float64Array(basis.size);
+  mean[0] = priorEta(observation);
+  const covariance = new Float64Array(basis.size ** 2);
+  for (let i = 0; i < basis.size; i++) covariance[i * basis.size + i] = 1 / precision[i];
+  const dispersion = observation.counts === "poisson" ? 0 : prior.dispersion;
+  setBelief(posterior, unit, { mean, covariance, precision, dispersion });
 }
 
-/** C_u ← C_u − κ y y'; y has length P, κ is the information gained over 1 + s² times it. */
-function shrink(posterior: Posterior, unit: number, y: Float64Array, kappa: number): void {
-  const { size } = posterior.basis;
-  const { covariance } = posterior;
-  let row = unit * size * size;
-  for (let i = 0; i < size; i++, row += size) {
-    const scaled = kappa * y[i];
-    for (let j = 0; j < size; j++) covariance[row + j] -= scaled * y[j];
-  }
+/** Copies what is believed of a unit out of the kernels' memory. */
+export function beliefOf(posterior: Posterior, unit: number): UnitBelief {
+  const { basis, observation, stride, mean, precision, dispersion } = posterior;
+  const { size } = basis;
+  const packed = covarianceOf(posterior, unit);
+  const covariance = new Float64Array(size * size);
+  for (let i = 0, row = 0; i < size; row = rowStart(++i))
+    for (let j = 0; j <= i; j++) covariance[i * size + j] = covariance[j * size + i] = packed[row + j];
+  return {
+    basis,
+    observation,
+    mean: mean.slice(unit * stride, unit * stride + size),
+    covariance,
+    precision: precision.slice(unit * size, (unit + 1) * size),
+    dispersion: dispersion[unit],
+  };
 }
 
-export const dot = (a: Float64Array, aAt: number, b: Float64Array, bAt: number, n: number): number => {
+/** Replaces what is believed of a unit. */
+export function setBelief(
+  posterior: Posterior,
+  unit: number,
+  belief: Pick<UnitBelief, "mean" | "covariance" | "precision" | "dispersion">,
+): void {
+  const { stride, basis } = posterior;
+  const { size } = basis;
+  posterior.mean.set(belief.mean, unit * stride);
+  posterior.precision.set(belief.precision, unit * size);
+  posterior.dispersion[unit] = belief.dispersion;
+  const packed = covarianceOf(posterior, unit);
+  for (let i = 0, row = 0; i < size; row = rowStart(++i))
+    for (let j = 0; j <= i; j++) packed[row + j] = belief.covariance[i * size + j];
+}
+
+/** The packed C of a unit. */
+export function covarianceOf({ basis, covariance }: Posterior, unit: number): Float64Array {
+  const n = packedLength(basis.size);
+  return covariance.subarray(unit * n, (unit + 1) * n);
+}
+
+/** Address of the packed C of a unit. */
+export const covarianceAt = ({ basis, covariance }: Posterior, unit: number): number =>
+  covariance.byteOffset + 8 * unit * packedLength(basis.size);
+
+/** Address of μ of a unit. */
+export const meanAt = ({ mean, stride }: Posterior, unit: number): number => mean.byteOffset + 8 * unit * stride;
+
+/** x'μ of a unit, for x of length P or S. */
+export function linearPredictor({ mean, stride, basis }: Posterior, unit: number, x: Float64Array): number {
   let sum = 0;
-  for (let i = 0; i < n; i++) sum += a[aAt + i] * b[bAt + i];
+  for (let i = 0, at = unit * stride; i < basis.size; i++, at++) sum += mean[at] * x[i];
   return sum;
-};
-
-/** Told of each change C_u ← C_u − κ y y' before it is made, for whoever keeps something that depends on C. */
-export type BeforeShrink = (unit: number, y: Float64Array, kappa: number) => void;
+}
 
 /** What is expected of a face before its counts are known. Holds as long as no covariance changes. */
 export interface Prospect {
-  /** Features of the face, length P. */
+  /** Features of the face, length S, in kernel memory. */
   x: Float64Array;
-  /** y_u = C_u x: units × P. */
+  /** y_u = C_u x: units × S, in kernel memory. */
   y: Float64Array;
-  /** s²_u = x'C_u x, the variance of the log mean count, one a unit. */
+  /** s²_u = x'C_u x, the variance of η, one a unit. */
   variance: Float64Array;
 }
 
-/** @param x features of a face, length P */
-export function foresee(posterior: Posterior, x: Float64Array): Prospect {
-  const { basis, units } = posterior;
-  const { size } = basis;
-  const y = new Float64Array(units * size);
-  const variance = new Float64Array(units);
-  for (let u = 0; u < units; u++)
-    variance[u] = dot(x, 0, project(posterior, u, x, y.subarray(u * size, (u + 1) * size)), 0, size);
-  return { x, y, variance };
+export const prospectNumbers = (basis: Basis, units: number): number => (units + 1) * strideOf(basis);
+
+export const createProspect = ({ kernels, stride, units }: Posterior): Prospect => ({
+  x: kernels.take(stride),
+  y: kernels.take(units * stride),
+  variance: new Float64Array(units),
+});
+
+/** Address of y of a unit. */
+export const prospectAt = ({ y }: Prospect, { stride }: Posterior, unit: number): number =>
+  y.byteOffset + 8 * unit * stride;
+
+/** Fills a prospect of which x is set. */
+export function foresee(posterior: Posterior, prospect: Prospect): void {
+  for (let u = 0; u < posterior.units; u++) foreseeUnit(posterior, prospect, u);
+}
+
+/** Fills a prospect's part of one unit. */
+export function foreseeUnit(posterior: Posterior, prospect: Prospect, unit: number): void {
+  const { kernels, basis, stride } = posterior;
+  prospect.variance[unit] = kernels.project(
+    covarianceAt(posterior, unit),
+    prospect.x.byteOffset,
+    prospectAt(prospect, posterior, unit),
+    basis.size,
+    stride,
+  );
 }
 
 /**
- * Learns from one trial: the exact Laplace approximation of Poisson counts with an exponential link, whose mode is a scalar
- * problem. With m = x'μ, s² = x'Cx, a = m + s² r: the mode's log mean is ρ̂ = a − W(s² e^a), then
- * μ ← μ + Cx (r − e^ρ̂), C ← C − Cx x'C e^ρ̂ / (1 + s² e^ρ̂).
+ * The first half of learning from a trial, and the quick one: the means. μ ← μ + C x · step with the step of `updateOf`.
+ * Gives κ of each unit (0 where it has no count), with which `shrinkAll` does the other half.
  *
- * @param x features of the face shown, length P
- * @param counts spikes in the response window, one a unit
- * @throws as `learnMeans`
- */
-export function learnTrial(
-  posterior: Posterior,
-  x: Float64Array,
-  counts: ArrayLike<number>,
-  before?: BeforeShrink,
-): void {
-  const prospect = foresee(posterior, x);
-  shrinkAll(posterior, prospect, learnMeans(posterior, prospect, counts), before);
-}
-
-/**
- * The first half of `learnTrial`, and the quick one: the means. Gives κ of each unit, with which `shrinkAll` does the other half.
- *
- * @throws RangeError for another number of counts, or one that is negative or not finite, before anything is changed; Error if
+ * @param counts spikes in the response window, one a unit; NaN where a unit has none to learn from
+ * @param logGain of the whole population in this trial: every expected count is e^logGain times what tuning says
+ * @throws RangeError for another number of counts, or one that is negative or infinite, before anything is changed; Error if
  *   the posterior is no longer finite, after which it must not be used
  */
 export function learnMeans(
   posterior: Posterior,
-  { x, y, variance }: Prospect,
+  prospect: Prospect,
   counts: ArrayLike<number>,
+  logGain = 0,
 ): Float64Array {
-  const { basis, mean, units } = posterior;
-  const { size } = basis;
+  const { units } = posterior;
   if (counts.length !== units) throw new RangeError(`expected ${units} counts, got ${counts.length}`);
   for (let u = 0; u < units; u++)
-    if (!(counts[u] >= 0 && counts[u] < Number.POSITIVE_INFINITY))
+    if (counts[u] < 0 || counts[u] === Number.POSITIVE_INFINITY)
       throw new RangeError(`count of unit ${u}: expected a finite number ≥ 0, got ${counts[u]}`);
   const kappas = new Float64Array(units);
-  for (let u = 0; u < units; u++) {
-    const s2 = variance[u];
-    const a = dot(mean, u * size, x, 0, size) + s2 * counts[u];
-    const fitted = Math.exp(a - lambertWExp(Math.log(s2) + a));
-    if (!Number.isFinite(fitted)) throw new Error(`posterior of unit ${u}: expected a finite rate, got ${fitted}`);
-    const residual = counts[u] - fitted;
-    for (let i = 0; i < size; i++) mean[u * size + i] += y[u * size + i] * residual;
-    kappas[u] = fitted / (1 + s2 * fitted);
-  }
+  for (let u = 0; u < units; u++)
+    if (!Number.isNaN(counts[u])) kappas[u] = learnMean(posterior, prospect, u, counts[u], logGain);
   return kappas;
 }
 
-/** C_u ← C_u − κ_u y_u y_u' for every unit. */
-export function shrinkAll(posterior: Posterior, { y }: Prospect, kappas: Float64Array, before?: BeforeShrink): void {
-  const { size } = posterior.basis;
+/** The mean of one unit; gives its κ. */
+function learnMean(posterior: Posterior, prospect: Prospect, unit: number, count: number, logGain: number): number {
+  const { basis, mean, stride, dispersion } = posterior;
+  const { observation, shift } = withGain(posterior.observation, logGain);
+  const m = linearPredictor(posterior, unit, prospect.x) + shift;
+  const { step, kappa } = updateOf(observation, m, prospect.variance[unit], dispersion[unit], count);
+  if (!Number.isFinite(step)) throw new Error(`posterior of unit ${unit}: expected a finite step, got ${step}`);
+  for (let i = 0, at = unit * stride; i < basis.size; i++, at++) mean[at] += prospect.y[at] * step;
+  return kappa;
+}
+
+/** Learns one unit's count in one trial, mean and covariance. */
+export function learnUnit(
+  posterior: Posterior,
+  prospect: Prospect,
+  unit: number,
+  count: number,
+  logGain: number,
+): void {
+  foreseeUnit(posterior, prospect, unit);
+  const kappa = learnMean(posterior, prospect, unit, count, logGain);
+  posterior.kernels.shrink(
+    covarianceAt(posterior, unit),
+    prospectAt(prospect, posterior, unit),
+    kappa,
+    posterior.basis.size,
+  );
+}
+
+/** A gain of e^g on expected counts: a shift of η for an exponential link, a taller bend for softplus. */
+export const withGain = (observation: Observation, logGain: number): { observation: Observation; shift: number } =>
+  observation.link === "exponential"
+    ? { observation, shift: logGain }
+    : { observation: { ...observation, priorCount: observation.priorCount * Math.exp(logGain) }, shift: 0 };
+
+/** C_u ← C_u − κ_u y_u y_u' for every unit; `before` is told of each before it is made. */
+export function shrinkAll(
+  posterior: Posterior,
+  prospect: Prospect,
+  kappas: Float64Array,
+  before?: (unit: number, yAt: number, kappa: number) => void,
+): void {
   for (let u = 0; u < posterior.units; u++) {
-    const own = y.subarray(u * size, (u + 1) * size);
-    before?.(u, own, kappas[u]);
-    shrink(posterior, u, own, kappas[u]);
+    if (kappas[u] === 0) continue;
+    const yAt = prospectAt(prospect, posterior, u);
+    before?.(u, yAt, kappas[u]);
+    posterior.kernels.shrink(covarianceAt(posterior, u), yAt, kappas[u], posterior.basis.size);
   }
 }
 
-/**
- * Expected effect of showing a face with features x (length P) before the counts are known: every unit's C shrinks by the
- * information at the mean; μ stays.
- */
-export function imagineTrial(posterior: Posterior, x: Float64Array, before?: BeforeShrink): void {
-  const { size } = posterior.basis;
-  const prospect = foresee(posterior, x);
-  const kappas = prospect.variance.map((s2, u) => {
-    const information = Math.exp(dot(posterior.mean, u * size, x, 0, size));
-    return information / (1 + s2 * information);
-  });
-  shrinkAll(posterior, prospect, kappas, before);
+/** κ of a face whose count is not known yet: the information at the mean, J/(1 + s² J). */
+export function expectedKappa(posterior: Posterior, unit: number, m: number, s2: number): number {
+  const expected = information(posterior.observation, m, posterior.dispersion[unit]);
+  return expected / (1 + s2 * expected);
 }
 
-/** The same posterior with covariances of its own; the rest is shared. For imagined trials. */
-export const shadow = (source: Posterior): Posterior => ({ ...source, covariance: source.covariance.slice() });
+/**
+ * Bounded forgetting over n trials: each weight is an Ornstein–Uhlenbeck process that returns to its prior, so that after a
+ * silence of any length the belief is the prior and not wider. With a = e^{−n/2τ}: μ ← μ₀ + a (μ − μ₀), C ← a² C + (1 − a²) C₀.
+ *
+ * @param memoryTrials τ: what a trial taught counts for 1/e after so many
+ */
+export function forget(posterior: Posterior, unit: number, n: number, memoryTrials: number): void {
+  const { basis, mean, stride, precision } = posterior;
+  const kept = Math.exp(-n / memoryTrials);
+  const a = Math.sqrt(kept);
+  const packed = covarianceOf(posterior, unit);
+  for (let k = 0; k < packed.length; k++) packed[k] *= kept;
+  for (let i = 0; i < basis.size; i++) {
+    packed[packedIndex(i, i)] += (1 - kept) / precision[unit * basis.size + i];
+    mean[unit * stride + i] *= a;
+  }
+  mean[unit * stride] += (1 - a) * priorEta(posterior.observation);
+}
+
+/** Expected count at features x under the posterior mean weights. */
+export const meanCount = (posterior: Posterior, unit: number, x: Float64Array): number =>
+  expectedCount(posterior.observation, linearPredictor(posterior, unit, x));

@@ -1,5 +1,6 @@
-import { blockStart, writeBlock } from "./basis.ts";
-import { dot, type Posterior } from "./posterior.ts";
+import { type Basis, blockStart, writeBlock } from "./basis.ts";
+import type { UnitBelief } from "./belief.ts";
+import { expectedCount } from "./observation.ts";
 
 /** Where curves are reported along a traversal, in latent units. */
 export const curveGrid: readonly number[] = Array.from({ length: 13 }, (_, i) => -3 + i * 0.5);
@@ -16,15 +17,27 @@ export interface UnitReport {
   curves: { mean: number[]; sd: number[] }[];
 }
 
-/**
- * What is known of a unit. Shares are of the variance over z_d ~ N(0, 1) of each latent's posterior mean curve, by quadrature on
- * the curve grid.
- *
- * @param unit index in the posterior
- * @param windowS response window, seconds
- */
-export function reportUnit(posterior: Posterior, unit: number, name: string, windowS: number): UnitReport {
-  const { basis, mean, covariance } = posterior;
+/** Shares of the mean curves, and the largest: the cheap part of a report. */
+export function sharesOf(basis: Basis, weights: ArrayLike<number>): { bestLatent: number; shares: number[] } {
+  const { block } = basis;
+  const phi = new Float64Array(block);
+  const explained = Array.from({ length: basis.latents }, (_, d) => {
+    const at = blockStart(basis, d);
+    return curveVariance(
+      curveGrid.map((value) => {
+        writeBlock(basis, value, phi);
+        return phi.reduce((sum, p, i) => sum + p * weights[at + i], 0);
+      }),
+    );
+  });
+  const total = explained.reduce((a, b) => a + b, 0);
+  const shares = explained.map((v) => (total > 0 ? v / total : 1 / basis.latents));
+  return { bestLatent: shares.indexOf(Math.max(...shares)), shares };
+}
+
+/** What is known of a unit. @param windowS response window, seconds */
+export function reportUnit(belief: UnitBelief, name: string, windowS: number): UnitReport {
+  const { basis, mean, covariance, observation } = belief;
   const { size, block } = basis;
   const phi = new Float64Array(block);
   const curves = Array.from({ length: basis.latents }, (_, d) => {
@@ -33,24 +46,22 @@ export function reportUnit(posterior: Posterior, unit: number, name: string, win
     for (const value of curveGrid) {
       writeBlock(basis, value, phi);
       let variance = 0;
-      for (let i = 0; i < block; i++)
-        variance += phi[i] * dot(covariance, (unit * size + at + i) * size + at, phi, 0, block);
-      curve.mean.push(dot(mean, unit * size + at, phi, 0, block));
+      let m = 0;
+      for (let i = 0; i < block; i++) {
+        m += phi[i] * mean[at + i];
+        for (let j = 0; j < block; j++) variance += phi[i] * phi[j] * covariance[(at + i) * size + at + j];
+      }
+      curve.mean.push(m);
       curve.sd.push(Math.sqrt(Math.max(variance, 0)));
     }
     return curve;
   });
-  const explained = curves.map((curve) => curveVariance(curve.mean));
-  const total = explained.reduce((a, b) => a + b, 0);
-  const shares = explained.map((v) => (total > 0 ? v / total : 1 / basis.latents));
-  const bias = mean[unit * size];
-  const sd = Math.sqrt(covariance[unit * size * size]);
-  const rate = (logCount: number) => Math.exp(logCount) / windowS;
+  const sd = Math.sqrt(covariance[0]);
+  const rate = (eta: number) => expectedCount(observation, eta) / windowS;
   return {
     unit: name,
-    bestLatent: shares.indexOf(Math.max(...shares)),
-    shares,
-    baselineHz: { estimate: rate(bias), low: rate(bias - 1.645 * sd), high: rate(bias + 1.645 * sd) },
+    ...sharesOf(basis, mean),
+    baselineHz: { estimate: rate(mean[0]), low: rate(mean[0] - 1.645 * sd), high: rate(mean[0] + 1.645 * sd) },
     curves,
   };
 }

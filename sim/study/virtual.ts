@@ -2,12 +2,13 @@ import { EMPTY, type Observable, of, Subject, VirtualTimeScheduler } from "rxjs"
 import type { Experiment } from "../../protocols/experiment.ts";
 import type { DisplayMessage, ServerMessage } from "../../protocols/wire/display.ts";
 import type { AcquisitionEvent } from "../../server/acquisition/spike-batch.ts";
-import { createDecider } from "../../server/choice/decider.ts";
+import { createDecider, refitterSettings } from "../../server/choice/decider.ts";
 import { runLoop } from "../../server/loop.ts";
 import type { DisplayEvent } from "../../server/presentation/display-server.ts";
 import { random } from "../../server/random.ts";
 import { deciderSettings } from "../../server/session/settings.ts";
 import { type SessionEvent, type SessionView, waitingView } from "../../server/session/view.ts";
+import { refitsHere } from "../../server/tuning/refits.ts";
 import type { UnitReport } from "../../server/tuning/report.ts";
 import { initSchedule, stepSchedule } from "../../stimulus-client/schedule.ts";
 import { createBrain } from "../neurons/brain.ts";
@@ -66,7 +67,8 @@ export function openVirtualSession(
   const brain = createBrain(units, STREAM_STARTS_AT_S, root.split("brain"));
   const neuralS = (ms: number) => STREAM_STARTS_AT_S + ms / 1000;
   const names = units.map((unit) => unit.name);
-  const decider = createDecider(deciderSettings(experiment, names), root.split("decider"));
+  const settings = deciderSettings(experiment, names);
+  const decider = createDecider(settings, root.split("decider"), refitsHere(refitterSettings(settings)));
   const latentsOf = new Map<number, Float64Array>();
   const display = createVirtualDisplay(time);
   let spikes = 0;

@@ -2,10 +2,15 @@ import { createDecider } from "../../server/choice/decider.ts";
 import { random } from "../../server/random.ts";
 import { readExperiment } from "../../server/session/experiment-file.ts";
 import { deciderSettings } from "../../server/session/settings.ts";
+import { packedLength } from "../../server/tuning/kernels/kernels.ts";
+import type { Refits } from "../../server/tuning/refits.ts";
 import { runVirtualSession } from "../../sim/study/virtual.ts";
 import { type Spread, spread } from "./spread.ts";
 
 const experimentFile = "protocols/experiments/one-to-one.yaml";
+
+/** Refits run on another thread; here none is ever finished. */
+const refitsNever: Refits = { learn() {}, reset() {}, request() {}, finished: () => [] };
 
 export interface DecisionBench {
   units: number;
@@ -28,7 +33,7 @@ export async function benchDecision(units: number, trials: number): Promise<Deci
   const choice = { ...experiment.choice, bases: 3, refinements: 2 };
   const settings = deciderSettings({ ...experiment, choice }, names);
   const root = random(1);
-  const decider = createDecider(settings, root.split("decider"));
+  const decider = createDecider(settings, root.split("decider"), refitsNever);
   const counts = root.split("counts");
   let [face] = decider.decide(null, 1);
   const { candidates } = face.reason;
@@ -40,7 +45,7 @@ export async function benchDecision(units: number, trials: number): Promise<Deci
     times.push(performance.now() - start);
     decider.refine();
   }
-  const memoryMs = spread(sweepTimes(units, 1 + settings.latents * (1 + settings.smooth.functions)));
+  const memoryMs = spread(sweepTimes(units, packedLength(1 + settings.latents * (1 + settings.smooth.functions))));
   const late = spread(times.slice(-Math.min(500, trials / 2)));
   return {
     units,
@@ -52,8 +57,8 @@ export async function benchDecision(units: number, trials: number): Promise<Deci
   };
 }
 
-function sweepTimes(units: number, size: number): number[] {
-  const matrix = new Float64Array(units * size * size).fill(1);
+function sweepTimes(units: number, length: number): number[] {
+  const matrix = new Float64Array(units * length).fill(1);
   return Array.from({ length: 30 }, () => {
     const start = performance.now();
     let a = 0;

@@ -1,218 +1,382 @@
 import { describe, expect, test } from "vitest";
-import { traversalGrid } from "../../server/choice/candidates.ts";
-import { type ChoiceSettings, type Objective, prepareChoice } from "../../server/choice/choose.ts";
-import { createDecider, type DeciderSettings } from "../../server/choice/decider.ts";
-import { computeReach, createReach, createReachKeeper } from "../../server/choice/reach.ts";
-import { createScorer, informationGain, varianceDrop } from "../../server/choice/scores.ts";
-import { applyTarget, createTarget, LEVEL_WEIGHT, targetVariance } from "../../server/choice/target.ts";
+import type { Objective } from "../../server/choice/choice.ts";
+import { prepareChoice } from "../../server/choice/choose.ts";
+import { createDecider, type DeciderSettings, refitterSettings } from "../../server/choice/decider.ts";
+import { separation } from "../../server/choice/hypotheses.ts";
+import { look, momentsOf } from "../../server/choice/outlook.ts";
+import { computeReach } from "../../server/choice/reach.ts";
+import { informationGain, informationScoring, varianceScoring } from "../../server/choice/scoring.ts";
+import { applyTarget, LEVEL_WEIGHT } from "../../server/choice/target.ts";
 import { random } from "../../server/random.ts";
-import { createBasis, features } from "../../server/tuning/basis.ts";
-import { createPosterior, learnTrial } from "../../server/tuning/posterior.ts";
+import { features } from "../../server/tuning/basis.ts";
+import { information } from "../../server/tuning/observation.ts";
+import { beliefOf } from "../../server/tuning/posterior.ts";
+import { refitsHere } from "../../server/tuning/refits.ts";
 import { reference } from "../tuning/reference.ts";
+import { basis, choiceSettings, deciderSettings, facesOf, grid, situation } from "./situation.ts";
 
-const prior = { count: 2, biasSd: 1, linearSd: 0.3, smoothSd: 0.4 };
-const basis = createBasis(3, 4, 1.5, 4.5);
-const grid = traversalGrid(3);
+const n = basis.size;
+const dot = (a: ArrayLike<number>, b: ArrayLike<number>) =>
+  Array.from({ length: a.length }, (_, i) => a[i] * b[i]).reduce((s, v) => s + v, 0);
+const times = (m: number[][], v: ArrayLike<number>) => m.map((row) => dot(row, v));
 
-/** Two units that have seen thirty faces. */
-function learned() {
-  const r = random(5);
-  const posterior = createPosterior(basis, 2, prior);
-  const reach = createReach(createTarget(basis, grid), posterior);
-  const keep = createReachKeeper(basis);
-  for (let t = 0; t < 30; t++) {
-    const x = features(
+/** The target set written out: every x_t as a row, each with its weight. */
+const targetRows = Array.from({ length: 3 }, (_, d) =>
+  grid.map((value) =>
+    features(
       basis,
-      [0, 1, 2].map(() => 6 * r.uniform() - 3),
-    );
-    learnTrial(posterior, x, [r.int(5), r.int(9)], (u, y, kappa) => keep(reach, posterior, u, y, kappa));
-  }
-  return { posterior, reach };
+      [0, 1, 2].map((e) => (e === d ? value : 0)),
+    ),
+  ),
+).flat();
+
+/** M entry by entry: second moment of the target faces, less what the level does not count. */
+function momentMatrix(weights: number[]): number[][] {
+  const total = weights.reduce((a, b) => a + b, 0);
+  const level = Array.from({ length: n }, (_, i) =>
+    targetRows.reduce((sum, x, t) => sum + (weights[t] / total) * x[i], 0),
+  );
+  return level.map((a, i) =>
+    level.map(
+      (b, j) =>
+        targetRows.reduce((sum, x, t) => sum + (weights[t] / total) * x[i] * x[j], 0) - (1 - LEVEL_WEIGHT) * a * b,
+    ),
+  );
 }
 
-const settings = (objective: Objective): ChoiceSettings => ({ objective, range: 3, bases: 3, refinements: 2 });
+/** C and μ of a unit as plain arrays, with each outstanding face answered as is expected. */
+function expectedBelief({ outlook }: ReturnType<typeof situation>, u: number, outstanding: number[][]) {
+  const { posterior } = outlook;
+  const belief = beliefOf(posterior, u);
+  let c = Array.from({ length: n }, (_, i) => [...belief.covariance.slice(i * n, (i + 1) * n)]);
+  for (const face of outstanding) {
+    const x = features(basis, face);
+    const y = times(c, x);
+    const j = information(posterior.observation, dot(belief.mean, x), belief.dispersion);
+    const kappa = j / (1 + dot(x, y) * j);
+    c = c.map((row, i) => row.map((v, k) => v - kappa * y[i] * y[k]));
+  }
+  return { c, mean: belief.mean, dispersion: belief.dispersion };
+}
 
 describe("C1 information", () => {
   test("within 2 % of the exact mutual information where the variance is at most 1 (SciPy's quadrature)", () => {
+    const poisson = { observation: { link: "exponential", counts: "poisson", priorCount: 1 } } as const;
     for (const [m, s2, exact] of reference.information)
-      expect(Math.abs(informationGain(m, s2) - exact) / exact, `m ${m}, s² ${s2}`).toBeLessThan(0.02);
+      expect(Math.abs(informationGain(poisson, 0, m, s2) - exact) / exact, `m ${m}, s² ${s2}`).toBeLessThan(0.02);
   });
 });
 
 describe("C2 variance", () => {
-  // The target set written out: every x_t as a row, and C as a full matrix.
-  const rows = Array.from({ length: 3 }, (_, d) =>
-    grid.map((value) =>
-      features(
-        basis,
-        [0, 1, 2].map((e) => (e === d ? value : 0)),
-      ),
-    ),
-  ).flat();
-  const n = basis.size;
-  // M entry by entry: second moment of the target faces, less what the level does not count.
-  const level = Array.from({ length: n }, (_, i) => rows.reduce((sum, x) => sum + x[i] / rows.length, 0));
-  const moment = level.map((a, i) =>
-    level.map((b, j) => rows.reduce((sum, x) => sum + (x[i] * x[j]) / rows.length, 0) - (1 - LEVEL_WEIGHT) * a * b),
-  );
-  const quadratic = (y: ArrayLike<number>) =>
-    moment.reduce((sum, row, i) => sum + y[i] * row.reduce((s, v, j) => s + v * y[j], 0), 0);
-  const c = (posterior: ReturnType<typeof learned>["posterior"], u: number, i: number, j: number) =>
-    posterior.covariance[(u * n + i) * n + j];
-
-  test("M y and tr(C M) as the mean over the target faces, one by one", () => {
-    const { posterior } = learned();
-    const target = createTarget(basis, grid);
-    const y = Float64Array.from({ length: n }, (_, i) => Math.sin(i + 1));
-    const expected = moment.map((row) => row.reduce((sum, v, j) => sum + v * y[j], 0));
-    const got = applyTarget(target, y, new Float64Array(n));
-    for (let i = 0; i < n; i++) expect(got[i]).toBeCloseTo(expected[i], 12);
-    const trace = moment.reduce((sum, row, i) => sum + row.reduce((q, v, j) => q + v * c(posterior, 1, j, i), 0), 0);
-    expect(targetVariance(target, posterior, 1)).toBeCloseTo(trace, 10);
+  test.each(["log-rate", "rate"] as const)("%s: M y and tr(C M) as over the target faces, one by one", (weighting) => {
+    const s = situation([], { weighting });
+    const { posterior } = s.outlook;
+    const reach = s.outlook.reach!;
+    const prior = beliefOf(situation([]).outlook.posterior, 0);
+    expect(prior.mean.length).toBe(n);
+    // The targets were aimed before anything was learned: every η is the prior's, so every weight is the same.
+    const moment = momentMatrix(targetRows.map(() => 1));
+    const y = posterior.kernels.take(posterior.stride);
+    const v = posterior.kernels.take(posterior.stride);
+    for (let i = 0; i < n; i++) y[i] = Math.sin(i + 1);
+    applyTarget(reach.targets, posterior, 1, y.byteOffset, v.byteOffset);
+    times(moment, y.subarray(0, n)).forEach((expected, i) => {
+      expect(v[i]).toBeCloseTo(expected, 12);
+    });
+    computeReach(reach, posterior, 1);
+    const { c } = expectedBelief(s, 1, []);
+    const trace = c.reduce((sum, row, i) => sum + dot(row, moment[i]), 0);
+    expect(reach.total[1]).toBeCloseTo(trace, 10);
   });
 
   test("what is kept up a trial at a time equals what is computed from scratch", () => {
-    const { posterior, reach } = learned();
+    const { outlook } = situation();
+    const reach = outlook.reach!;
     const kept = reach.blocks.slice();
     const total = reach.total.slice();
-    for (let u = 0; u < 2; u++) computeReach(reach, posterior, u);
+    for (let u = 0; u < 2; u++) computeReach(reach, outlook.posterior, u);
     for (let i = 0; i < kept.length; i++) expect(kept[i]).toBeCloseTo(reach.blocks[i], 9);
     for (let u = 0; u < 2; u++) expect(total[u]).toBeCloseTo(reach.total[u], 9);
   });
 
-  test.each(["variance", "information"] as const)(
-    "%s of every candidate as by brute force on whole matrices",
-    (objective) => {
-      const { posterior, reach } = learned();
+  const chosen = [
+    [2, -1, 0.5],
+    [-3, 0.2, 1.1],
+  ];
+  test.each([
+    ["variance", []],
+    ["information", []],
+    ["variance", chosen],
+    ["information", chosen],
+  ] as const)(
+    "%s of every candidate with outstanding faces %j, as by brute force on whole matrices",
+    (objective, faces) => {
+      const outstanding = faces.map((face) => [...face]);
+      const s = situation(outstanding);
+      const { outlook } = s;
       const base = Float64Array.of(1.3, -2.2, 0.4);
-      const scorer = createScorer(posterior, objective === "variance" ? reach : null, grid);
-      const scores = scorer.score(scorer.project(base));
-      for (let d = 0; d < 3; d++)
-        grid.forEach((value, t) => {
-          const face = base.slice();
-          face[d] = value;
+      look(outlook, [base]);
+      const moment = momentMatrix(targetRows.map(() => 1));
+      for (let u = 0; u < 2; u++) {
+        const { c, mean, dispersion } = expectedBelief(s, u, outstanding);
+        const total = c.reduce((sum, row, i) => sum + dot(row, moment[i]), 0);
+        const scoring = objective === "variance" ? varianceScoring(outlook) : informationScoring(outlook.posterior);
+        const moved = new Float64Array(3 * outlook.steps);
+        const atBase = scoring.add(u, 0.7, momentsOf(outlook, outlook.bases[0], u), base, moved);
+        const valueAt = (face: ArrayLike<number>) => {
           const x = features(basis, face);
-          let expected = 0;
-          for (let u = 0; u < 2; u++) {
-            const y = Array.from({ length: n }, (_, i) => x.reduce((sum, v, j) => sum + c(posterior, u, i, j) * v, 0));
-            const m = x.reduce((sum, v, i) => sum + v * posterior.mean[u * n + i], 0);
-            const s2 = x.reduce((sum, v, i) => sum + v * y[i], 0);
-            if (objective === "information") expected += informationGain(m, s2);
-            else {
-              expected += varianceDrop(Math.exp(m), s2, quadratic(y)) / reach.total[u];
-            }
-          }
-          expect(scores.moved[d * grid.length + t]).toBeCloseTo(expected, 9);
-        });
+          const y = times(c, x);
+          const m = dot(mean, x);
+          const s2 = dot(x, y);
+          if (objective === "information") return informationGain(outlook.posterior, dispersion, m, s2);
+          const j = information(outlook.posterior.observation, m, dispersion);
+          return (dot(y, times(moment, y)) * j) / (1 + s2 * j) / total;
+        };
+        expect(atBase).toBeCloseTo(0.7 * valueAt(base), 9);
+        for (let d = 0; d < 3; d++)
+          grid.forEach((value, t) => {
+            const face = base.slice();
+            face[d] = value;
+            expect(moved[d * outlook.steps + t]).toBeCloseTo(0.7 * valueAt(face), 9);
+          });
+      }
     },
   );
-
-  test("the expected drop is the drop that comes when the count is as expected", () => {
-    const { posterior } = learned();
-    const target = createTarget(basis, grid);
-    const x = features(basis, [2, -1, 0.5]);
-    const m = x.reduce((sum, v, i) => sum + v * posterior.mean[i], 0);
-    const y = Float64Array.from({ length: n }, (_, i) => x.reduce((sum, v, j) => sum + c(posterior, 0, i, j) * v, 0));
-    const s2 = x.reduce((sum, v, i) => sum + v * y[i], 0);
-    const reachThere = applyTarget(target, y, new Float64Array(n)).reduce((sum, v, i) => sum + v * y[i], 0);
-    const before = targetVariance(target, posterior, 0);
-    // A count of e^m leaves the mode at m, so the information there is e^m, as the objective assumes.
-    learnTrial(posterior, x, [Math.exp(m), 1]);
-    expect(before - targetVariance(target, posterior, 0)).toBeCloseTo(varianceDrop(Math.exp(m), s2, reachThere), 10);
-  });
 });
 
 describe("C3 a choice and its reason", () => {
-  test.each(["variance", "information"] as const)(
-    "%s: inside the range, best of its candidates, runner-up not better",
+  test.each(["variance", "information", "identify", "compare", "peak"] as const)(
+    "%s: inside the range, at least as good as the runner-up, and worth what the reason says",
     (objective) => {
-      const { posterior, reach } = learned();
-      const { latents, reason } = prepareChoice(posterior, reach, settings(objective), 0, random(1))();
+      const s = situation([[1, 1, 1]]);
+      const { latents, reason } = prepareChoice(s, choiceSettings(objective), 0, random(1))();
       expect(latents.every((z) => Math.abs(z) <= 3)).toBe(true);
       expect(reason.candidates).toBe(5 * (3 * 9 + 1));
       expect(reason.runnerUp!.value).toBeLessThanOrEqual(reason.value!);
       expect(reason.runnerUp!.latents).not.toEqual([...latents]);
-      const scorer = createScorer(posterior, objective === "variance" ? reach : null, grid);
-      const again = scorer.score(scorer.project(latents)).base;
-      expect(again).toBeCloseTo(reason.value!, 9);
+      const again = prepareChoice({ ...s, among: [latents] }, choiceSettings(objective), 0, random(1))();
+      // Between two steps of the grid the value is a parabola's.
+      expect(Math.abs(again.reason.value! / reason.value! - 1)).toBeLessThan(0.02);
     },
   );
 
+  test("among a list, the face that is worth most by itself", () => {
+    const s = situation();
+    const faces = Array.from({ length: 12 }, (_, i) =>
+      Float64Array.of(Math.sin(i) * 3, Math.cos(3 * i) * 3, (i % 5) - 2),
+    );
+    const one = (face: Float64Array) =>
+      prepareChoice({ ...s, among: [face] }, choiceSettings("variance"), 0, random(1))().reason.value!;
+    const values = faces.map(one);
+    const { latents } = prepareChoice({ ...s, among: faces }, choiceSettings("variance"), 0, random(1))();
+    expect(faces.findIndex((face) => face === latents)).toBe(values.indexOf(Math.max(...values)));
+  });
+
+  test("a unit of weight 0 has no say", () => {
+    const alone = situation();
+    alone.weights[1] = 0;
+    const doubled = situation();
+    doubled.weights.set([2, 0]);
+    const face = (s: ReturnType<typeof situation>) =>
+      prepareChoice(s, choiceSettings("variance"), 0, random(1))().latents.join();
+    expect(face(alone)).toBe(face(doubled));
+    expect(face(alone)).not.toBe(face(situation()));
+  });
+
   test("baselines: prior, box and classic grid are what they say", () => {
-    const { posterior, reach } = learned();
+    const s = situation();
     const draws = (objective: Objective) =>
-      Array.from(
-        { length: 2000 },
-        (_, i) => prepareChoice(posterior, reach, settings(objective), i, random(i))().latents[1],
-      );
-    const sd = (values: number[]) => Math.sqrt(values.reduce((s, v) => s + v * v, 0) / values.length);
+      Array.from({ length: 2000 }, (_, i) => prepareChoice(s, choiceSettings(objective), i, random(i))().latents[1]);
+    const sd = (values: number[]) => Math.sqrt(values.reduce((sum, v) => sum + v * v, 0) / values.length);
     // N(0, 1): 1 ± 4/sqrt(2·2000); uniform on ±3: 3/sqrt(3) = 1.732 ± 4·0.63/sqrt(2000)·…, 0.07 is ample for both.
     expect(Math.abs(sd(draws("random")) - 1)).toBeLessThan(0.07);
     expect(Math.abs(sd(draws("random-range")) - Math.sqrt(3))).toBeLessThan(0.07);
     const walk = Array.from({ length: 27 }, (_, i) =>
-      prepareChoice(posterior, reach, settings("traversal-grid"), i, random(0))(),
+      prepareChoice(s, choiceSettings("traversal-grid"), i, random(0))(),
     );
     expect(walk.map((w) => w.latents.filter((z) => z !== 0).length).every((moved) => moved <= 1)).toBe(true);
     expect(new Set(walk.map((w) => w.latents.join())).size).toBe(3 * 8 + 1);
   });
 });
 
-describe("C4 ahead of the answers", () => {
-  const decider = (objective: Objective, units = ["a", "b"]): DeciderSettings => ({
-    latents: 3,
-    units,
-    windowS: 0.2,
-    prior,
-    smooth: { functions: 4, lengthScale: 1.5, halfWidth: 4.5 },
-    choice: settings(objective),
+describe("C7 telling explanations apart", () => {
+  test("½ log(1 + B/W): two that are 3 apart, as likely, with variance 1", () => {
+    const two = [
+      { group: 0, probability: 0.5, a: 1, v: 1 },
+      { group: 1, probability: 0.5, a: 4, v: 1 },
+    ];
+    // B = ¼·3² = 2.25, W = 1.
+    expect(separation(two, 2)).toBeCloseTo(0.5 * Math.log(3.25), 12);
+    // Cases of one group are not to be told apart: their difference is noise, W = 1 + 2.25.
+    expect(
+      separation(
+        two.map((e) => ({ ...e, group: 0 })),
+        1,
+      ),
+    ).toBe(0);
+    expect(separation([{ ...two[0], probability: 1 }], 1)).toBe(0);
   });
 
+  test("identify shows faces that move the suspected latents", () => {
+    const s = situation();
+    // Unit 0 fires to latent 0 or latent 1, which have always moved together; unit 1 has no say.
+    for (let i = 0; i < 40; i++) {
+      const z = (i % 7) - 3;
+      s.teach([z, z, 0], [Math.round(4 * Math.exp(0.4 * z)), 1]);
+    }
+    s.weights[1] = 0;
+    const { latents } = prepareChoice(s, choiceSettings("identify"), 0, random(2))();
+    expect(Math.abs(latents[0] - latents[1])).toBeGreaterThan(2.5);
+  });
+});
+
+const decider = (settings: DeciderSettings, seed: number) =>
+  createDecider(settings, random(seed), refitsHere(refitterSettings(settings)));
+
+describe("C4 ahead of the answers", () => {
   test("faces chosen together differ, since each takes the ones before it as shown", () => {
-    const faces = createDecider(decider("variance"), random(2)).decide(null, 6);
-    expect(new Set(faces.map((f) => f.latents.join())).size).toBe(6);
+    const faces = decider(deciderSettings("variance"), 2).decide(null, 6);
+    expect(new Set(facesOf(faces)).size).toBe(6);
     const values = faces.map((f) => f.reason.value!);
     expect(values[5]).toBeLessThan(values[0]);
   });
 
   test("same seed and same answers, same choices; another seed, others", () => {
     const run = (seed: number) => {
-      const d = createDecider(decider("variance"), random(seed));
+      const d = decider(deciderSettings("variance"), seed);
       const queue = d.decide(null, 3);
-      for (let t = 0; t < 20; t++) {
+      for (let t = 0; t < 30; t++) {
         queue.push(...d.decide({ latents: queue[t].latents, counts: [t % 3, t % 5] }, 1));
         d.refine();
       }
-      return queue.map((c) => c.latents.join()).join(";");
+      return facesOf(queue).join(";");
     };
     expect(run(1)).toBe(run(1));
     expect(run(1)).not.toBe(run(2));
   });
 
-  test.each(["variance", "random"] as const)("%s: a rehearsal changes nothing", (objective) => {
+  test.each(["variance", "identify", "peak", "random"] as const)("%s: a rehearsal changes nothing", (objective) => {
     const faces = (rehearsals: number) => {
-      const d = createDecider(decider(objective), random(1));
+      const d = decider(deciderSettings(objective), 1);
       const queue = d.decide(null, 2);
       for (let t = 0; t < 6; t++) {
         d.refine();
         for (let i = 0; i < rehearsals; i++) d.rehearse();
         queue.push(...d.decide({ latents: queue[t].latents, counts: [t, 1] }, 1));
       }
-      return queue.map((c) => c.latents.join());
+      return facesOf(queue);
     };
     expect(faces(3)).toEqual(faces(0));
   });
 
   test("a lesson of another face than the first unanswered one is refused", () => {
-    const d = createDecider(decider("random"), random(1));
+    const d = decider(deciderSettings("random"), 1);
     d.decide(null, 2);
     expect(() => d.decide({ latents: [1, 2, 3], counts: [1, 1] }, 1)).toThrow("lesson: expected the face");
   });
 
   test("a trial that can't be used teaches nothing", () => {
-    const d = createDecider(decider("random"), random(1));
+    const d = decider(deciderSettings("random"), 1);
     const [face] = d.decide(null, 1);
     const before = d.report();
     d.decide({ latents: face.latents, counts: null }, 1);
     expect(d.report()).toEqual(before);
+  });
+});
+
+/** Answers every face as `counts` says, for so many trials. */
+function runTrials(d: ReturnType<typeof decider>, trials: number, counts: (face: Float64Array, t: number) => number[]) {
+  const queue = d.decide(null, 2);
+  const refined = [];
+  for (let t = 0; t < trials; t++) {
+    queue.push(...d.decide({ latents: queue[t].latents, counts: counts(queue[t].latents, t) }, 1));
+    refined.push(d.refine());
+  }
+  return { queue, refined };
+}
+
+describe("P7 refits", () => {
+  test("are asked for at growing intervals and taken over in a later pause; another unit's do not disturb", () => {
+    const d = decider(deciderSettings("random-range"), 3);
+    const { refined } = runTrials(d, 60, (face) => [Math.round(2 * Math.exp(0.5 * face[0])), 1]);
+    const of = (unit: string) => refined.flatMap((r) => r.refits).filter((r) => r.unit === unit);
+    expect(of("a").map((r) => r.trials)).toEqual([12, 17, 23, 32, 44]);
+    expect(of("b").map((r) => r.trials)).toEqual([13, 18, 25, 34, 46]);
+  });
+
+  test("a unit sorted anew is as one of which nothing is known, and learns again", () => {
+    const d = decider(deciderSettings("random-range"), 3);
+    const fresh = d.report()[0];
+    runTrials(d, 30, (face) => [Math.round(2 * Math.exp(0.5 * face[0])), 1]);
+    expect(d.report()[0].baselineHz).not.toEqual(fresh.baselineHz);
+    d.change("a", "reset");
+    expect(d.report()[0].baselineHz).toEqual(fresh.baselineHz);
+    expect(() => d.change("z", "exclude")).toThrow("unit: expected one of a, b, got z");
+  });
+});
+
+describe("C5 faces that come by plan", () => {
+  test("blocks, catch faces and repeats take their turns", () => {
+    const settings = deciderSettings("variance", ["a", "b"], {
+      program: {
+        objective: "variance",
+        blocks: [{ objective: "random", faces: 6 }],
+        catch: { everyFaces: 5, faces: 2 },
+        repeats: { shows: 2, afterFaces: 3 },
+      },
+    });
+    const { queue } = runTrials(decider(settings, 1), 38, () => [1, 2]);
+    const catches = queue.filter((_, i) => i % 5 === 4);
+    expect(catches.every(({ reason }) => reason.special?.startsWith("catch face"))).toBe(true);
+    expect(new Set(facesOf(catches)).size).toBe(2);
+    expect(queue.slice(0, 3).map(({ reason }) => reason.objective)).toEqual(["random", "random", "random"]);
+    const shows = new Map<string, number>();
+    for (const face of facesOf(queue.filter(({ reason }) => !reason.special?.startsWith("catch"))))
+      shows.set(face, (shows.get(face) ?? 0) + 1);
+    expect(Math.max(...shows.values())).toBe(2);
+    expect([...shows.values()].filter((times) => times === 2).length).toBeGreaterThan(10);
+  });
+
+  test("an axis test: a ramp along the axis, flat across it, and the session is over", () => {
+    const settings = deciderSettings("axis-test", ["a", "b"], {
+      axisTest: { afterTrials: 40, positions: 5, repeats: 10, units: ["a"] },
+      stop: { identifiedAt: null, uncertaintyBelow: null, axisTestsDone: true },
+    });
+    const d = decider(settings, 1);
+    const r = random(8);
+    const { queue, refined } = runTrials(d, 145, (face) => {
+      const rate = 3 * Math.exp(0.35 * face[0] - 0.35 * face[2]);
+      let count = -1;
+      for (let used = 0; used < rate; count++) used += -Math.log(1 - r.uniform());
+      return [count, 1];
+    });
+    const [result] = d.axisTests();
+    expect(result.unit).toBe("a");
+    // The true axis is (1, 0, −1)/√2.
+    expect((result.axis[0] - result.axis[2]) / Math.SQRT2).toBeGreaterThan(0.9);
+    expect(dot(result.axis, result.orthogonal)).toBeCloseTo(0, 12);
+    expect(result.ramp.trials).toBe(50);
+    expect(result.ramp.p).toBeLessThan(0.001);
+    expect(result.flat.p).toBeGreaterThan(0.01);
+    expect(refined.at(-1)!.stop).toBe("all axis tests are judged");
+    expect(queue[60].reason.special).toMatch(/axis test of a: (axis|orthogonal) at/);
+  });
+});
+
+describe("C6 constraints", () => {
+  test("no face nearer than asked to the last ones, and no latent's mean beyond the bound", () => {
+    const settings = deciderSettings("variance", ["a", "b"], {
+      constraints: { minDistance: 2, recentFaces: 4, balance: 0.5, balanceFaces: 10 },
+    });
+    const { queue } = runTrials(decider(settings, 1), 50, () => [1, 2]);
+    queue.forEach(({ latents }, i) => {
+      for (const other of queue.slice(Math.max(0, i - 4), i))
+        expect(Math.hypot(...latents.map((z, d) => z - other.latents[d]))).toBeGreaterThanOrEqual(2);
+    });
+    for (let i = 20; i < queue.length; i++)
+      for (let d = 0; d < 3; d++) {
+        const last = queue.slice(i - 10, i + 1).map(({ latents }) => latents[d]);
+        expect(Math.abs(last.reduce((a, b) => a + b, 0) / 11)).toBeLessThanOrEqual(0.5 + 1e-9);
+      }
   });
 });

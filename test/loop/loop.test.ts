@@ -93,11 +93,18 @@ function drive(marbles: {
           run.lessons.push(lesson);
           const choices = Array.from({ length: count }, () => ({
             latents: Float64Array.of(face++),
-            reason: { objective: "random" as const, value: null, runnerUp: null, moved: null, candidates: 1 },
+            reason: {
+              objective: "random" as const,
+              value: null,
+              runnerUp: null,
+              moved: null,
+              candidates: 1,
+              special: null,
+            },
           }));
           return take(choices, marbles.decide);
         },
-        refine: () => of(null),
+        refine: () => of({ bestUnit: null, refits: [], stop: null }),
       },
       synthesise: () => take({ width: 1, height: 1, pixels: new Uint8Array(4) }, marbles.synthesise),
       commands$: marbles.commands ? hot(marbles.commands, commands) : new Subject(),

@@ -6,7 +6,7 @@ const face = (n: number, answersServerMs: number | null = null): PlanInput => ({
   face: n,
   choice: {
     latents: Float64Array.of(n),
-    reason: { objective: "random", value: null, runnerUp: null, moved: null, candidates: 1 },
+    reason: { objective: "random", value: null, runnerUp: null, moved: null, candidates: 1, special: null },
   },
   width: 1,
   height: 1,

@@ -1,14 +1,47 @@
 import { describe, expect, test } from "vitest";
 import { random } from "../../server/random.ts";
 import { createBasis, features } from "../../server/tuning/basis.ts";
+import { openKernels, packedIndex, packedLength } from "../../server/tuning/kernels/kernels.ts";
 import { lambertWExp } from "../../server/tuning/numerics.ts";
-import { createPosterior, imagineTrial, learnTrial, type Posterior } from "../../server/tuning/posterior.ts";
-import { learnRelevance } from "../../server/tuning/relevance.ts";
+import type { Observation } from "../../server/tuning/observation.ts";
+import {
+  beliefOf,
+  createPosterior,
+  createProspect,
+  foresee,
+  forget,
+  learnMeans,
+  type Posterior,
+  posteriorNumbers,
+  prospectNumbers,
+  setBelief,
+  shrinkAll,
+} from "../../server/tuning/posterior.ts";
 import { reference } from "./reference.ts";
 
 const { settings } = reference;
 const basis = createBasis(settings.latents, settings.functions, settings.lengthScale, settings.halfWidth);
-const prior = { count: settings.priorCount, ...settings };
+const prior = { ...settings, dispersion: 0.1 };
+const poisson: Observation = { link: "exponential", counts: "poisson", priorCount: settings.priorCount };
+
+const create = (units: number, observation = poisson): Posterior =>
+  createPosterior(
+    openKernels(posteriorNumbers(basis, units) + prospectNumbers(basis, units) + 16),
+    basis,
+    observation,
+    units,
+    prior,
+  );
+
+/** Learns trials one by one. */
+function teacher(posterior: Posterior) {
+  const prospect = createProspect(posterior);
+  return (face: ArrayLike<number>, counts: ArrayLike<number>, logGain = 0) => {
+    features(basis, face, prospect.x);
+    foresee(posterior, prospect);
+    shrinkAll(posterior, prospect, learnMeans(posterior, prospect, counts, logGain));
+  };
+}
 
 const worst = (a: ArrayLike<number>, b: ArrayLike<number>, scale: (i: number) => number = () => 1) =>
   Math.max(...Array.from(a, (value, i) => Math.abs(value - b[i]) / scale(i)));
@@ -72,128 +105,150 @@ describe("Lambert W in logs", () => {
   });
 });
 
+describe("kernels", () => {
+  test.each([1, 2, 5, 8, 17, 73])(
+    "C x, x'C x and C − κ y y' on a packed matrix of size %i, as on a square one",
+    (p) => {
+      const r = random(p);
+      const stride = (p + 1) & ~1;
+      const kernels = openKernels(packedLength(p) + 3 * stride + 8);
+      const c = kernels.take(packedLength(p));
+      const [x, y] = [kernels.take(stride), kernels.take(stride)];
+      const square = Array.from({ length: p }, () => new Float64Array(p));
+      for (let i = 0; i < p; i++)
+        for (let j = 0; j <= i; j++) square[i][j] = square[j][i] = c[packedIndex(i, j)] = r.normal();
+      for (let i = 0; i < p; i++) x[i] = r.normal();
+      const product = (m: Float64Array[]) => m.map((row) => row.reduce((sum, v, j) => sum + v * x[j], 0));
+      const expected = product(square);
+      const quadratic = kernels.project(c.byteOffset, x.byteOffset, y.byteOffset, p, stride);
+      expect(worst(expected, y)).toBeLessThan(1e-12);
+      expect(quadratic).toBeCloseTo(
+        expected.reduce((sum, v, i) => sum + v * x[i], 0),
+        10,
+      );
+      const shrunk = square.map((row, i) => row.map((v, j) => v - 0.3 * expected[i] * expected[j]));
+      kernels.shrink(c.byteOffset, y.byteOffset, 0.3, p);
+      // Twice, so that a pad that is not cleared would show.
+      kernels.project(c.byteOffset, x.byteOffset, y.byteOffset, p, stride);
+      expect(worst(product(shrunk), y)).toBeLessThan(1e-10);
+    },
+  );
+
+  test("memory that was not asked for is refused", () => {
+    expect(() => openKernels(10).take(100_000)).toThrow("expected at most 10 numbers in all");
+  });
+});
+
 describe("P2 update by one trial", () => {
   test.each(reference.oneTrial)("count $count: mean and covariance as SciPy's optimum and its Hessian", (expected) => {
-    const posterior = createPosterior(basis, 1, prior);
-    learnTrial(posterior, features(basis, reference.faces[0]), [expected.count]);
-    expect(worst(posterior.mean, expected.mean)).toBeLessThan(1e-9);
-    expect(worst(posterior.covariance, expected.covariance)).toBeLessThan(1e-9);
+    const posterior = create(1);
+    teacher(posterior)(reference.faces[0], [expected.count]);
+    const belief = beliefOf(posterior, 0);
+    expect(worst(belief.mean, expected.mean)).toBeLessThan(1e-9);
+    expect(worst(belief.covariance, expected.covariance)).toBeLessThan(1e-9);
   });
 
   test("each unit of a population learns as it would alone, and equals a brute-force Newton fit", () => {
-    const x = features(basis, [1.2, -0.4, 2.8]);
-    const together = createPosterior(basis, 3, prior);
-    learnTrial(together, x, [0, 3, 11]);
-    const start = createPosterior(basis, 1, prior);
+    const face = [1.2, -0.4, 2.8];
+    const together = create(3);
+    const start = beliefOf(together, 0);
+    teacher(together)(face, [0, 3, 11]);
     [0, 3, 11].forEach((count, u) => {
-      const fit = bruteForce([x], [count], [...start.mean], [...start.precision]);
-      const { size } = basis;
-      expect(worst(together.mean.subarray(u * size, (u + 1) * size), fit.mean)).toBeLessThan(1e-9);
-      expect(worst(together.covariance.subarray(u * size * size, (u + 1) * size * size), fit.covariance)).toBeLessThan(
-        1e-9,
-      );
+      const fit = bruteForce([features(basis, face)], [count], [...start.mean], [...start.precision]);
+      const belief = beliefOf(together, u);
+      expect(worst(belief.mean, fit.mean)).toBeLessThan(1e-9);
+      expect(worst(belief.covariance, fit.covariance)).toBeLessThan(1e-9);
     });
   });
 
+  test("a gain that is known is an offset of log rate", () => {
+    const [gained, shifted] = [create(1), create(1)];
+    const belief = beliefOf(shifted, 0);
+    belief.mean[0] += 0.7;
+    setBelief(shifted, 0, belief);
+    teacher(gained)([1, 2, -1], [4], 0.7);
+    teacher(shifted)([1, 2, -1], [4]);
+    const difference = beliefOf(shifted, 0).mean.map((v, i) => v - beliefOf(gained, 0).mean[i]);
+    expect(difference[0]).toBeCloseTo(0.7, 12);
+    expect(Math.max(...difference.slice(1).map(Math.abs))).toBeLessThan(1e-12);
+  });
+
   test("200 trials one by one end near the batch optimum: within 0.6 of its standard deviations, 0.2 on average", () => {
-    const posterior = createPosterior(basis, 1, prior);
+    const posterior = create(1);
+    const teach = teacher(posterior);
     reference.faces.forEach((face, t) => {
-      learnTrial(posterior, features(basis, face), [reference.counts[t]]);
+      teach(face, [reference.counts[t]]);
     });
     const { mean, sd } = reference.allTrials;
-    const z = mean.map((m, i) => Math.abs(posterior.mean[i] - m) / sd[i]);
+    const belief = beliefOf(posterior, 0);
+    const z = mean.map((m, i) => Math.abs(belief.mean[i] - m) / sd[i]);
     expect(Math.max(...z)).toBeLessThan(0.6);
     expect(z.reduce((a, b) => a + b, 0) / z.length).toBeLessThan(0.2);
     expect(
       worst(
-        mean.map((_, i) => Math.sqrt(posterior.covariance[i * basis.size + i])),
+        mean.map((_, i) => Math.sqrt(belief.covariance[i * basis.size + i])),
         sd,
         (i) => sd[i],
       ),
     ).toBeLessThan(0.1);
   });
 
-  test("an impossible count is refused and changes nothing", () => {
-    const posterior = createPosterior(basis, 2, prior);
+  test("an impossible count is refused and changes nothing; a missing one teaches nothing", () => {
+    const posterior = create(2);
     const before = posterior.mean.slice();
-    expect(() => learnTrial(posterior, features(basis, [0, 0, 0]), [1, -1])).toThrow(
-      "count of unit 1: expected a finite number ≥ 0, got -1",
-    );
-    expect(() => learnTrial(posterior, features(basis, [0, 0, 0]), [1])).toThrow("expected 2 counts, got 1");
+    const teach = teacher(posterior);
+    expect(() => teach([0, 0, 0], [1, -1])).toThrow("count of unit 1: expected a finite number ≥ 0, got -1");
+    expect(() => teach([0, 0, 0], [1])).toThrow("expected 2 counts, got 1");
     expect(posterior.mean).toEqual(before);
+    const silent = beliefOf(posterior, 0);
+    teach([1, 1, 1], [Number.NaN, 3]);
+    expect(beliefOf(posterior, 0)).toEqual(silent);
+    expect(beliefOf(posterior, 1).mean).not.toEqual(silent.mean);
   });
 
-  test("covariances stay symmetric and positive over 500 trials with huge and zero counts", () => {
+  test.each([
+    ["poisson", "exponential"],
+    ["negative-binomial", "exponential"],
+    ["negative-binomial", "softplus"],
+  ] as const)("covariances stay positive over 500 trials with huge and zero counts: %s, %s", (counts, link) => {
     const r = random(3);
-    const posterior = createPosterior(basis, 1, prior);
-    for (let t = 0; t < 500; t++) {
-      const face = [0, 1, 2].map(() => 6 * r.uniform() - 3);
-      learnTrial(posterior, features(basis, face), [r.uniform() < 0.05 ? 400 : r.int(4)]);
-    }
-    for (let i = 0; i < basis.size; i++) {
-      expect(posterior.covariance[i * basis.size + i]).toBeGreaterThan(0);
-      for (let j = 0; j < i; j++)
-        expect(posterior.covariance[i * basis.size + j]).toBeCloseTo(posterior.covariance[j * basis.size + i], 12);
+    const posterior = create(1, { ...poisson, counts, link });
+    const teach = teacher(posterior);
+    for (let t = 0; t < 500; t++)
+      teach(
+        [0, 1, 2].map(() => 6 * r.uniform() - 3),
+        [r.uniform() < 0.05 ? 400 : r.int(4)],
+      );
+    const { covariance } = beliefOf(posterior, 0);
+    const inverse = invert(
+      Array.from({ length: basis.size }, (_, i) => [...covariance.slice(i * basis.size, (i + 1) * basis.size)]),
+    );
+    for (let i = 0; i < basis.size; i++) expect(inverse[i][i]).toBeGreaterThan(0);
+    for (let k = 0; k < 50; k++) {
+      const x = Array.from({ length: basis.size }, () => r.normal());
+      const quadratic = x.reduce(
+        (sum, a, i) => sum + x.reduce((s, b, j) => s + a * b * covariance[i * basis.size + j], 0),
+        0,
+      );
+      expect(quadratic).toBeGreaterThan(0);
     }
   });
 });
 
-test("P4 an imagined trial shrinks the covariance by the information at the mean and leaves the mean", () => {
-  const posterior = createPosterior(basis, 1, prior);
-  const x = features(basis, [2, 0, -1]);
-  const variance = (p: Posterior) =>
-    x.reduce((sum, a, i) => sum + x.reduce((s, b, j) => s + a * b * p.covariance[i * basis.size + j], 0), 0);
-  const before = variance(posterior);
-  const mean = posterior.mean.slice();
-  imagineTrial(posterior, x);
-  // s² → s²/(1 + s² J) with J = e^m = the prior's expected count, since curves have prior mean zero.
-  expect(variance(posterior)).toBeCloseTo(before / (1 + before * prior.count), 10);
-  expect(posterior.mean).toEqual(mean);
-});
-
-describe("P3 relevance", () => {
-  test("a changed prior gives the posterior that the same Gaussian likelihood has under it", () => {
-    const posterior = createPosterior(basis, 1, prior);
-    const start = posterior.precision.slice();
-    for (let t = 0; t < 60; t++) learnTrial(posterior, features(basis, reference.faces[t]), [reference.counts[t]]);
-    const n = basis.size;
-    const rows = (m: Float64Array) => Array.from({ length: n }, (_, i) => [...m.slice(i * n, (i + 1) * n)]);
-    const likelihood = invert(rows(posterior.covariance)).map((row, i) =>
-      row.map((v, j) => v - (i === j ? posterior.precision[i] : 0)),
-    );
-    const natural = invert(rows(posterior.covariance)).map((row) =>
-      row.reduce((sum, v, j) => sum + v * posterior.mean[j], 0),
-    );
-    learnRelevance(posterior, 0, start);
-    const expected = invert(likelihood.map((row, i) => row.map((v, j) => v + (i === j ? posterior.precision[i] : 0))));
-    expect(posterior.precision).not.toEqual(start);
-    expect(worst(posterior.covariance, expected.flat())).toBeLessThan(1e-10);
-    expect(
-      worst(
-        posterior.mean,
-        expected.map((row) => row.reduce((sum, v, j) => sum + v * natural[j], 0)),
-      ),
-    ).toBeLessThan(1e-10);
-  });
-
-  test("latents that carry nothing are switched down, the one that matters is not", () => {
-    const r = random(11);
-    const posterior = createPosterior(basis, 1, prior);
-    const start = posterior.precision.slice();
-    for (let t = 0; t < 400; t++) {
-      const face = [0, 1, 2].map(() => 6 * r.uniform() - 3);
-      const rate = Math.exp(1 + 0.5 * face[1]);
-      // A Poisson draw: how many unit-rate intervals fit into `rate`.
-      let count = -1;
-      for (let used = 0; used < rate; count++) used += -Math.log(1 - r.uniform());
-      learnTrial(posterior, features(basis, face), [count]);
-      if (t % 10 === 9) learnRelevance(posterior, 0, start);
-    }
-    const ratio = (latent: number) => posterior.precision[1 + latent * basis.block] / start[1 + latent * basis.block];
-    expect(ratio(0)).toBeGreaterThan(1.5);
-    expect(ratio(2)).toBeGreaterThan(1.5);
-    expect(ratio(1)).toBeLessThan(1);
-    // The slope 0.5, to within three standard errors of a fit that knew it was linear: 1/sqrt(Σ rate z²) ≈ 0.014.
-    expect(posterior.mean[1 + basis.block]).toBeGreaterThan(0.3);
+describe("P6 forgetting", () => {
+  test("a silence returns the belief to the prior, and no further", () => {
+    const posterior = create(1);
+    const start = beliefOf(posterior, 0);
+    const teach = teacher(posterior);
+    for (let t = 0; t < 100; t++) teach(reference.faces[t], [reference.counts[t]]);
+    const learned = beliefOf(posterior, 0);
+    forget(posterior, 0, 50, 100);
+    const half = beliefOf(posterior, 0);
+    // a = e^{−50/200}, a² = e^{−50/100}.
+    expect(half.mean[1]).toBeCloseTo(learned.mean[1] * Math.exp(-0.25), 12);
+    expect(half.covariance[0]).toBeCloseTo(learned.covariance[0] * Math.exp(-0.5) + 1 - Math.exp(-0.5), 12);
+    forget(posterior, 0, 1e6, 100);
+    expect(worst(beliefOf(posterior, 0).mean, start.mean)).toBeLessThan(1e-12);
+    expect(worst(beliefOf(posterior, 0).covariance, start.covariance)).toBeLessThan(1e-12);
   });
 });

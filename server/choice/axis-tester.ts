@@ -1,0 +1,89 @@
+import type { Random } from "../random.ts";
+import { averageGradient } from "../tuning/basis.ts";
+import type { UnitBelief } from "../tuning/belief.ts";
+import {
+  type AxisTestPlan,
+  type AxisTestResult,
+  type AxisTestSettings,
+  faceOfStep,
+  judgeAxisTest,
+  planAxisTest,
+} from "./axis-test.ts";
+
+/** Runs axis tests one unit after another: estimates first, then the unit's frozen axis is tested, then the next unit's. */
+export interface AxisTester {
+  /** The face that is due, or null while axes are still being estimated or all tests are done. Changes nothing but the plan of a new test. */
+  next(trials: number, beliefOf: (unit: string) => UnitBelief, best: { unit: string } | null): TestFace | null;
+  /** The face that `next` gave was chosen as face number `index`. */
+  shown(index: number): void;
+  answer(index: number, countOf: (unit: string) => number): void;
+  /** The trial could not be used: its face is shown again. */
+  unanswered(index: number): void;
+  results(): AxisTestResult[];
+  done(): boolean;
+}
+
+export interface TestFace {
+  face: Float64Array;
+  special: string;
+}
+
+type Step = AxisTestPlan["order"][number];
+
+/** @param units whose axes are tested, in turn; none: the one whose tuning is most concentrated when testing begins */
+export function createAxisTester(
+  settings: AxisTestSettings & { units: readonly string[] },
+  range: number,
+  random: Random,
+): AxisTester {
+  const waiting = [...settings.units];
+  const results: AxisTestResult[] = [];
+  const awaited = new Map<number, Step>();
+  let plan: AxisTestPlan | null = null;
+  let steps: Step[] = [];
+  let answers: (Step & { count: number })[] = [];
+  let chosenByItself = settings.units.length === 0;
+
+  return {
+    next(trials, beliefOf, best) {
+      if (trials < settings.afterTrials) return null;
+      if (!plan) {
+        if (chosenByItself && best) {
+          waiting.push(best.unit);
+          chosenByItself = false;
+        }
+        const unit = waiting.shift();
+        if (unit === undefined) return null;
+        const { basis, mean } = beliefOf(unit);
+        plan = planAxisTest(unit, averageGradient(basis, mean), range, settings, random.split("plan", unit));
+        steps = [...plan.order];
+        answers = [];
+      }
+      const [step] = steps;
+      if (!step) return null;
+      return {
+        face: faceOfStep(plan, step),
+        special: `axis test of ${plan.unit}: ${step.line} at ${step.position.toFixed(1)}`,
+      };
+    },
+    shown(index) {
+      awaited.set(index, steps.shift()!);
+    },
+    answer(index, countOf) {
+      const step = awaited.get(index);
+      if (!step || !plan) return;
+      awaited.delete(index);
+      answers.push({ ...step, count: countOf(plan.unit) });
+      if (answers.length < plan.order.length) return;
+      results.push(judgeAxisTest(plan, answers, random.split("judge", plan.unit)));
+      plan = null;
+    },
+    unanswered(index) {
+      const step = awaited.get(index);
+      awaited.delete(index);
+      if (step) steps.push(step);
+    },
+    results: () => results,
+    done: () => !plan && waiting.length === 0 && results.length > 0,
+  };
+}

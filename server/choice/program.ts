@@ -1,0 +1,54 @@
+import type { Random } from "../random.ts";
+import { drawPrior } from "./candidates.ts";
+import type { Objective } from "./choice.ts";
+
+/** Which faces come by plan and not by what is known, and which objective has its turn. */
+export interface ProgramSettings {
+  objective: Objective;
+  /** Objectives that come before it, each for so many faces. */
+  blocks: { objective: Objective; faces: number }[];
+  /** Fixed faces for stability: every so many faces one of a few, in rotation; null for none. */
+  catch: { everyFaces: number; faces: number } | null;
+  /** Each chosen face is shown so often, the next time after so many others; null for once. */
+  repeats: { shows: number; afterFaces: number } | null;
+}
+
+export type Due = { face: Float64Array; special: string } | { objective: Objective };
+
+export interface Program {
+  due(index: number): Due;
+  /** Told of each face that an objective chose. */
+  chosen(index: number, face: Float64Array): void;
+}
+
+export function createProgram(settings: ProgramSettings, latents: number, range: number, random: Random): Program {
+  const fixed = Array.from({ length: settings.catch?.faces ?? 0 }, (_, i) =>
+    drawPrior(latents, range, random.split(i)),
+  );
+  const repeats: { face: Float64Array; show: number; dueAt: number }[] = [];
+  return {
+    due(index) {
+      if (settings.catch && index % settings.catch.everyFaces === settings.catch.everyFaces - 1) {
+        const which = Math.floor(index / settings.catch.everyFaces) % fixed.length;
+        return { face: fixed[which], special: `catch face ${which + 1} of ${fixed.length}` };
+      }
+      const shows = settings.repeats?.shows ?? 1;
+      const again = repeats.findIndex(({ dueAt }) => dueAt <= index);
+      if (again >= 0) {
+        const [{ face, show }] = repeats.splice(again, 1);
+        if (show < shows) repeats.push({ face, show: show + 1, dueAt: index + settings.repeats!.afterFaces });
+        return { face, special: `show ${show} of ${shows}` };
+      }
+      let first = 0;
+      for (const { objective, faces } of settings.blocks) {
+        first += faces;
+        if (index < first) return { objective };
+      }
+      return { objective: settings.objective };
+    },
+    chosen(index, face) {
+      if (settings.repeats && settings.repeats.shows > 1)
+        repeats.push({ face, show: 2, dueAt: index + settings.repeats.afterFaces });
+    },
+  };
+}

@@ -1,0 +1,124 @@
+/**
+ * Refits of units to all their trials, beside the loop: asked for, and taken over when they are finished. The loop never waits
+ * for one.
+ */
+
+import { type Basis, features } from "./basis.ts";
+import { fitUnit } from "./batch.ts";
+import type { UnitBelief } from "./belief.ts";
+import type { Observation } from "./observation.ts";
+import { type PriorSettings, startPrecision } from "./posterior.ts";
+
+/** What a trial taught all units. */
+export interface Taught {
+  latents: ArrayLike<number>;
+  /** One a unit, NaN where it has none. */
+  counts: Float64Array;
+  logGain: number;
+}
+
+export interface RefitJob {
+  unit: number;
+  /** Where the search begins. */
+  belief: UnitBelief;
+}
+
+export interface Refit {
+  unit: number;
+  /** The trials it knows: the first so many that were taught. */
+  trials: number;
+  belief: UnitBelief;
+}
+
+/** Holds the history and fits: pure but for what it has been taught. */
+export interface Refitter {
+  learn(taught: Taught): void;
+  /** Trials before this one say nothing about the unit any more: it was sorted anew. */
+  reset(unit: number): void;
+  fit(job: RefitJob): Refit;
+}
+
+export interface RefitterSettings {
+  basis: Basis;
+  observation: Observation;
+  units: number;
+  prior: PriorSettings;
+  /** Trials after which what one taught counts for 1/e; null: for ever. */
+  memoryTrials: number | null;
+}
+
+export function createRefitter({ basis, observation, units, prior, memoryTrials }: RefitterSettings): Refitter {
+  const start = startPrecision(basis, prior);
+  let capacity = 256;
+  let x = new Float64Array(capacity * basis.size);
+  let offset = new Float64Array(capacity);
+  const counts = Array.from({ length: units }, () => new Float64Array(capacity));
+  const since = new Int32Array(units);
+  let trials = 0;
+
+  const grown = (array: Float64Array<ArrayBuffer>, length: number) => {
+    const larger = new Float64Array(length);
+    larger.set(array);
+    return larger;
+  };
+
+  return {
+    learn(taught) {
+      if (trials === capacity) {
+        capacity *= 2;
+        x = grown(x, capacity * basis.size);
+        offset = grown(offset, capacity);
+        for (let u = 0; u < units; u++) counts[u] = grown(counts[u] as Float64Array<ArrayBuffer>, capacity);
+      }
+      features(basis, taught.latents, x.subarray(trials * basis.size, (trials + 1) * basis.size));
+      offset[trials] = taught.logGain;
+      for (let u = 0; u < units; u++) counts[u][trials] = taught.counts[u];
+      trials++;
+    },
+    reset(unit) {
+      since[unit] = trials;
+    },
+    fit({ unit, belief }) {
+      const from = since[unit];
+      const n = trials - from;
+      const weight = Float64Array.from({ length: n }, (_, i) =>
+        memoryTrials === null ? 1 : Math.exp(-(n - 1 - i) / memoryTrials),
+      );
+      const data = {
+        x: x.subarray(from * basis.size, trials * basis.size),
+        offset: offset.subarray(from, trials),
+        weight,
+        trials: n,
+      };
+      const fitted = fitUnit(basis, observation, data, counts[unit].subarray(from, trials), {
+        belief,
+        startPrecision: start,
+      });
+      return { unit, trials, belief: fitted.belief };
+    },
+  };
+}
+
+/** What the decider sees of refits: requests go out, finished ones are picked up later, in any order. */
+export interface Refits {
+  learn(taught: Taught): void;
+  reset(unit: number): void;
+  request(job: RefitJob): void;
+  /** Those finished since the last call. */
+  finished(): Refit[];
+}
+
+/** Refits on this thread: finished when they are asked for, taken over in the next pause. */
+export function refitsHere(settings: RefitterSettings): Refits {
+  const refitter = createRefitter(settings);
+  let finished: Refit[] = [];
+  return {
+    learn: refitter.learn,
+    reset(unit) {
+      refitter.reset(unit);
+      finished = finished.filter((refit) => refit.unit !== unit);
+    },
+    request: (job) => finished.push(refitter.fit(job)),
+    finished: () => finished.splice(0),
+  };
+}

@@ -1,0 +1,220 @@
+/**
+ * Simpler explanations of each unit, learned beside the additive model: that it is not tuned at all, that exactly one latent
+ * carries its tuning (one hypothesis a latent), and that its η is linear in the latents. Each has a small Gaussian posterior of
+ * its own and is judged by how well it foretold every count before it was seen: Σ log p(r_i | r_1 … r_{i−1}), the logarithm of its
+ * marginal likelihood, which is held-out by construction (Dawid 1984).
+ */
+import { type Basis, writeBlock } from "./basis.ts";
+import { type Observation, observe, priorEta } from "./observation.ts";
+import { type PriorSettings, withGain } from "./posterior.ts";
+
+/** A Gaussian posterior of n weights for every unit. */
+interface SmallModel {
+  n: number;
+  mean: Float64Array;
+  covariance: Float64Array;
+  /** Σ log predictive probability, one a unit, in nats. */
+  logEvidence: Float64Array;
+  y: Float64Array;
+}
+
+export interface Rivals {
+  basis: Basis;
+  observation: Observation;
+  units: number;
+  constant: SmallModel;
+  linear: SmallModel;
+  /** One a latent. */
+  oneLatent: SmallModel[];
+  /** Σ log predictive probability of the additive model, one a unit; the posterior's owner adds to it. */
+  additive: Float64Array;
+  /** Trials that were foretold, one a unit. */
+  trials: Float64Array;
+}
+
+/** A unit that codes one latent is tuned to it more strongly than one of twelve shares is. */
+const ONE_LATENT_SD = 2;
+
+export function createRivals(basis: Basis, observation: Observation, units: number, prior: PriorSettings): Rivals {
+  const { latents, unitVariance } = basis;
+  const bias = prior.biasSd ** 2;
+  const one = Array.from(
+    unitVariance,
+    (v, j) => v * (ONE_LATENT_SD * (j === 0 ? prior.linearSd : prior.smoothSd)) ** 2,
+  );
+  const small = (variances: number[]) => createSmall(units, priorEta(observation), variances);
+  return {
+    basis,
+    observation,
+    units,
+    constant: small([bias]),
+    linear: small([bias, ...Array.from({ length: latents }, () => prior.linearSd ** 2)]),
+    oneLatent: Array.from({ length: latents }, () => small([bias, ...one])),
+    additive: new Float64Array(units),
+    trials: new Float64Array(units),
+  };
+}
+
+function createSmall(units: number, bias: number, variances: number[]): SmallModel {
+  const n = variances.length;
+  const mean = new Float64Array(units * n);
+  const covariance = new Float64Array(units * n * n);
+  for (let u = 0; u < units; u++) {
+    mean[u * n] = bias;
+    variances.forEach((v, i) => {
+      covariance[(u * n + i) * n + i] = v;
+    });
+  }
+  return { n, mean, covariance, logEvidence: new Float64Array(units), y: new Float64Array(n) };
+}
+
+/** Forgets all that is known of a unit. */
+export function resetRivals(rivals: Rivals, unit: number, prior: PriorSettings): void {
+  const fresh = createRivals(rivals.basis, rivals.observation, 1, prior);
+  const copy = (from: SmallModel, to: SmallModel) => {
+    to.mean.set(from.mean, unit * to.n);
+    to.covariance.set(from.covariance, unit * to.n * to.n);
+    to.logEvidence[unit] = 0;
+  };
+  copy(fresh.constant, rivals.constant);
+  copy(fresh.linear, rivals.linear);
+  fresh.oneLatent.forEach((model, d) => {
+    copy(model, rivals.oneLatent[d]);
+  });
+  rivals.additive[unit] = 0;
+  rivals.trials[unit] = 0;
+}
+
+/**
+ * Learns from one trial.
+ *
+ * @param latents of the face shown
+ * @param counts one a unit, NaN where there is none
+ * @param dispersion φ of each unit
+ * @param foretold log predictive probability of each count under the additive model
+ */
+export function learnRivals(
+  rivals: Rivals,
+  latents: ArrayLike<number>,
+  counts: ArrayLike<number>,
+  dispersion: Float64Array,
+  foretold: Float64Array,
+  logGain = 0,
+): void {
+  const { basis, constant, linear, oneLatent } = rivals;
+  const { observation, shift } = withGain(rivals.observation, logGain);
+  const flat = [1];
+  const line = [1, ...Array.from(latents)];
+  const blocks = oneLatent.map((_, d) => oneLatentFeatures(basis, latents[d]));
+  for (let u = 0; u < rivals.units; u++) {
+    if (Number.isNaN(counts[u])) continue;
+    const learn = (model: SmallModel, x: ArrayLike<number>) => {
+      learnSmall(model, u, x, observation, shift, dispersion[u], counts[u]);
+    };
+    learn(constant, flat);
+    learn(linear, line);
+    for (let d = 0; d < oneLatent.length; d++) learn(oneLatent[d], blocks[d]);
+    rivals.additive[u] += foretold[u];
+    rivals.trials[u]++;
+  }
+}
+
+export function oneLatentFeatures(basis: Basis, value: number): Float64Array {
+  const x = new Float64Array(1 + basis.block);
+  x[0] = 1;
+  writeBlock(basis, value, x, 1);
+  return x;
+}
+
+/** Mean and variance of η that a rival foretells for unit u; leaves C x in `model.y`. */
+export function foretell(model: SmallModel, u: number, x: ArrayLike<number>): { m: number; s2: number } {
+  const { n, mean, covariance, y } = model;
+  let m = 0;
+  let s2 = 0;
+  let row = u * n * n;
+  for (let i = 0; i < n; i++) {
+    let sum = 0;
+    for (let j = 0; j < n; j++) sum += covariance[row++] * x[j];
+    y[i] = sum;
+    s2 += x[i] * sum;
+    m += mean[u * n + i] * x[i];
+  }
+  return { m, s2 };
+}
+
+function learnSmall(
+  model: SmallModel,
+  u: number,
+  x: ArrayLike<number>,
+  observation: Observation,
+  shift: number,
+  dispersion: number,
+  count: number,
+): void {
+  const { n, mean, covariance, y, logEvidence } = model;
+  const { m, s2 } = foretell(model, u, x);
+  const { step, kappa, logPredictive } = observe(observation, m + shift, s2, dispersion, count);
+  logEvidence[u] += logPredictive;
+  let row = u * n * n;
+  for (let i = 0; i < n; i++) {
+    mean[u * n + i] += y[i] * step;
+    const scaled = kappa * y[i];
+    for (let j = 0; j < n; j++) covariance[row++] -= scaled * y[j];
+  }
+}
+
+/** Which explanation of a unit holds, as probabilities. */
+export interface Codes {
+  /** Given that it codes one latent: which. Length D, sums to 1. */
+  latents: number[];
+  /** That one latent carries its tuning, that several do, that it is not tuned. Sum to 1. */
+  one: number;
+  several: number;
+  none: number;
+}
+
+/** Before any count: as many units code one latent as several, and a tenth is not tuned. */
+const PRIOR = { one: 0.45, several: 0.45, none: 0.1 };
+
+/** Posterior probabilities of the explanations; `several` is the additive and the linear model in equal parts. */
+export function codesOf(rivals: Rivals, unit: number): Codes {
+  const one = rivals.oneLatent.map((model) => model.logEvidence[unit]);
+  const logs = [
+    ...one.map((v) => v + Math.log(PRIOR.one / one.length)),
+    rivals.additive[unit] + Math.log(PRIOR.several / 2),
+    rivals.linear.logEvidence[unit] + Math.log(PRIOR.several / 2),
+    rivals.constant.logEvidence[unit] + Math.log(PRIOR.none),
+  ];
+  const top = Math.max(...logs);
+  const weights = logs.map((v) => Math.exp(v - top));
+  const total = weights.reduce((a, b) => a + b, 0);
+  const topOne = Math.max(...one);
+  const within = one.map((v) => Math.exp(v - topOne));
+  const totalOne = within.reduce((a, b) => a + b, 0);
+  const D = one.length;
+  return {
+    latents: within.map((v) => v / totalOne),
+    one: weights.slice(0, D).reduce((a, b) => a + b, 0) / total,
+    several: (weights[D] + weights[D + 1]) / total,
+    none: weights[D + 2] / total,
+  };
+}
+
+/** Log predictive probability a trial of the additive, the linear and the constant model, in nats; null before the first. */
+export interface HeldOut {
+  trials: number;
+  additive: number;
+  linear: number;
+  constant: number;
+}
+
+export function heldOutOf(rivals: Rivals, unit: number): HeldOut | null {
+  const trials = rivals.trials[unit];
+  if (trials === 0) return null;
+  return {
+    trials,
+    additive: rivals.additive[unit] / trials,
+    linear: rivals.linear.logEvidence[unit] / trials,
+    constant: rivals.constant.logEvidence[unit] / trials,
+  };
+}
