@@ -123,6 +123,11 @@ export function parseExperiment(text: string): ParsedExperiment {
   } catch (error) {
     return { ok: false, errors: `not YAML: ${(error as Error).message.split("\n")[0]}` };
   }
+  return parseExperimentValue(raw);
+}
+
+/** The same of what a file's text parsed to. */
+export function parseExperimentValue(raw: unknown): ParsedExperiment {
   const parsed = experiment.safeParse(raw);
   return parsed.success
     ? { ok: true, experiment: parsed.data }

@@ -43,7 +43,10 @@ export interface RunningVirtualSession {
   /** Computes a second of the session; false once it has ended. Throws if nothing happens any more, or what the loop throws. */
   advance(): boolean;
   view(): SessionView;
-  /** What is known by now. */
+  units: SimulatedUnit[];
+  /** What is known by now; may be asked in the middle of the session, also from within `told`, and changes nothing. */
+  reports(): UnitReport[];
+  /** Ends the session; what is known by now. */
   result(): VirtualSession;
 }
 
@@ -133,6 +136,8 @@ export function openVirtualSession(
       return !completed;
     },
     view: () => view,
+    units,
+    reports: () => decider.report(),
     result() {
       session.unsubscribe();
       return { view, reports: decider.report(), units, spikes };

@@ -1,5 +1,5 @@
-import type { Random } from "../../server/random.ts";
-import { quantile } from "../../server/session/quantile.ts";
+import type { Random } from "../../../server/random.ts";
+import { quantile } from "../../../server/session/quantile.ts";
 
 /** An estimate with its 95 % interval; a bound that was not reached is null. */
 export interface Interval {
