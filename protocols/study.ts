@@ -62,7 +62,11 @@ export const study = z
       .min(1)
       .optional(),
     /** Recorded units: the share of each stimulus's trials that is kept back to judge by. */
-    heldOutShare: z.number().min(0.05).max(0.9).default(1 / 3),
+    heldOutShare: z
+      .number()
+      .min(0.05)
+      .max(0.9)
+      .default(1 / 3),
     /** What differs, by a name for the design: fields of the experiment's `choice` and `tuning`. */
     designs: z.record(
       label,

@@ -112,8 +112,7 @@ function simulatedUnits(experiment: Experiment) {
 /** Throws ConfigurationError where an experiment has no simulated units. */
 export function checkSimulation({ simulation }: Experiment) {
   if (!simulation) throw new ConfigurationError("simulation: expected the simulated units' kinds, found nothing");
-  if (countUnits(simulation) === 0)
-    throw new ConfigurationError("simulation: expected at least one unit, found none");
+  if (countUnits(simulation) === 0) throw new ConfigurationError("simulation: expected at least one unit, found none");
   return simulation;
 }
 

@@ -16,7 +16,8 @@ export function slowGain({ logSd, timescaleTrials }: SlowGain, random: Random): 
   const innovation = logSd * Math.sqrt(1 - rho ** 2);
   const logs = [logSd * random.split(0).normal()];
   return (presentation) => {
-    for (let n = logs.length; n <= presentation; n++) logs.push(rho * logs[n - 1] + innovation * random.split(n).normal());
+    for (let n = logs.length; n <= presentation; n++)
+      logs.push(rho * logs[n - 1] + innovation * random.split(n).normal());
     return Math.exp(logs[presentation] - logSd ** 2 / 2);
   };
 }

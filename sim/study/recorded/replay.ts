@@ -48,7 +48,9 @@ export function runRecordedCell({ experiment, seed, checkpoints, recording }: Ce
   const available = () => stimuli.filter(({ pool }, s) => shown[s] < pool.length).map(({ latents }) => latents);
   const choose = (lesson: (typeof queue)[number] | null) => {
     const among = available();
-    const [choice] = decider.decide(lesson, Math.min(1, among.length), among);
+    const [choice] = (
+      decider.decide as (l: unknown, n: number, among: Float64Array[]) => ReturnType<typeof decider.decide>
+    )(lesson, Math.min(1, among.length), among);
     if (!choice) return;
     const s = stimuli.findIndex(({ latents }) => latents.every((z, d) => z === choice.latents[d]));
     queue.push({ latents: choice.latents, counts: [stimuli[s].pool[shown[s]++]] });
