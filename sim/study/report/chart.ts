@@ -26,15 +26,24 @@ interface Frame {
 export function lineChart(
   title: string,
   lines: readonly Line[],
-  { xLabel, rules = [] }: { xLabel: string; rules?: readonly { y: number; label: string }[] },
+  {
+    xLabel,
+    rules = [],
+    logarithmic = false,
+  }: { xLabel: string; rules?: readonly { y: number; label: string }[]; logarithmic?: boolean },
 ): string {
   const frame: Frame = { left: 52, right: 120, top: 30, bottom: 40, width: 460, height: 290 };
   const points = lines.flatMap((line) => line.points);
   const xs = points.map((p) => p.x);
   const ys = points.flatMap((p) => [p.low, p.high]).concat(rules.map((rule) => rule.y));
   const x = scale([0, Math.max(...xs)], frame.left, frame.width - frame.right);
-  const yTicks = ticks(Math.min(...ys), Math.max(...ys), 5);
-  const y = scale([yTicks[0], yTicks[yTicks.length - 1]], frame.height - frame.bottom, frame.top);
+  const bounds = [Math.min(...ys), Math.max(...ys)] as const;
+  // A logarithmic axis only where every value has a logarithm.
+  const log = logarithmic && bounds[0] > 0;
+  const yTicks = log ? logTicks(...bounds) : ticks(...bounds, 5);
+  const along = log ? Math.log : (value: number) => value;
+  const span = scale([along(yTicks[0]), along(yTicks[yTicks.length - 1])], frame.height - frame.bottom, frame.top);
+  const y = (value: number) => span(along(value));
   const xTicks = ticks(0, Math.max(...xs), 6).filter((t) => t <= Math.max(...xs));
   const path = (values: readonly (readonly [number, number])[]) =>
     values.map(([px, py], i) => `${i ? "L" : "M"}${x(px).toFixed(1)},${y(py).toFixed(1)}`).join("");
@@ -141,6 +150,19 @@ export function ticks(low: number, high: number, about: number): number[] {
   const first = Math.floor(low / step + 1e-9);
   const last = Math.max(first + 1, Math.ceil(high / step - 1e-9));
   return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
+}
+
+/** Values 1, 2 and 5 times powers of ten that enclose [low, high], both above 0. */
+export function logTicks(low: number, high: number): number[] {
+  const all: number[] = [];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++)
+    for (const m of [1, 2, 5]) all.push(Number((m * 10 ** power).toPrecision(1)));
+  const first = all.findLastIndex((tick) => tick <= low);
+  const last = Math.max(
+    first + 1,
+    all.findIndex((tick) => tick >= high),
+  );
+  return all.slice(first, last + 1);
 }
 
 /** Moves labels apart, in their order, so that none covers another. */

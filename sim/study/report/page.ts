@@ -35,7 +35,7 @@ const colourOf = ({ designs }: MeasureFigures, design: string): string =>
   colour(designs.findIndex((candidate) => candidate.design === design));
 
 function groupSection(figures: StudyFigures, group: GroupFigures): string {
-  const lines = group.measures.filter(({ measure }) => measureTable[measure].better !== "neither");
+  const lines = group.measures.filter(({ measure }) => ["low", "high"].includes(measureTable[measure].better));
   const calibration = group.measures.filter(({ measure }) => measureTable[measure].better === "near 0.9");
   return `<section><h2>${escaped(group.group)}</h2>
 <div class="charts">
@@ -49,12 +49,9 @@ ${group.measures.map((measure) => measureTableOf(figures, measure)).join("\n")}
 
 function measureChart(figures: MeasureFigures, { levels }: GroupFigures): string {
   const { title, better } = measureTable[figures.measure];
-  const rules = [
-    ...levels
-      .filter(({ measure, level }) => measure === figures.measure && level.estimate !== null)
-      .map(({ level }) => ({ y: level.estimate!, label: format(level.estimate!) })),
-    ...(better === "near 0.9" ? [{ y: 0.9, label: "0.9" }] : []),
-  ];
+  const rules = levels
+    .filter(({ measure, level }) => measure === figures.measure && level.estimate !== null)
+    .map(({ level }) => ({ y: level.estimate!, label: format(level.estimate!) }));
   return lineChart(
     title,
     figures.designs.map(({ design, centre }) => ({
@@ -67,7 +64,7 @@ function measureChart(figures: MeasureFigures, { levels }: GroupFigures): string
         high: high!,
       })),
     })),
-    { xLabel: "trials", rules },
+    { xLabel: "trials", rules, logarithmic: better === "low" },
   );
 }
 
@@ -113,7 +110,7 @@ function levelTable({ reference, trials }: StudyFigures, groups: readonly GroupF
         escaped(levelWords(level, reference)),
         escaped(design),
         needed.estimate === null ? `not within ${trials}` : interval(needed, 0),
-        design === reference ? "" : interval(timesReference, 2),
+        design === reference || timesReference.estimate === null ? "" : interval(timesReference, 2),
       ]),
     ),
   );
@@ -184,7 +181,7 @@ const style = `
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e6e6; --faint: #fff3; --paper: #16181b; } }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 1000px; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { margin-top: 2.5rem; }
-.charts { display: flex; flex-wrap: wrap; gap: 1rem; }
+.charts { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; }
 svg { max-width: 100%; height: auto; }
 svg text { font: 12px system-ui, sans-serif; fill: var(--ink); } svg text.title { font-weight: 600; }
 .grid { stroke: var(--faint); } .rule { stroke: var(--ink); stroke-dasharray: 2 3; } .nominal { fill: #009e7333; }

@@ -1,4 +1,4 @@
-import { measureTable, type StudyFigures } from "./analysis/figures.ts";
+import { measureTable, type StudyFigures } from "../analysis/figures.ts";
 
 /** A study as a person reads it in the terminal: every design after all trials, and the trials that it needs. */
 export function describeStudy({ groups, measures, reference, sessions, trials }: StudyFigures): string {
