@@ -6,6 +6,7 @@ import type { Cell, CellResult } from "../cell.ts";
 import { type Measure, simulatedMeasureTable } from "../measures.ts";
 import { recordedMeasureTable } from "../recorded/judge.ts";
 import type { FailedCell } from "../run.ts";
+import { centreOf } from "./centre.ts";
 import { bootstrap, drawResamples, type Interval, mean, pairedT, trialsToReach } from "./statistics.ts";
 
 export const measureTable: Record<MeasureName, Measure> = { ...simulatedMeasureTable, ...recordedMeasureTable };
@@ -141,7 +142,7 @@ function measureFigures(
   const designs = Object.keys(study.designs);
   const { checkpoints: trials } = study;
   const { together, better } = measureTable[measure];
-  const centre = centres[together];
+  const centre = (values: readonly number[]) => bootstrap(n, resamples, centreOf[together](values));
   const whole = replicates.flatMap((sessions) => {
     const byDesign = designs.map((design) =>
       trials.map((_, at) => {
@@ -172,15 +173,9 @@ function measureFigures(
       const sign = better === "low" ? -1 : 1;
       return {
         design,
-        centre: trials.map((_, at) =>
-          bootstrapCentre(
-            whole.map((r) => r[d][at]),
-            resamples,
-            centre,
-          ),
-        ),
+        centre: trials.map((_, at) => centre(whole.map((r) => r[d][at]))),
         difference: differences.map((values) => ({
-          ...bootstrapCentre(values, resamples, centre),
+          ...centre(values),
           t: d === reference || n < 2 ? null : finite(pairedT(values)),
         })),
         won: differences.map((values) => mean(values.map((value) => (Math.sign(sign * value) + 1) / 2))),
@@ -192,43 +187,24 @@ function measureFigures(
 
 const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
 
-type Centre = (values: readonly number[], replicates: ArrayLike<number>) => number;
-
-/** How replicates are taken together: as the units of a session are. */
-const centres: Record<Measure["together"], Centre> = {
-  mean(values, replicates) {
-    let sum = 0;
-    for (let i = 0; i < replicates.length; i++) sum += values[replicates[i]];
-    return sum / replicates.length;
-  },
-  median(values, replicates) {
-    const sorted = Float64Array.from(replicates, (i) => values[i]).sort();
-    const half = sorted.length >> 1;
-    return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
-  },
-};
-
-const bootstrapCentre = (values: readonly number[], resamples: readonly Uint32Array[], centre: Centre): Interval =>
-  bootstrap(values.length, resamples, (replicates) => centre(values, replicates));
-
 function levelFigures(study: Study, measures: readonly MeasureFigures[]): LevelFigures[] {
   return study.levels.flatMap(({ measure, value, referenceAtTrial }) => {
     const figures = measures.find((candidate) => candidate.measure === measure);
     if (!figures) return [];
     const { trials, replicates: n, designs } = figures;
     const falling = measureTable[measure].better === "low";
-    const centre = centres[measureTable[measure].together];
+    const centre = centreOf[measureTable[measure].together];
     const resamples = drawResamples(n, RESAMPLES, random(RESAMPLING_SEED));
     const at = referenceAtTrial === undefined ? null : trials.indexOf(referenceAtTrial);
     const columns = new Map(
-      designs.map(({ design, values }) => [design, trials.map((_, t) => values.map((row) => row[t]))]),
+      designs.map(({ design, values }) => [design, trials.map((_, t) => centre(values.map((row) => row[t])))]),
     );
     const levelOf = (replicates: ArrayLike<number>) =>
-      at === null ? value! : centre(columns.get(study.reference)![at], replicates);
+      at === null ? value! : columns.get(study.reference)![at](replicates);
     const reached = (design: string, replicates: ArrayLike<number>) =>
       trialsToReach(
         trials,
-        columns.get(design)!.map((column) => centre(column, replicates)),
+        columns.get(design)!.map((column) => column(replicates)),
         levelOf(replicates),
         falling,
       );

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { parseStudy, type Study } from "../../../protocols/study.ts";
 import { random } from "../../../server/random.ts";
+import { quantile } from "../../../server/session/quantile.ts";
+import { centreOf } from "../../../sim/study/analysis/centre.ts";
 import { studyFigures } from "../../../sim/study/analysis/figures.ts";
 import { bootstrap, drawResamples, mean, pairedT, trialsToReach } from "../../../sim/study/analysis/statistics.ts";
 import type { Cell, CellResult } from "../../../sim/study/cell.ts";
@@ -30,6 +32,19 @@ describe("statistics", () => {
     // A percentile interval of 40 is a little narrow: 0.93; its standard error is 0.018.
     expect(covered / studies).toBeGreaterThan(0.87);
     expect(covered / studies).toBeLessThan(0.99);
+  });
+
+  test("the middle of a resample as by sorting it", () => {
+    const r = random(3);
+    for (let n = 1; n <= 9; n++) {
+      const values = Array.from({ length: n }, () => Math.round(5 * r.uniform()));
+      const median = centreOf.median(values);
+      for (const indices of drawResamples(n, 50, r)) {
+        const resample = Array.from(indices, (i) => values[i]);
+        expect(median(indices)).toBe(quantile(resample, 0.5));
+        expect(centreOf.mean(values)(indices)).toBeCloseTo(mean(resample), 12);
+      }
+    }
   });
 
   test("what lies beyond in too many resamples leaves the bound open", () => {
