@@ -122,7 +122,7 @@ describe("gains", () => {
     expect(own(50, 2) / own(50, 0)).toBeCloseTo(plain[2].gain!(50, random(1)), 12);
   });
 
-  test("what a unit with noisy gain fires to a presentation does not depend on the faces before", () => {
+  test("V1 what a unit with noisy gain fires to a presentation does not depend on the faces before", () => {
     const [unit] = createPopulation({ overdispersed: 1 }, 3, random(7));
     const spikes = (first: number[]) => {
       const brain = createBrain([{ ...unit, latencyMs: 80 }], 0, random(3));

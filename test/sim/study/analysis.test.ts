@@ -85,7 +85,7 @@ function made(study: Study, factor: Record<string, number>) {
   return { cells, results };
 }
 
-describe("figures of a study", () => {
+describe("V4 figures of a study", () => {
   const study = file(`
 name: made
 experiment: x.yaml

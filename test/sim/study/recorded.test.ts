@@ -30,7 +30,7 @@ describe("recordings that ship", () => {
     expect(latents.every(([g, u]) => Math.abs(Math.abs(g) + Math.abs(u) - 3) < 1e-12)).toBe(true);
   });
 
-  test("a split keeps back a third of each stimulus, uses every trial once, and is the seed's own", () => {
+  test("V5 a split keeps back a third of each stimulus, uses every trial once, and is the seed's own", () => {
     const [{ stimuli }] = recordedUnits("disparity");
     const split = splitStimuli(stimuli, 1 / 3, random(1));
     split.forEach(({ pool, heldOut }, s) => {

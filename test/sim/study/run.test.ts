@@ -56,7 +56,7 @@ async function run(name: string, workers: number, stopAfter = Number.POSITIVE_IN
 }
 
 describe("sessions of a study", () => {
-  test("any number of workers gives the same results; a study that is stopped goes on, and loses nothing but a torn line", async () => {
+  test("V2 any number of workers gives the same results; a study that is stopped goes on, and loses nothing but a torn line", async () => {
     const straight = await run("straight", 1);
     expect(straight.failed).toEqual([]);
     expect(straight.results.filter((result) => result !== null)).toHaveLength(8);
@@ -73,7 +73,7 @@ describe("sessions of a study", () => {
     expect((await run("stopped", 1)).kept).toBe(8);
   });
 
-  test("designs meet the same units and seeds; a result is kept by what it depends on, not by its name", () => {
+  test("V1 V2 designs meet the same units and seeds; a result is kept by what it depends on, not by its name", () => {
     const cells = planCells(study(), base);
     expect(cells.map(({ design, population, seed }) => `${design} ${population} ${seed}`)).toEqual([
       "variance two 1",

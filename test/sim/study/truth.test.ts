@@ -7,7 +7,7 @@ import { attainableHz, truthOf } from "../../../sim/study/truth.ts";
 
 const experiment = { ...(await readExperiment("protocols/experiments/one-to-one.yaml")), latents: 4 };
 
-describe("the truth about a simulated unit", () => {
+describe("V3 the truth about a simulated unit", () => {
   test.each([75, 95, 140])("expected count in the response window, latency %d ms", (latencyMs) => {
     const unit: SimulatedUnit = {
       name: "u",
