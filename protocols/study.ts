@@ -36,6 +36,8 @@ const level = z
     /** The level itself, or the trial at which the reference design has it. */
     value: z.number().optional(),
     referenceAtTrial: whole.optional(),
+    /** Designs of whose trials the others' are given as multiples; left out: the reference. */
+    against: z.array(label).min(1).optional(),
   })
   .refine((l) => (l.value === undefined) !== (l.referenceAtTrial === undefined), {
     message: "expected either value or referenceAtTrial",
@@ -102,7 +104,10 @@ export const study = z
     file.measures?.forEach((name, i) => {
       if (!given.includes(name)) wrong(["measures", i], `expected one of ${given.join(", ")}`);
     });
-    file.levels.forEach(({ measure: name, referenceAtTrial: at }, i) => {
+    file.levels.forEach(({ measure: name, referenceAtTrial: at, against = [] }, i) => {
+      against.forEach((design, k) => {
+        if (!(design in file.designs)) wrong(["levels", i, "against", k], "expected the name of a design");
+      });
       if (!(file.measures ?? given).includes(name)) wrong(["levels", i, "measure"], "expected a measure of this study");
       if (at !== undefined && !file.checkpoints.includes(at))
         wrong(["levels", i, "referenceAtTrial"], "expected one of the checkpoints");

@@ -54,8 +54,10 @@ export interface LevelFigures {
   /** Null: as in the file. */
   referenceAtTrial: number | null;
   level: Interval;
-  /** Trials after which the median or mean over replicates reaches the level (null: not within the study), and as multiples of the reference's. */
-  designs: { design: string; trials: Interval; timesReference: Interval }[];
+  /** The designs whose trials the multiples are of. */
+  against: string[];
+  /** Trials after which the median or mean over replicates reaches the level (null: not within the study), and as multiples. */
+  designs: { design: string; trials: Interval; times: Interval[] }[];
 }
 
 const RESAMPLES = 1000;
@@ -188,7 +190,7 @@ function measureFigures(
 const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
 
 function levelFigures(study: Study, measures: readonly MeasureFigures[]): LevelFigures[] {
-  return study.levels.flatMap(({ measure, value, referenceAtTrial }) => {
+  return study.levels.flatMap(({ measure, value, referenceAtTrial, against = [study.reference] }) => {
     const figures = measures.find((candidate) => candidate.measure === measure);
     if (!figures) return [];
     const { trials, replicates: n, designs } = figures;
@@ -213,14 +215,17 @@ function levelFigures(study: Study, measures: readonly MeasureFigures[]): LevelF
         measure,
         referenceAtTrial: referenceAtTrial ?? null,
         level: bootstrap(n, resamples, levelOf),
+        against,
         designs: designs.map(({ design }) => ({
           design,
           trials: bootstrap(n, resamples, (replicates) => reached(design, replicates)),
-          timesReference: bootstrap(n, resamples, (replicates) => {
-            const own = reached(design, replicates);
-            // A reference that does not get there counts as if it did at the end: the multiple is then an upper bound.
-            return own === null ? null : own / (reached(study.reference, replicates) ?? study.trials);
-          }),
+          times: against.map((other) =>
+            bootstrap(n, resamples, (replicates) => {
+              const own = reached(design, replicates);
+              // Another that does not get there counts as if it did at the end: the multiple is then an upper bound.
+              return own === null ? null : own / (reached(other, replicates) ?? study.trials);
+            }),
+          ),
         })),
       },
     ];

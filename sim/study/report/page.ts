@@ -103,19 +103,24 @@ function calibrationChart(figures: MeasureFigures): string {
 
 /** Trials needed in every group, the page's answer in one table. */
 function levelTable({ reference, trials }: StudyFigures, groups: readonly GroupFigures[]): string {
+  const others = [...new Set(groups.flatMap(({ levels }) => levels.flatMap(({ against }) => against)))];
   const rows = groups.flatMap(({ group, levels }) =>
     levels.flatMap((level) =>
-      level.designs.map(({ design, trials: needed, timesReference }) => [
+      level.designs.map(({ design, trials: needed, times }) => [
         escaped(group),
         escaped(levelWords(level, reference)),
         escaped(design),
         needed.estimate === null ? `not within ${trials}` : interval(needed, 0),
-        design === reference || timesReference.estimate === null ? "" : interval(timesReference, 2),
+        ...others.map((other) => {
+          const multiple = times[level.against.indexOf(other)];
+          return !multiple || design === other || multiple.estimate === null ? "" : interval(multiple, 2);
+        }),
       ]),
     ),
   );
   if (rows.length === 0) return "";
-  return `<h2>Trials needed</h2>${table(["group", "level", "design", "trials", `× ${escaped(reference)}`], rows)}`;
+  const head = ["group", "level", "design", "trials", ...others.map((other) => `× ${escaped(other)}`)];
+  return `<h2>Trials needed</h2>${table(head, rows)}`;
 }
 
 function measureTableOf({ reference }: StudyFigures, { measure, trials, designs, replicates }: MeasureFigures): string {

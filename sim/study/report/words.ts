@@ -17,14 +17,14 @@ export function describeStudy({ groups, measures, reference, sessions, trials }:
         });
         return `  ${design.padEnd(width)}  ${cells.join("  ")}`;
       });
-      const levels = group.levels.map(({ measure, level, referenceAtTrial, designs: needed }) => {
-        const words = needed.map(({ design, trials: t, timesReference: times }) =>
-          t.estimate === null
-            ? `${design} not within ${trials}`
-            : `${design} ${t.estimate.toFixed(0)} (${bound(t.low)} to ${bound(t.high)})${
-                design === reference || times.estimate === null ? "" : `, ×${times.estimate.toFixed(2)}`
-              }`,
-        );
+      const levels = group.levels.map(({ measure, level, referenceAtTrial, against, designs: needed }) => {
+        const words = needed.map(({ design, trials: t, times }) => {
+          if (t.estimate === null) return `${design} not within ${trials}`;
+          const multiples = times.flatMap(({ estimate }, i) =>
+            against[i] === design || estimate === null ? [] : [`, ×${estimate.toFixed(2)} ${against[i]}`],
+          );
+          return `${design} ${t.estimate.toFixed(0)} (${bound(t.low)} to ${bound(t.high)})${multiples.join("")}`;
+        });
         const from = referenceAtTrial === null ? "" : ` that ${reference} has at ${referenceAtTrial}`;
         return `  trials for ${measureTable[measure].title.toLowerCase()} ${level.estimate!.toFixed(3)}${from}: ${words.join("; ")}`;
       });

@@ -124,7 +124,7 @@ levels: [{ measure: curveError, referenceAtTrial: 160 }, { measure: curveError, 
     const [{ levels }] = studyFigures(study, cells, results, []).groups;
     expect(levels[0].level.estimate).toBeCloseTo(0.075, 12);
     expect(levels[0].designs[0].trials.estimate).toBeCloseTo(80, 9);
-    expect(levels[0].designs[0].timesReference).toEqual({ estimate: 0.5, low: 0.5, high: 0.5 });
+    expect(levels[0].designs[0].times).toEqual([{ estimate: 0.5, low: 0.5, high: 0.5 }]);
     expect(levels[1].designs[0].trials).toEqual({ estimate: null, low: null, high: null });
   });
 
