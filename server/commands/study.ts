@@ -13,7 +13,7 @@ import { openStore } from "../../sim/study/store.ts";
 import { ConfigurationError } from "../failure.ts";
 import { readText } from "../session/experiment-file.ts";
 import { numberOption } from "./options.ts";
-import { createProgress } from "./progress.ts";
+import { createProgress, type Progress } from "./progress.ts";
 
 interface StudyOptions {
   out?: string;
@@ -66,16 +66,19 @@ Exit code: 0 done; 1 a session failed (the others are in the report); 2 somethin
       const stopping = new AbortController();
       const stop = () => stopping.abort();
       process.once("SIGINT", stop).once("SIGTERM", stop);
-      const progress = createProgress(`study ${study.name}`, cells.length);
+      let progress: Progress | null = null;
       let run: Awaited<ReturnType<typeof runCells>>;
       try {
         run = await runCells(cells, store, {
           workers: options.workers,
           stopped: stopping.signal,
-          done: (count) => progress.update(count),
+          begun(ahead) {
+            progress = createProgress(`study ${study.name}`, ahead);
+            return progress.update;
+          },
         });
       } finally {
-        progress.stop();
+        (progress as Progress | null)?.stop();
         await store.close();
         process.off("SIGINT", stop).off("SIGTERM", stop);
       }

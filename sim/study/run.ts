@@ -32,7 +32,16 @@ export interface StudyRun {
 export async function runCells(
   cells: readonly Cell[],
   store: Store,
-  { workers, stopped, done }: { workers: number; stopped: AbortSignal; done(count: number): void },
+  {
+    workers,
+    stopped,
+    begun,
+  }: {
+    workers: number;
+    stopped: AbortSignal;
+    /** Told how many sessions are to be run; gives what is told how many of them have ended. */
+    begun(ahead: number): (ended: number) => void;
+  },
 ): Promise<StudyRun> {
   const version = codeVersion();
   const keys = cells.map((cell) => cellKey(cell, version));
@@ -42,8 +51,8 @@ export async function runCells(
     if (!store.results.has(key)) ahead.set(key, cells[i]);
   });
   const kept = keys.filter((key) => store.results.has(key)).length;
-  let count = kept;
-  done(count);
+  let count = 0;
+  const ended = begun(ahead.size);
 
   const pool = new Piscina<Cell, CellResult>({
     filename: fileURLToPath(compiledModule("sim/study/worker.js")),
@@ -63,7 +72,7 @@ export async function runCells(
         if (stopped.aborted) return;
         failed.push({ design, population, seed, reason: (error as Error).message });
       }
-      done(++count);
+      ended(++count);
     }
   };
   try {

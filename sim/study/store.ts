@@ -31,11 +31,14 @@ export async function openStore(folder: string): Promise<Store> {
   } catch (error) {
     throw new ConfigurationError(`--out ${folder}: expected a folder to write to, ${(error as Error).message}`);
   }
+  // One line after the other: two workers may end at once.
+  let written: Promise<unknown> = Promise.resolve();
   return {
     results,
     async keep(key, result) {
       results.set(key, result);
-      await file.appendFile(`${JSON.stringify({ key, result })}\n`);
+      written = written.then(() => file.appendFile(`${JSON.stringify({ key, result })}\n`));
+      await written;
     },
     close: () => file.close(),
   };

@@ -21,7 +21,8 @@ export interface VirtualSession {
 }
 
 const FRAME_MS = 1000 / 60;
-const BLOCK_MS = 5;
+/** Spikes come in blocks, as from an Open Ephys GUI. */
+const BLOCK_MS = 20;
 const STREAM = "sim";
 /** The recording system's clock begins somewhere else than the server's. */
 const STREAM_STARTS_AT_S = 1000;

@@ -16,6 +16,7 @@ export interface StudyFigures {
   study: string;
   description: string;
   trials: number;
+  checkpoints: number[];
   reference: string;
   /** What a replicate is: a seed (its units taken together), or a recorded unit (its seeds' mean). */
   replicate: "seed" | "unit";
@@ -86,6 +87,7 @@ export function studyFigures(
     study: study.name,
     description: study.description,
     trials: study.trials,
+    checkpoints: study.checkpoints,
     reference: study.reference,
     replicate: study.recordings ? "unit" : "seed",
     sessions: { planned: cells.length, done: results.filter((result) => result !== null).length, failed },

@@ -100,7 +100,8 @@ export function intervalChart(
     band,
   }: { from: number; to: number; xLabel: string; band?: { low: number; high: number; at: number } },
 ): string {
-  const frame: Frame = { left: 150, right: 20, top: 30, bottom: 40, width: 460, height: 80 + rows.length * 22 };
+  const left = Math.max(120, 7 * Math.max(...rows.map(({ name }) => name.length)));
+  const frame: Frame = { left, right: 20, top: 30, bottom: 40, width: left + 310, height: 80 + rows.length * 22 };
   const x = scale([from, to], frame.left, frame.width - frame.right);
   const clamp = (value: number) => x(Math.min(to, Math.max(from, value)));
   const top = frame.top + 4;
@@ -128,8 +129,8 @@ export function intervalChart(
   ]);
 }
 
-const svg = ({ width, height, left }: Frame, title: string, parts: readonly string[]): string =>
-  `<svg viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${escaped(title)}">${text(left, 18, title, "start", undefined, "title")}${parts.join("")}</svg>`;
+const svg = ({ width, height }: Frame, title: string, parts: readonly string[]): string =>
+  `<svg viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${escaped(title)}">${text(8, 18, title, "start", undefined, "title")}${parts.join("")}</svg>`;
 
 const text = (x: number, y: number, words: string, anchor = "start", fill?: string, kind?: string): string =>
   `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}"${fill ? ` style="fill:${fill}"` : ""}${kind ? ` class="${kind}"` : ""}>${escaped(words)}</text>`;

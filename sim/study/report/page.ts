@@ -22,6 +22,7 @@ export function reportPage(figures: StudyFigures): string {
   } Lines and points are medians or means over ${replicate}s, as the measure says below; bands and intervals are 95 %, by bootstrap over ${replicate}s, the same resamples for all designs.</p>
 ${failures(figures)}
 ${levelTable(figures, whole)}
+${calibration(figures, whole)}
 ${whole.map((group) => groupSection(figures, group)).join("\n")}
 ${kindTable(figures)}
 <h2>What is measured</h2>
@@ -36,12 +37,10 @@ const colourOf = ({ designs }: MeasureFigures, design: string): string =>
 
 function groupSection(figures: StudyFigures, group: GroupFigures): string {
   const lines = group.measures.filter(({ measure }) => ["low", "high"].includes(measureTable[measure].better));
-  const calibration = group.measures.filter(({ measure }) => measureTable[measure].better === "near 0.9");
   return `<section><h2>${escaped(group.group)}</h2>
 <div class="charts">
 ${group.levels.map((level) => levelChart(figures, group, level)).join("\n")}
 ${lines.map((measure) => measureChart(measure, group)).join("\n")}
-${calibration.map(calibrationChart).join("\n")}
 </div>
 ${group.measures.map((measure) => measureTableOf(figures, measure)).join("\n")}
 </section>`;
@@ -87,18 +86,29 @@ const levelWords = ({ measure, level, referenceAtTrial }: LevelFigures, referenc
     referenceAtTrial === null ? "" : ` (${reference} at ${referenceAtTrial})`
   }`;
 
-function calibrationChart(figures: MeasureFigures): string {
-  const last = figures.trials.length - 1;
-  return intervalChart(
-    `${measureTable[figures.measure].title}, ${figures.trials[last]} trials`,
-    figures.designs.map(({ design, centre }) => ({
-      name: design,
-      colour: colourOf(figures, design),
-      ...centre[last],
-      without: "",
-    })),
-    { from: 0.5, to: 1, xLabel: "share that the 90 % interval holds", band: { low: 0.85, high: 0.95, at: 0.9 } },
-  );
+/** How often intervals hold and warnings come after all trials, every group and design in one chart a measure. */
+function calibration(figures: StudyFigures, groups: readonly GroupFigures[]): string {
+  const charts = figures.measures.flatMap(({ name, title, better }) => {
+    const rows = groups.flatMap(({ group, measures }) => {
+      const found = measures.find(({ measure }) => measure === name);
+      return (found?.designs ?? []).map(({ design, centre }) => ({
+        name: `${group}, ${design}`,
+        colour: colourOf(found!, design),
+        ...centre[centre.length - 1],
+        without: "",
+      }));
+    });
+    const heading = `${title}, ${figures.checkpoints[figures.checkpoints.length - 1]} trials`;
+    if (better === "near 0.9")
+      return intervalChart(heading, rows, {
+        from: 0,
+        to: 1,
+        xLabel: "share that the 90 % interval holds",
+        band: { low: 0.85, high: 0.95, at: 0.9 },
+      });
+    return better === "neither" ? intervalChart(heading, rows, { from: 0, to: 1, xLabel: "share of units" }) : [];
+  });
+  return charts.length === 0 ? "" : `<h2>Calibration</h2><div class="charts">${charts.join("\n")}</div>`;
 }
 
 /** Trials needed in every group, the page's answer in one table. */

@@ -47,8 +47,8 @@ async function run(name: string, workers: number, stopAfter = Number.POSITIVE_IN
   const result = await runCells(planCells(study(), base), store, {
     workers,
     stopped: stopping.signal,
-    done(count) {
-      if (count >= stopAfter) stopping.abort();
+    begun: () => (ended) => {
+      if (ended >= stopAfter) stopping.abort();
     },
   });
   await store.close();
@@ -106,7 +106,9 @@ describe("sessions of a study", () => {
     const again = await openStore(join(folder, "kept"));
     await again.keep("c", result);
     await again.close();
-    expect([...(await openStore(join(folder, "kept"))).results]).toEqual([
+    const last = await openStore(join(folder, "kept"));
+    await last.close();
+    expect([...last.results]).toEqual([
       ["a", result],
       ["c", result],
     ]);
