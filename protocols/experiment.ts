@@ -8,6 +8,31 @@ const whole = z.number().int().positive();
 
 const unitCount = z.number().int().nonnegative().max(10_000).default(0);
 
+/** Simulated neurons: how many of each kind (sim/neurons/families.ts). */
+export const simulation = z.strictObject({
+  /** Tuned to one latent, or along a random axis. */
+  ramp: unitCount,
+  axis: unitCount,
+  bump: unitCount,
+  saturating: unitCount,
+  /** Inside the model family: log rate is a sum of smooth curves of one to three latents. */
+  additive: unitCount,
+  /** Outside it: two latents that do not add up; a drive divided by the face's norm; gain noise; tuning that drifts. */
+  pair: unitCount,
+  divisive: unitCount,
+  overdispersed: unitCount,
+  drifting: unitCount,
+  /** A slow gain that all of them share, as arousal is. */
+  sharedGain: z
+    .strictObject({
+      /** Standard deviation of its logarithm, and the trials after which e⁻¹ of it is remembered. */
+      logSd: positive.max(2),
+      timescaleTrials: positive,
+    })
+    .optional(),
+});
+export type Simulation = z.infer<typeof simulation>;
+
 const unit = z.strictObject({
   /** The unit's name in the session and in our own wire format. */
   name: z.string().min(1),
@@ -180,15 +205,8 @@ export const experiment = z.strictObject({
       minutes: positive.nullable().default(null),
     })
     .prefault({}),
-  /** Neurons of the simulated rig (`--rig sim`): how many of each kind. */
-  simulation: z
-    .strictObject({
-      ramp: unitCount,
-      axis: unitCount,
-      bump: unitCount,
-      saturating: unitCount,
-    })
-    .optional(),
+  /** Neurons of the simulated rig (`--rig sim`). */
+  simulation: simulation.optional(),
 });
 export type Experiment = z.infer<typeof experiment>;
 
@@ -202,6 +220,11 @@ export function parseExperiment(text: string): ParsedExperiment {
   } catch (error) {
     return { ok: false, errors: `not YAML: ${(error as Error).message.split("\n")[0]}` };
   }
+  return parseExperimentValue(raw);
+}
+
+/** The same of what a file's text parsed to. */
+export function parseExperimentValue(raw: unknown): ParsedExperiment {
   const parsed = experiment.safeParse(raw);
   return parsed.success
     ? { ok: true, experiment: parsed.data }

@@ -2,7 +2,7 @@
 import type { Experiment } from "../protocols/experiment.ts";
 import type { SessionState } from "../protocols/wire/events.ts";
 import { OPERATOR_PATH } from "../protocols/wire/operator.ts";
-import { createPopulation } from "../sim/neurons/unit.ts";
+import { countUnits, createPopulation } from "../sim/neurons/unit.ts";
 import { openAcquisition } from "./acquisition/acquisition.ts";
 import { createRoster } from "./acquisition/roster.ts";
 import type { Decider, DeciderData } from "./choice/decider.ts";
@@ -112,8 +112,7 @@ function simulatedUnits(experiment: Experiment) {
 /** Throws ConfigurationError where an experiment has no simulated units. */
 export function checkSimulation({ simulation }: Experiment) {
   if (!simulation) throw new ConfigurationError("simulation: expected the simulated units' kinds, found nothing");
-  if (Object.values(simulation).every((n) => n === 0))
-    throw new ConfigurationError("simulation: expected at least one unit, found none");
+  if (countUnits(simulation) === 0) throw new ConfigurationError("simulation: expected at least one unit, found none");
   return simulation;
 }
 

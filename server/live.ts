@@ -147,7 +147,7 @@ export async function runLive(
         view,
         counts: acquisition.counts(),
         reports,
-        score: truth && scoreSession(truth, reports),
+        score: truth && scoreSession(experiment, truth, reports, view.trials.closed),
         lastSpikeToReadyMs,
         backend: `${backend.name} ${backend.version}`,
         sessionDir: folder.path,

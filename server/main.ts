@@ -7,6 +7,7 @@ import { journalCommand } from "./commands/journal.ts";
 import { operatorCommand } from "./commands/operator.ts";
 import { rigCommand } from "./commands/rig.ts";
 import { runCommand } from "./commands/run.ts";
+import { studyCommand } from "./commands/study.ts";
 import { trainCommand } from "./commands/train.ts";
 import { traverseCommand } from "./commands/traverse.ts";
 import { ConfigurationError, LostEdgeError } from "./failure.ts";
@@ -24,6 +25,7 @@ const program = new Command("latentloop")
 
 for (const command of [
   runCommand(),
+  studyCommand(),
   rigCommand(),
   displayCommand(),
   operatorCommand(),

@@ -139,7 +139,7 @@ async function runVirtual(experiment: Experiment, file: string, out: string, wat
     view: session.view,
     counts: { spikes: session.spikes, lostMessages: 0, rejected: {} },
     reports: session.reports,
-    score: scoreSession(session.units, session.reports),
+    score: scoreSession(experiment, session.units, session.reports, session.view.trials.closed),
     lastSpikeToReadyMs: [],
     backend: "none (virtual time)",
     sessionDir: folder.path,

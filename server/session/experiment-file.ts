@@ -15,13 +15,17 @@ export interface Overrides {
   objective?: Experiment["choice"]["objective"];
 }
 
-/** Reads an experiment file. Throws ConfigurationError naming each wrong field, what was expected and what was found. */
-export async function readExperiment(path: string, overrides: Overrides = {}): Promise<Experiment> {
-  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+/** Reads a file that the user named. Throws ConfigurationError saying what was expected. */
+export const readText = (path: string, what: string): Promise<string> =>
+  readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     throw new ConfigurationError(
-      `experiment file ${path}: expected a readable YAML file, ${reasons[error.code ?? ""] ?? error.message}`,
+      `${what} ${path}: expected a readable YAML file, ${reasons[error.code ?? ""] ?? error.message}`,
     );
   });
+
+/** Reads an experiment file. Throws ConfigurationError naming each wrong field, what was expected and what was found. */
+export async function readExperiment(path: string, overrides: Overrides = {}): Promise<Experiment> {
+  const text = await readText(path, "experiment file");
   const parsed = parseExperiment(text);
   if (!parsed.ok) throw new ConfigurationError(`experiment file ${path}: ${parsed.errors}`);
   const { experiment } = parsed;

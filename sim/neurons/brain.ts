@@ -80,8 +80,9 @@ export function createBrain(units: readonly SimulatedUnit[], startS: number, ran
         // A face that replaces another ends its response; a face learned of late is answered at once.
         const fromS = Math.max(onsetS + latencyS, doneS);
         while (segments.length > 1 && segments[segments.length - 1].fromS >= fromS) segments.pop();
+        const rateHz = unit.rateHz(latents, presentation) * (unit.gain?.(presentation, own.split("gain")) ?? 1);
         segments.push(
-          { fromS, rateHz: unit.rateHz(latents), random: own },
+          { fromS, rateHz, random: own },
           { fromS: Math.max(offsetS + latencyS, fromS), rateHz: unit.spontaneousHz, random: own.split("after") },
         );
       });

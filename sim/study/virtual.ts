@@ -22,7 +22,8 @@ export interface VirtualSession {
 }
 
 const FRAME_MS = 1000 / 60;
-const BLOCK_MS = 5;
+/** Spikes come in blocks, as from an Open Ephys GUI. */
+const BLOCK_MS = 20;
 const STREAM = "sim";
 /** The recording system's clock begins somewhere else than the server's. */
 const STREAM_STARTS_AT_S = 1000;
@@ -44,7 +45,10 @@ export interface RunningVirtualSession {
   /** Computes a second of the session; false once it has ended. Throws if nothing happens any more, or what the loop throws. */
   advance(): boolean;
   view(): SessionView;
-  /** What is known by now. */
+  units: SimulatedUnit[];
+  /** What is known by now; may be asked in the middle of the session, also from within `told`, and changes nothing. */
+  reports(): UnitReport[];
+  /** Ends the session; what is known by now. */
   result(): VirtualSession;
 }
 
@@ -135,6 +139,8 @@ export function openVirtualSession(
       return !completed;
     },
     view: () => view,
+    units,
+    reports: () => decider.report(),
     result() {
       session.unsubscribe();
       return { view, reports: decider.report(), units, spikes };

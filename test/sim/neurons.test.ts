@@ -2,13 +2,13 @@ import { describe, expect, test } from "vitest";
 import { random } from "../../server/random.ts";
 import { quantile } from "../../server/session/quantile.ts";
 import { createBrain } from "../../sim/neurons/brain.ts";
-import { createPopulation, type SimulatedUnit } from "../../sim/neurons/unit.ts";
-import { correlation } from "../../sim/study/score.ts";
+import { codedLatent, createPopulation, type SimulatedUnit } from "../../sim/neurons/unit.ts";
+import { correlation } from "../../sim/study/curves.ts";
 
 const unit = (rate: number, refractoryMs = 0): SimulatedUnit => ({
   name: "u",
   kind: "ramp",
-  codes: 0,
+  tunedTo: [0],
   rateHz: (z) => rate * z[0],
   spontaneousHz: 5,
   latencyMs: 80,
@@ -21,10 +21,11 @@ describe("simulated units", () => {
       const at = (d: number, z: number) => {
         const face = new Float64Array(4);
         face[d] = z;
-        return u.rateHz(face);
+        return u.rateHz(face, 0);
       };
       const moves = [0, 1, 2, 3].map((d) => Math.abs(at(d, 2) - at(d, -2)) > 1e-9);
-      expect(moves).toEqual(u.codes === null ? [true, true, true, true] : [0, 1, 2, 3].map((d) => d === u.codes));
+      expect(moves).toEqual([0, 1, 2, 3].map((d) => u.tunedTo.includes(d)));
+      expect(codedLatent(u)).toBe(u.kind === "axis" ? null : u.tunedTo[0]);
       for (const z of [-3, 0, 3]) expect(at(0, z)).toBeGreaterThan(0);
     }
   });
@@ -32,7 +33,7 @@ describe("simulated units", () => {
   test("a unit does not change when others are added after it", () => {
     const few = createPopulation({ ramp: 2 }, 6, random(4));
     const more = createPopulation({ ramp: 2, axis: 3 }, 6, random(4));
-    expect(more[1].rateHz([1, 2, -1, 0, 2, 1])).toBe(few[1].rateHz([1, 2, -1, 0, 2, 1]));
+    expect(more[1].rateHz([1, 2, -1, 0, 2, 1], 0)).toBe(few[1].rateHz([1, 2, -1, 0, 2, 1], 0));
   });
 });
 

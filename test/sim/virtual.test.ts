@@ -42,8 +42,9 @@ describe("J4 a session in virtual time", () => {
   });
 
   test("seed 1, 150 trials: the tuning of twenty neurons is found", async () => {
-    const session = runVirtualSession(await readExperiment(file, { trials: 150 }), 1);
-    const score = scoreSession(session.units, session.reports);
+    const experiment = await readExperiment(file, { trials: 150 });
+    const session = runVirtualSession(experiment, 1);
+    const score = scoreSession(experiment, session.units, session.reports, 150);
     expect(score.tuningCorrelation.median).toBeGreaterThan(0.85);
     expect(score.bestLatentCorrect).toBeGreaterThanOrEqual(0.9);
   });

@@ -1,0 +1,111 @@
+import { writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { Command } from "commander";
+import { parse } from "yaml";
+import { parseStudy, type Study } from "../../protocols/study.ts";
+import { type StudyFigures, studyFigures } from "../../sim/study/analysis/figures.ts";
+import { planCells } from "../../sim/study/plan.ts";
+import { reportPage } from "../../sim/study/report/page.ts";
+import { describeStudy } from "../../sim/study/report/words.ts";
+import { runCells } from "../../sim/study/run.ts";
+import { openStore } from "../../sim/study/store.ts";
+import { ConfigurationError } from "../failure.ts";
+import { readText } from "../session/experiment-file.ts";
+import { numberOption } from "./options.ts";
+import { createProgress, type Progress } from "./progress.ts";
+
+interface StudyOptions {
+  out?: string;
+  workers: number;
+  seeds?: number;
+  json: boolean;
+}
+
+/** `latentloop study`: many sessions in virtual time, to choose a design the evening before. */
+export function studyCommand(): Command {
+  return new Command("study")
+    .summary("Compare designs on simulated units or recorded counts")
+    .description(
+      "Compare designs the evening before: sessions in virtual time, by the loop that runs live, for every design, population and\n" +
+        "seed of a study file; or replays of recorded counts. Gives a report to read (report.html) and all figures (study.json).",
+    )
+    .argument("<study>", "study file (YAML), as sim/study/designs.yaml")
+    .option(
+      "--out <folder>",
+      "where results and report go; a study that was stopped goes on there (default studies/NAME)",
+    )
+    .option(
+      "--workers <n>",
+      "sessions at a time; the figures do not depend on it",
+      numberOption("--workers", { min: 1, max: 256, whole: true }),
+      availableParallelism(),
+    )
+    .option(
+      "--seeds <n>",
+      "seeds, instead of the file's",
+      numberOption("--seeds", { min: 1, max: 10_000, whole: true }),
+    )
+    .option("--json", "print one JSON object last, on stdout", false)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ npx latentloop study sim/study/designs.yaml
+  $ npx latentloop study my-study.yaml --seeds 3
+
+Ctrl-C stops it; the same command goes on where it was.
+Exit code: 0 done; 1 a session failed (the others are in the report); 2 something you gave is wrong; 130 stopped.`,
+    )
+    .action(async (file: string, options: StudyOptions) => {
+      const study = await readStudy(file, options.seeds);
+      const base = parse(await readText(resolve(dirname(file), study.experiment), "experiment file"));
+      const cells = planCells(study, base);
+      const out = options.out ?? join("studies", study.name);
+      const store = await openStore(out);
+      const stopping = new AbortController();
+      const stop = () => stopping.abort();
+      process.once("SIGINT", stop).once("SIGTERM", stop);
+      let progress: Progress | null = null;
+      let run: Awaited<ReturnType<typeof runCells>>;
+      try {
+        run = await runCells(cells, store, {
+          workers: options.workers,
+          stopped: stopping.signal,
+          begun(ahead) {
+            progress = createProgress(`study ${study.name}`, ahead);
+            return progress.update;
+          },
+        });
+      } finally {
+        (progress as Progress | null)?.stop();
+        await store.close();
+        process.off("SIGINT", stop).off("SIGTERM", stop);
+      }
+      if (stopping.signal.aborted) {
+        const done = run.results.filter((result) => result !== null).length;
+        process.stderr.write(
+          `stopped; ${done} of ${cells.length} sessions are kept in ${out}, and the same command goes on\n`,
+        );
+        process.exitCode = 130;
+        return;
+      }
+      const figures = studyFigures(study, cells, run.results, run.failed);
+      await write(out, figures);
+      process.stderr.write(describeStudy(figures));
+      process.stderr.write(`${cells.length} sessions (${run.kept} were there); report: ${join(out, "report.html")}\n`);
+      if (options.json) process.stdout.write(`${JSON.stringify(figures)}\n`);
+      if (run.failed.length > 0) process.exitCode = 1;
+    });
+}
+
+async function readStudy(file: string, seeds?: number): Promise<Study> {
+  const parsed = parseStudy(await readText(file, "study file"));
+  if (!parsed.ok) throw new ConfigurationError(`study file ${file}: ${parsed.errors}`);
+  return { ...parsed.study, seeds: seeds ?? parsed.study.seeds };
+}
+
+async function write(out: string, figures: StudyFigures): Promise<void> {
+  await writeFile(join(out, "study.json"), `${JSON.stringify(figures, null, 1)}\n`);
+  await writeFile(join(out, "report.html"), reportPage(figures));
+}

@@ -1,0 +1,60 @@
+import { createHash } from "node:crypto";
+import type { Experiment } from "../../protocols/experiment.ts";
+import type { MeasureName, Study } from "../../protocols/study.ts";
+
+/** One session of a study: what it depends on, whole. */
+export interface Cell {
+  design: string;
+  /** The population, or the recording. */
+  population: string;
+  seed: number;
+  experiment: Experiment;
+  checkpoints: number[];
+  recording: Recording | null;
+}
+
+/** Real counts that a cell replays instead of simulating units. */
+export interface Recording {
+  dataSet: NonNullable<Study["recordings"]>[number];
+  unit: string;
+  heldOutShare: number;
+}
+
+/** What a cell's session gave: one figure for each measure, checkpoint and unit; null where it means nothing. */
+export interface CellResult {
+  /** Kind (or area) of each unit. */
+  kinds: string[];
+  values: Partial<Record<MeasureName, (number | null)[][]>>;
+}
+
+/** The name under which a cell's result is kept: a hash of all that it depends on. */
+export const cellKey = ({ experiment, seed, checkpoints, recording }: Cell, version: string): string =>
+  createHash("sha256")
+    .update(JSON.stringify([version, experiment, seed, checkpoints, recording]))
+    .digest("hex")
+    .slice(0, 32);
+
+/** Figures are kept with this many digits: far more than one session tells. */
+const DIGITS = 7;
+
+/** Gathers a cell's figures, a checkpoint at a time. */
+export function gather(kinds: string[]): {
+  add(unit: number, figures: Iterable<readonly [MeasureName, number | null]>): void;
+  checkpoint(): void;
+  result: CellResult;
+} {
+  const result: CellResult = { kinds, values: {} };
+  let at = -1;
+  return {
+    checkpoint() {
+      at++;
+    },
+    add(unit, figures) {
+      for (const [name, value] of figures) {
+        const rows = (result.values[name] ??= []);
+        (rows[at] ??= [])[unit] = value === null ? null : Number(value.toPrecision(DIGITS));
+      }
+    },
+    result,
+  };
+}

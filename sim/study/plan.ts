@@ -1,0 +1,70 @@
+import { type Experiment, parseExperimentValue } from "../../protocols/experiment.ts";
+import type { Study } from "../../protocols/study.ts";
+import { ConfigurationError } from "../../server/failure.ts";
+import type { Cell } from "./cell.ts";
+import { recordedLatents, recordedUnits } from "./recorded/data.ts";
+
+/**
+ * Every session of a study, in the order of its file: designs within populations within seeds, so that a study that is stopped has
+ * compared all designs on the seeds that it got to.
+ *
+ * @param base the experiment that the designs are variants of, as its file has it
+ * @throws ConfigurationError for a design that makes an impossible experiment
+ */
+export function planCells(study: Study, base: Record<string, unknown>): Cell[] {
+  const experiments = Object.entries(study.designs).map(([design, overrides]) => ({
+    design,
+    experiment: variant(base, design, overrides, study.trials),
+  }));
+  const { firstSeed, checkpoints, heldOutShare } = study;
+  const cells: Cell[] = [];
+  for (let seed = firstSeed; seed < firstSeed + study.seeds; seed++) {
+    for (const [population, simulation] of Object.entries(study.populations ?? {}))
+      for (const { design, experiment } of experiments)
+        cells.push({
+          design,
+          population,
+          seed,
+          experiment: { ...experiment, seed, simulation },
+          checkpoints,
+          recording: null,
+        });
+    for (const dataSet of study.recordings ?? [])
+      for (const { name, windowMs } of recordedUnits(dataSet))
+        for (const { design, experiment } of experiments)
+          cells.push({
+            design,
+            population: dataSet,
+            seed,
+            experiment: {
+              ...experiment,
+              seed,
+              latents: recordedLatents(dataSet),
+              response: { latencyMs: 0, windowMs },
+              simulation: undefined,
+            },
+            checkpoints,
+            recording: { dataSet, unit: name, heldOutShare },
+          });
+  }
+  return cells;
+}
+
+function variant(
+  base: Record<string, unknown>,
+  design: string,
+  { choice, tuning }: Study["designs"][string],
+  trials: number,
+): Experiment {
+  const parsed = parseExperimentValue({
+    ...base,
+    // Nothing of what a session gives depends on these.
+    name: "study",
+    description: "",
+    trials,
+    choice: { ...(base.choice as object), ...choice },
+    tuning: { ...(base.tuning as object), ...tuning },
+  });
+  if (!parsed.ok) throw new ConfigurationError(`design ${design}: ${parsed.errors}`);
+  return parsed.experiment;
+}

@@ -1,0 +1,71 @@
+import { createDecider, refitterSettings } from "../../../server/choice/decider.ts";
+import { type Random, random } from "../../../server/random.ts";
+import { deciderSettings } from "../../../server/session/settings.ts";
+import { refitsHere } from "../../../server/tuning/refits.ts";
+import { type Cell, type CellResult, gather } from "../cell.ts";
+import { recordedUnits } from "./data.ts";
+import { judgeRecorded } from "./judge.ts";
+
+/** A stimulus of a recorded unit, its trials in the order in which they will be drawn, and those kept back to judge by. */
+export interface SplitStimulus {
+  latents: Float64Array;
+  pool: number[];
+  heldOut: number[];
+}
+
+/** Keeps back a share of each stimulus's trials, drawn at random; the rest in an order drawn at random too. */
+export const splitStimuli = (
+  stimuli: readonly { latents: Float64Array; counts: readonly number[] }[],
+  heldOutShare: number,
+  random: Random,
+): SplitStimulus[] =>
+  stimuli.map(({ latents, counts }, s) => {
+    const shuffled = shuffle(counts, random.split(s));
+    const kept = Math.ceil(heldOutShare * counts.length);
+    return { latents, heldOut: shuffled.slice(0, kept), pool: shuffled.slice(kept) };
+  });
+
+function shuffle(values: readonly number[], random: Random): number[] {
+  const out = [...values];
+  for (let i = out.length - 1; i > 0; i--) {
+    const j = random.int(i + 1);
+    [out[i], out[j]] = [out[j], out[i]];
+  }
+  return out;
+}
+
+/**
+ * Replays real counts: the design picks a stimulus, and a count recorded there and not yet used is its answer. The k-th showing of
+ * a stimulus gets the same count under every design of the same seed. Faces are chosen ahead of the answers as in a live session.
+ */
+export function runRecordedCell({ experiment, seed, checkpoints, recording }: Cell): CellResult {
+  const { dataSet, unit: name, heldOutShare } = recording!;
+  const unit = recordedUnits(dataSet).find((candidate) => candidate.name === name)!;
+  const root = random(seed).split("recorded", dataSet, name);
+  const stimuli = splitStimuli(unit.stimuli, heldOutShare, root.split("split"));
+  const settings = deciderSettings(experiment, [name]);
+  const decider = createDecider(settings, root.split("decider"), refitsHere(refitterSettings(settings)));
+  const shown = stimuli.map(() => 0);
+  const queue: { latents: Float64Array; counts: number[] }[] = [];
+  const available = () => stimuli.filter(({ pool }, s) => shown[s] < pool.length).map(({ latents }) => latents);
+  const choose = (lesson: (typeof queue)[number] | null) => {
+    const among = available();
+    const [choice] = decider.decide(lesson, Math.min(1, among.length), among);
+    if (!choice) return;
+    const s = stimuli.findIndex(({ latents }) => latents.every((z, d) => z === choice.latents[d]));
+    queue.push({ latents: choice.latents, counts: [stimuli[s].pool[shown[s]++]] });
+  };
+
+  const gathered = gather([unit.area]);
+  for (let i = 0; i < experiment.choice.lookahead; i++) choose(null);
+  for (let trial = 1; trial <= checkpoints[checkpoints.length - 1]; trial++) {
+    const lesson = queue.shift();
+    if (!lesson) throw new Error(`${dataSet} ${name}: expected ${experiment.trials} trials, all ${trial - 1} are used`);
+    choose(lesson);
+    decider.refine();
+    if (!checkpoints.includes(trial)) continue;
+    gathered.checkpoint();
+    gathered.add(0, judgeRecorded(decider.report()[0], stimuli, unit.windowMs / 1000));
+  }
+  return gathered.result;
+}

@@ -1,0 +1,45 @@
+import { measureTable, type StudyFigures } from "../analysis/figures.ts";
+
+/** A study as a person reads it in the terminal: every design after all trials, and the trials that it needs. */
+export function describeStudy({ groups, measures, reference, sessions, trials }: StudyFigures): string {
+  const shown = measures.filter(({ better }) => better !== "neither").slice(0, 6);
+  const lines = groups
+    .filter(({ kind }) => kind === null)
+    .flatMap((group) => {
+      const designs = group.measures[0].designs.map(({ design }) => design);
+      const width = Math.max(...designs.map((design) => design.length), 6);
+      const columns = shown.filter(({ name }) => group.measures.some(({ measure }) => measure === name));
+      const table = designs.map((design) => {
+        const cells = columns.map(({ name, title }) => {
+          const found = group.measures.find(({ measure }) => measure === name)!;
+          const { centre } = found.designs.find((candidate) => candidate.design === design)!;
+          return centre[centre.length - 1].estimate!.toFixed(3).padStart(title.length);
+        });
+        return `  ${design.padEnd(width)}  ${cells.join("  ")}`;
+      });
+      const levels = group.levels.map(({ measure, level, referenceAtTrial, against, designs: needed }) => {
+        const words = needed.map(({ design, trials: t, times }) => {
+          if (t.estimate === null) return `${design} not within ${trials}`;
+          const multiples = times.flatMap(({ estimate }, i) =>
+            against[i] === design || estimate === null ? [] : [`, ×${estimate.toFixed(2)} ${against[i]}`],
+          );
+          return `${design} ${t.estimate.toFixed(0)} (${bound(t.low)} to ${bound(t.high)})${multiples.join("")}`;
+        });
+        const from = referenceAtTrial === null ? "" : ` that ${reference} has at ${referenceAtTrial}`;
+        return `  trials for ${measureTable[measure].title.toLowerCase()} ${level.estimate!.toFixed(3)}${from}: ${words.join("; ")}`;
+      });
+      return [
+        "",
+        group.group,
+        `  ${"".padEnd(width)}  ${columns.map(({ title }) => title).join("  ")}`,
+        ...table,
+        ...levels,
+      ];
+    });
+  const failed = sessions.failed.map(
+    ({ design, population, seed, reason }) => `failed: ${design}, ${population}, seed ${seed}: ${reason}`,
+  );
+  return [...lines, ...failed, "", ""].join("\n");
+}
+
+const bound = (value: number | null): string => (value === null ? "more" : value.toFixed(0));

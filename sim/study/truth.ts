@@ -1,0 +1,94 @@
+import type { Experiment } from "../../protocols/experiment.ts";
+import type { SimulatedUnit } from "../neurons/unit.ts";
+
+/** What a response window of a simulated unit is expected to hold: the truth that an estimate is judged against. */
+export interface Truth {
+  unit: SimulatedUnit;
+  latents: number;
+  /** Faces stay inside ±range. */
+  range: number;
+  /** Expected count in a response window over the window's length, in spikes/s, for a face's latents. */
+  rateHz(face: ArrayLike<number>): number;
+}
+
+/**
+ * The truth about a unit at a presentation. The window and the unit's answer need not coincide: its latency is its own. What of the
+ * window lies outside the answer is spontaneous (another face's where faces follow one another without a gap, which is not in
+ * here). A refractory period τ makes λ/(1 + λτ) of a rate λ.
+ *
+ * @param presentation as the unit is tuned then: the tuning of some drifts
+ */
+export function truthOf(
+  { latents, stimulus, response, choice }: Experiment,
+  unit: SimulatedUnit,
+  presentation: number,
+): Truth {
+  const { latencyMs, windowMs } = response;
+  const from = Math.max(latencyMs, unit.latencyMs);
+  const to = Math.min(latencyMs + windowMs, unit.latencyMs + stimulus.onMs);
+  const driven = Math.max(0, to - from) / windowMs;
+  const fired = (hz: number) => hz / (1 + (hz * unit.refractoryMs) / 1000);
+  const rest = (1 - driven) * fired(unit.spontaneousHz);
+  return {
+    unit,
+    latents,
+    range: choice.range,
+    rateHz: (face) => driven * fired(unit.rateHz(face, presentation)) + rest,
+  };
+}
+
+const STARTS = 8;
+const STEPS = 24;
+
+/**
+ * The highest rate of any face inside ±range, by coordinate search from several starts: each latent in turn over a grid, then by golden
+ * section around the best of it, until nothing gains. Starts lie on a spiral through the box, the same each time.
+ */
+export function attainableHz({ unit, latents, range, rateHz }: Truth): number {
+  let best = 0;
+  for (let start = 0; start < STARTS; start++) {
+    const face = new Float64Array(latents);
+    // Multiples of the golden ratio and of latent numbers fill the box evenly (a Kronecker sequence); the first start is the origin.
+    for (const d of unit.tunedTo) face[d] = range * (2 * frac(0.5 + start * 0.6180339887498949 * Math.sqrt(d + 1)) - 1);
+    best = Math.max(best, climb(rateHz, face, unit.tunedTo, range));
+  }
+  return best;
+}
+
+const frac = (x: number): number => x - Math.floor(x);
+
+function climb(rateHz: Truth["rateHz"], face: Float64Array, along: readonly number[], range: number): number {
+  let value = rateHz(face);
+  for (let round = 0; round < 50; round++) {
+    const before = value;
+    for (const d of along) value = Math.max(value, bestAlong(rateHz, face, d, range));
+    if (value - before <= 1e-6 * value) break;
+  }
+  return value;
+}
+
+/** Moves latent d of the face to where the rate is highest, and gives that rate. */
+function bestAlong(rateHz: Truth["rateHz"], face: Float64Array, d: number, range: number): number {
+  const at = (z: number) => {
+    face[d] = z;
+    return rateHz(face);
+  };
+  const here = face[d];
+  let best = here;
+  let value = at(here);
+  const consider = (z: number) => {
+    const rate = at(z);
+    if (rate > value) [best, value] = [z, rate];
+    return rate;
+  };
+  const step = (2 * range) / STEPS;
+  for (let i = 0; i <= STEPS; i++) consider(-range + i * step);
+  let [low, high] = [Math.max(-range, best - step), Math.min(range, best + step)];
+  for (let i = 0; i < 20; i++) {
+    const [a, b] = [high - 0.6180339887498949 * (high - low), low + 0.6180339887498949 * (high - low)];
+    if (consider(a) > consider(b)) high = b;
+    else low = a;
+  }
+  face[d] = best;
+  return value;
+}

@@ -1,0 +1,99 @@
+import { describe, expect, test } from "vitest";
+import { random } from "../../../server/random.ts";
+import { curveGrid, type UnitReport } from "../../../server/tuning/report.ts";
+import { recordedLatents, recordedUnits } from "../../../sim/study/recorded/data.ts";
+import { judgeRecorded } from "../../../sim/study/recorded/judge.ts";
+import { splitStimuli } from "../../../sim/study/recorded/replay.ts";
+
+const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+
+describe("recordings that ship", () => {
+  test("disparity: 159 units as Python reads them, without the codes of stimuli that have no disparity", () => {
+    const units = recordedUnits("disparity");
+    expect(units).toHaveLength(159);
+    expect(recordedLatents("disparity")).toBe(1);
+    // Counted in Python with the csv module, disparity_deg > −1000.
+    expect(sum(units.flatMap(({ stimuli }) => stimuli.map(({ counts }) => counts.length)))).toBe(75_883);
+    const [first] = units;
+    expect([first.name, first.area, first.windowMs, first.stimuli.length]).toEqual(["14", "V1", 415, 23]);
+    const sorted = [...first.stimuli].sort((a, b) => a.latents[0] - b.latents[0]);
+    expect([sorted[0].latents[0], sorted[sorted.length - 1].latents[0]]).toEqual([-3, 3]);
+    expect([sorted[0].counts.length, sum(sorted[0].counts), sum(sorted[3].counts)]).toEqual([16, 51, 86]);
+  });
+
+  test("rgc: 7 cells, 22 stimuli of two contrasts inside ±3", () => {
+    const units = recordedUnits("rgc");
+    expect(units.map(({ stimuli }) => stimuli.length)).toEqual([22, 22, 22, 22, 22, 22, 22]);
+    expect(units[0].stimuli.every(({ counts }) => counts.length === 49)).toBe(true);
+    const latents = units[0].stimuli.map(({ latents }) => [...latents]);
+    expect(latents).toContainEqual([-3, 0]);
+    expect(latents.every(([g, u]) => Math.abs(Math.abs(g) + Math.abs(u) - 3) < 1e-12)).toBe(true);
+  });
+
+  test("V5 a split keeps back a third of each stimulus, uses every trial once, and is the seed's own", () => {
+    const [{ stimuli }] = recordedUnits("disparity");
+    const split = splitStimuli(stimuli, 1 / 3, random(1));
+    split.forEach(({ pool, heldOut }, s) => {
+      expect(heldOut.length).toBe(Math.ceil(stimuli[s].counts.length / 3));
+      const sorted = (values: number[]) => [...values].sort((a, b) => a - b);
+      expect(sorted([...pool, ...heldOut])).toEqual(sorted(stimuli[s].counts));
+    });
+    expect(splitStimuli(stimuli, 1 / 3, random(1))).toEqual(split);
+    expect(splitStimuli(stimuli, 1 / 3, random(2))).not.toEqual(split);
+  });
+});
+
+describe("what is judged by held-out trials", () => {
+  const report = (hz: number, curve: (z: number) => number, dispersion = 0) =>
+    ({
+      unit: "u",
+      baselineHz: { estimate: hz, low: hz, high: hz },
+      curves: [{ mean: curveGrid.map(curve), sd: curveGrid.map(() => 0) }],
+      dispersion,
+    }) as unknown as UnitReport;
+  const figures = (judged: UnitReport, stimuli: { latents: Float64Array; heldOut: number[] }[]) =>
+    Object.fromEntries(
+      judgeRecorded(
+        judged,
+        stimuli.map((stimulus) => ({ ...stimulus, pool: [] })),
+        0.5,
+      ),
+    );
+
+  test("log likelihood a trial as SciPy has it: Poisson, and negative binomial with the reported dispersion", () => {
+    const stimuli = [{ latents: Float64Array.of(0), heldOut: [0, 3, 9] }];
+    // scipy.stats.poisson.logpmf([0, 3, 9], 4).sum(), nbinom.logpmf([0, 3, 9], 1/.4, 1/(1 + .4*4)).sum()
+    expect(
+      figures(
+        report(8, () => 0),
+        stimuli,
+      ).heldOutLogLikelihood,
+    ).toBeCloseTo(-9.958054615870838 / 3, 9);
+    expect(
+      figures(
+        report(8, () => 0, 0.4),
+        stimuli,
+      ).heldOutLogLikelihood,
+    ).toBeCloseTo(-7.9055678731555865 / 3, 9);
+  });
+
+  test("error of √rate between the curve grid's values, and the rate where the curve is highest", () => {
+    const curve = (z: number) => 0.1 * z ** 3 - 0.3 * z;
+    const hz = (z: number) => 8 * Math.exp(curve(z));
+    const at = [-2.9, -0.6, 0.1, 1.77, 2.99];
+    // Counts in 0.5 s whose means are the curve's own: no error. Only then the mean need not be whole.
+    const stimuli = at.map((z) => ({ latents: Float64Array.of(z), heldOut: [hz(z) / 2] }));
+    const exact = figures(report(8, curve), stimuli);
+    expect(exact.heldOutError).toBeLessThan(1e-20);
+    expect(exact.heldOutPeak).toBe(1);
+    const wrong = figures(
+      report(8, (z) => -curve(z)),
+      stimuli,
+    );
+    expect(wrong.heldOutError).toBeCloseTo(
+      at.reduce((s, z) => s + (Math.sqrt(hz(z)) - Math.sqrt(64 / hz(z))) ** 2, 0) / at.length,
+      9,
+    );
+    expect(wrong.heldOutPeak).toBeCloseTo(hz(-2.9) / hz(2.99), 12);
+  });
+});
