@@ -21,7 +21,7 @@ import {
   type TrialData,
 } from "./laplace.ts";
 import { type Observation, priorEta } from "./observation.ts";
-import { learnPrior, lengthScaleOf, precisionOf, readPrior } from "./prior-learning.ts";
+import { addRatioUncertainty, learnPrior, lengthScaleOf, precisionOf, readPrior } from "./prior-learning.ts";
 
 export interface FitStart {
   /** Where the search begins: an earlier fit, the online posterior, or the prior. */
@@ -89,12 +89,14 @@ export function fitUnit(
   formCurvature(likelihood, prior, mode);
   const lower = new Float64Array(basis.size ** 2);
   invertFactor(mode.factored, basis.size, lower);
+  const covariance = inverse(lower, basis.size);
+  addRatioUncertainty(learned, mode.theta, covariance);
   return {
     belief: {
       basis,
       observation,
       mean: mode.theta,
-      covariance: inverse(lower, basis.size),
+      covariance,
       precision: prior.precision,
       dispersion,
     },
