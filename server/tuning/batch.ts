@@ -1,6 +1,6 @@
 /**
- * A unit fitted to all its trials at once: the Laplace posterior of its weights, with the prior of each latent, the dispersion
- * of its counts and the smoothness of its curves learned from the same trials. Pure; nothing is kept between calls but what the
+ * A unit fitted to all its trials at once: the Laplace posterior of its weights, averaged over the priors of its latents, with the
+ * dispersion of its counts and the smoothness of its curves learned from the same trials. Pure; nothing is kept between calls but what the
  * caller passes on as `start`.
  *
  * Cost, with N trials and P weights, when started from an earlier fit: three or four passes of N P²/2 products (the

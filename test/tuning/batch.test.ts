@@ -254,13 +254,8 @@ describe("P6 prior and dispersion", () => {
       for (const z of [-3, -2, -1, 1, 2, 3]) {
         const x = features(one, [z]);
         const sd = spread(expected.covariance, x);
-        console.log(
-          expected.slope,
-          expected.trials,
-          z,
-          (value(theta, x) - value(expected.mean, x)) / sd,
-          spread(covariance, x) / sd,
-        );
+        expect(Math.abs(value(theta, x) - value(expected.mean, x)) / sd, `z = ${z}`).toBeLessThan(0.25);
+        expect(Math.abs(spread(covariance, x) / sd - 1), `z = ${z}`).toBeLessThan(0.06);
       }
     },
   );
