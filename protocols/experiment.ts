@@ -104,12 +104,14 @@ export const experiment = z.strictObject({
     .prefault({}),
   tuning: z
     .strictObject({
-      /** From tuning to expected count: exponential, or softplus (rates close to linear once above threshold). */
-      link: z.enum(["exponential", "softplus"]).default("exponential"),
+      /** From tuning to expected count: exponential, softplus (rates close to linear once above threshold), or for each unit the one that its counts speak for. */
+      link: z.enum(["exponential", "softplus", "by-evidence"]).default("by-evidence"),
       /** How counts scatter about it. Real counts are overdispersed: the negative binomial learns by how much, for each unit. */
       counts: z.enum(["poisson", "negative-binomial"]).default("negative-binomial"),
       /** Before anything is known: φ of a unit whose counts have variance λ + φ λ². */
       dispersion: z.number().nonnegative().max(10).default(0.05),
+      /** The same of what pairs of latents do together, which the additive model leaves out: ψ, the variance of log rate by Σ z_i² z_j². */
+      interaction: z.number().nonnegative().max(1).default(0.0002),
       /** Before anything is known: expected rate, and the standard deviation of its logarithm. */
       rateHz: positive.default(10),
       rateLogSd: positive.default(1),
@@ -160,6 +162,8 @@ export const experiment = z.strictObject({
           units: z.array(z.string().min(1)).default([]),
         })
         .prefault({}),
+      /** Every so many faces one is drawn at random from the range: what the model of tuning has no room for can show itself there. */
+      randomEvery: whole.min(2).nullable().default(null),
       /** Fixed faces for stability: every so many faces one of a few, in rotation. */
       catch: z
         .strictObject({ everyFaces: whole.min(2), faces: whole.max(1000) })

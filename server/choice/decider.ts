@@ -1,8 +1,8 @@
 import type { Random } from "../random.ts";
-import { createBasis, features } from "../tuning/basis.ts";
+import { createBasis } from "../tuning/basis.ts";
 import { type Gain, type GainSettings, startGain, stepGain } from "../tuning/gain.ts";
 import { openKernels } from "../tuning/kernels/kernels.ts";
-import { logPredictive, type Observation } from "../tuning/observation.ts";
+import { type Link, logPredictive, type Observation } from "../tuning/observation.ts";
 import {
   beliefOf,
   createPosterior,
@@ -17,7 +17,9 @@ import {
   posteriorNumbers,
   prospectNumbers,
   resetUnit,
+  scatterAt,
   setBelief,
+  setFace,
   shrinkAll,
   withGain,
 } from "../tuning/posterior.ts";
@@ -42,6 +44,8 @@ export interface DeciderSettings {
   units: string[];
   windowS: number;
   observation: Observation;
+  /** Links that a unit may be found to have; the first is taken until the data say otherwise. */
+  links: readonly Link[];
   prior: PriorSettings;
   /** K functions with length scale ℓ on [−L, L], in latent units. */
   smooth: { functions: number; lengthScale: number; halfWidth: number };
@@ -167,7 +171,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
 
   /** What the last lesson still has to do to the covariances, and to the rivals. */
   let owed: { prospect: Prospect; kappas: Float64Array } | null = null;
-  let unjudged: { lesson: Taught; m: Float64Array; s2: Float64Array } | null = null;
+  let unjudged: { lesson: Taught; m: Float64Array; s2: Float64Array; scatter: Float64Array } | null = null;
   let prepared: { among: readonly Float64Array[] | null; choose: PreparedChoice; ordinary: boolean } | null = null;
 
   const effective = () => weights.map((w, u) => (excluded[u] || known[u] ? 0 : w));
@@ -189,14 +193,13 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
   /** Judges every explanation by how well it foretold the last counts, and lets the rivals learn. */
   function judge() {
     if (!unjudged) return;
-    const { lesson, m, s2 } = unjudged;
-    const { observation: scaled, shift } = withGain(observation, lesson.logGain);
-    const foretold = m.map((eta, u) =>
-      Number.isNaN(lesson.counts[u])
-        ? 0
-        : logPredictive(scaled, eta + shift, s2[u], posterior.dispersion[u], lesson.counts[u]),
-    );
-    learnRivals(rivals, lesson.latents, lesson.counts, posterior.dispersion, foretold, lesson.logGain);
+    const { lesson, m, s2, scatter } = unjudged;
+    const foretold = m.map((eta, u) => {
+      if (Number.isNaN(lesson.counts[u])) return 0;
+      const { observation: own, shift } = withGain(posterior.observations[u], lesson.logGain);
+      return logPredictive(own, eta + shift, s2[u], scatter[u], lesson.counts[u]);
+    });
+    learnRivals(rivals, lesson.latents, lesson.counts, scatter, foretold, lesson.logGain);
     unjudged = null;
   }
 
@@ -247,7 +250,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
   function learn({ latents: shownLatents, counts }: Lesson) {
     const [next] = outstanding;
     const first = outlook.outstanding[0];
-    if (!next || !next.latents.every((z, d) => z === shownLatents[d]))
+    if (!next?.latents.every((z, d) => z === shownLatents[d]))
       throw new Error(
         `lesson: expected the face ${next?.latents.join(", ")}, got ${Array.from(shownLatents).join(", ")}`,
       );
@@ -260,7 +263,8 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
       const lesson = { latents: next.latents, counts: own, logGain };
       history.push(lesson);
       refits.learn(lesson);
-      unjudged = { lesson, m, s2: first.prospect.variance.slice() };
+      const scatter = m.map((_, u) => scatterAt(posterior, u, first.prospect.extent));
+      unjudged = { lesson, m, s2: first.prospect.variance.slice(), scatter };
       owed = { prospect: first.prospect, kappas };
       evolution.tell(next.latents, weightedResponse(own));
       tester.answer(next.index, (unit) => own[units.indexOf(unit)]);
@@ -286,7 +290,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
       if (passed > 0) forget(posterior, u, passed, memoryTrials);
       forgotten[u] = history.length;
     }
-    if (memoryTrials !== null || choice.target === "rate") refresh(u);
+    if (memoryTrials !== null) refresh(u);
     const { bestLatent, shares } = sharesOf(basis, posterior.mean.subarray(u * posterior.stride));
     best[u] = { unit: units[u], latent: bestLatent, share: shares[bestLatent] };
     if (settings.knownAt !== null) {
@@ -298,7 +302,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
   }
 
   function refresh(u: number) {
-    if (choice.target === "rate") aim(targets, posterior, u);
+    aim(targets, posterior, u);
     if (reach) computeReach(reach, posterior, u);
   }
 
@@ -306,7 +310,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
   function adopt({ unit, trials, belief }: Refit) {
     setBelief(posterior, unit, belief);
     for (const { latents: face, counts, logGain } of history.slice(trials)) {
-      features(basis, face, scratch.x);
+      setFace(scratch, basis, face);
       if (!Number.isNaN(counts[unit])) learnUnit(posterior, scratch, unit, counts[unit], logGain);
     }
     forgotten[unit] = trials;
@@ -366,7 +370,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
       settle();
       prepared = null;
       if (change === "reset") {
-        resetUnit(posterior, u, prior);
+        resetUnit(posterior, u, observation, prior);
         resetRivals(rivals, u, prior);
         sinceReset[u] = history.length;
         refits.reset(u);
@@ -389,11 +393,13 @@ export const refitterSettings = ({
   units,
   smooth,
   observation,
+  links,
   prior,
   memoryTrials,
 }: DeciderSettings): RefitterSettings => ({
   basis: createBasis(latents, smooth.functions, smooth.lengthScale, smooth.halfWidth),
   observation,
+  links,
   units: units.length,
   prior,
   memoryTrials,

@@ -29,8 +29,8 @@ export function preparePeak({ outlook, weights, allowed }: Situation, range: num
       units.reduce(
         (sum, u, i) =>
           sum +
-          (weights[u] * expectedCount(posterior.observation, etas[i])) /
-            expectedCount(posterior.observation, posterior.mean[u * posterior.stride]),
+          (weights[u] * expectedCount(posterior.observations[u], etas[i])) /
+            expectedCount(posterior.observations[u], posterior.mean[u * posterior.stride]),
         0,
       );
     let best: { steps: Int32Array; value: number } | undefined;

@@ -7,6 +7,8 @@ export interface ProgramSettings {
   objective: Objective;
   /** Objectives that come before it, each for so many faces. */
   blocks: { objective: Objective; faces: number }[];
+  /** Every so many faces one is drawn at random from the range, whatever the objective wants; null for none. */
+  randomEvery: number | null;
   /** Fixed faces for stability: every so many faces one of a few, in rotation; null for none. */
   catch: { everyFaces: number; faces: number } | null;
   /** Each chosen face is shown so often, the next time after so many others; null for once. */
@@ -39,6 +41,8 @@ export function createProgram(settings: ProgramSettings, latents: number, range:
         if (show < shows) repeats.push({ face, show: show + 1, dueAt: index + settings.repeats!.afterFaces });
         return { face, special: `show ${show} of ${shows}` };
       }
+      if (settings.randomEvery && index % settings.randomEvery === settings.randomEvery - 1)
+        return { objective: "random-range" };
       let first = 0;
       for (const { objective, faces } of settings.blocks) {
         first += faces;

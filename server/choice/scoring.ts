@@ -1,5 +1,5 @@
-import { expectedCount, information } from "../tuning/observation.ts";
-import type { Posterior } from "../tuning/posterior.ts";
+import { expectedCount, information, type Observation } from "../tuning/observation.ts";
+import { type Posterior, scatterAt } from "../tuning/posterior.ts";
 import type { Moments, Outlook } from "./outlook.ts";
 
 /** Seven-point Gauss–Hermite nodes and weights for N(0, 1) (probabilists' form). */
@@ -23,10 +23,10 @@ export interface Scoring {
 }
 
 /** A scoring whose value at a face depends on the three moments there and on nothing else. */
-const ofMoments = (value: (unit: number, m: number, s2: number, reach: number) => number): Scoring => ({
-  add(unit, weight, { base, m, s2, reach }, _, moved) {
-    for (let k = 0; k < m.length; k++) moved[k] += weight * value(unit, m[k], s2[k], reach[k]);
-    return weight * value(unit, base.m, base.s2, base.reach);
+const ofMoments = (value: (unit: number, m: number, s2: number, reach: number, extent: number) => number): Scoring => ({
+  add(unit, weight, { base, m, s2, reach, extent }, _, moved) {
+    for (let k = 0; k < m.length; k++) moved[k] += weight * value(unit, m[k], s2[k], reach[k], extent[k]);
+    return weight * value(unit, base.m, base.s2, base.reach, base.extent);
   },
 });
 
@@ -34,12 +34,7 @@ const ofMoments = (value: (unit: number, m: number, s2: number, reach: number) =
  * Expected information in nats of one count about its η ~ N(m, s²): ½ E[log(1 + s² J(ρ))], by seven-point Gauss–Hermite quadrature.
  * Within 2 % of the exact mutual information where checked (Poisson, m = log 3, s² = 1: 0.738 of 0.748).
  */
-export function informationGain(
-  { observation }: Pick<Posterior, "observation">,
-  dispersion: number,
-  m: number,
-  s2: number,
-): number {
+export function informationGain(observation: Observation, dispersion: number, m: number, s2: number): number {
   const s = Math.sqrt(s2);
   let sum = 0;
   for (const [node, weight] of HERMITE)
@@ -48,16 +43,18 @@ export function informationGain(
 }
 
 export const informationScoring = (posterior: Posterior): Scoring =>
-  ofMoments((u, m, s2) => informationGain(posterior, posterior.dispersion[u], m, s2));
+  ofMoments((u, m, s2, _, extent) =>
+    informationGain(posterior.observations[u], scatterAt(posterior, u, extent), m, s2),
+  );
 
 /**
  * Expected drop of a unit's target variance as a share of it, x'CMCx · J/(1 + s² J)/tr(C M): no unit dominates by being less known
  * or more variable than the others.
  */
 export function varianceScoring({ posterior, total }: Outlook): Scoring {
-  const { observation, dispersion } = posterior;
-  return ofMoments((u, m, s2, reach) => {
-    const expected = information(observation, m, dispersion[u]);
+  const { observations } = posterior;
+  return ofMoments((u, m, s2, reach, extent) => {
+    const expected = information(observations[u], m, scatterAt(posterior, u, extent));
     return (reach * expected) / ((1 + s2 * expected) * total[u]);
   });
 }
@@ -68,9 +65,10 @@ export function varianceScoring({ posterior, total }: Outlook): Scoring {
  * @param bonus how many standard deviations of η count as hope
  */
 export function upperBoundScoring({ posterior }: Outlook, bonus: number): Scoring {
-  const { observation, mean, stride } = posterior;
+  const { observations, mean, stride } = posterior;
   return ofMoments(
     (u, m, s2) =>
-      expectedCount(observation, m + bonus * Math.sqrt(Math.max(s2, 0))) / expectedCount(observation, mean[u * stride]),
+      expectedCount(observations[u], m + bonus * Math.sqrt(Math.max(s2, 0))) /
+      expectedCount(observations[u], mean[u * stride]),
   );
 }

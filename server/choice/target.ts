@@ -1,6 +1,6 @@
 import { type Basis, blockStart, writeBlock } from "../tuning/basis.ts";
 import type { Kernels } from "../tuning/kernels/kernels.ts";
-import { information } from "../tuning/observation.ts";
+import { information, logRateSlope } from "../tuning/observation.ts";
 import type { Posterior } from "../tuning/posterior.ts";
 
 /**
@@ -15,14 +15,16 @@ export interface Targets {
   grid: readonly number[];
   /** φ on the grid: steps × B. */
   phi: Float64Array;
-  /** x̄: S for each target, in kernel memory. One target for all units by `log-rate`, one a unit by `rate`. */
+  /** x̄: S for each target, in kernel memory. Target 0 weights all faces alike; target u + 1 is unit u's own. */
   level: Float64Array;
   /** Second moment of each latent's block: latents × B × B for each target, in kernel memory. */
   second: Float64Array;
+  /** Which target is each unit's. */
+  of: Int32Array;
 }
 
 /**
- * `log-rate`: every target face counts alike. `rate`: a face counts by the Fisher information that a count there has about η, so that the
+ * What the error is of that should fall: η's weight at a target face. `log-rate`: the square of d log λ/dη, which is 1 for an exponential link. `rate`: a face counts by the Fisher information that a count there has about η, so that the
  * error of √rate is what falls; it spends trials where the unit fires.
  */
 export type TargetWeighting = "log-rate" | "rate";
@@ -31,7 +33,7 @@ export type TargetWeighting = "log-rate" | "rate";
 export const LEVEL_WEIGHT = 0.3;
 
 export const targetNumbers = (basis: Basis, units: number): number =>
-  units * (basis.size + 1 + basis.latents * basis.block ** 2 + 1);
+  (units + 1) * (basis.size + 1 + basis.latents * basis.block ** 2 + 1);
 
 export function createTargets(
   kernels: Kernels,
@@ -41,30 +43,43 @@ export function createTargets(
   grid: readonly number[],
   weighting: TargetWeighting,
 ): Targets {
-  const targets = weighting === "rate" ? units : 1;
   const phi = new Float64Array(grid.length * basis.block);
   grid.forEach((value, t) => {
     writeBlock(basis, value, phi, t * basis.block);
   });
-  return {
+  const targets: Targets = {
     basis,
     weighting,
     grid,
     phi,
-    level: kernels.take(targets * stride),
-    second: kernels.take(targets * basis.latents * basis.block ** 2),
+    level: kernels.take((units + 1) * stride),
+    second: kernels.take((units + 1) * basis.latents * basis.block ** 2),
+    of: new Int32Array(units),
   };
+  fill(targets, 0, stride, new Float64Array(stride), () => 1);
+  return targets;
 }
-
-/** Which of the targets is a unit's. */
-const targetOf = ({ weighting }: Targets, unit: number): number => (weighting === "rate" ? unit : 0);
 
 /** Sets a unit's target by what is believed of it now. */
 export function aim(targets: Targets, posterior: Posterior, unit: number): void {
-  const { basis, weighting, grid, phi, level, second } = targets;
+  const { weighting, of } = targets;
+  const { stride, mean, observations } = posterior;
+  const observation = observations[unit];
+  of[unit] = weighting === "log-rate" && observation.link === "exponential" ? 0 : unit + 1;
+  if (of[unit] === 0) return;
+  fill(targets, of[unit], stride, mean.subarray(unit * stride, (unit + 1) * stride), (eta) =>
+    weighting === "rate" ? information(observation, eta, 0) : logRateSlope(observation, eta) ** 2,
+  );
+}
+
+function fill(
+  { basis, grid, phi, level, second }: Targets,
+  target: number,
+  stride: number,
+  mean: Float64Array,
+  weightOf: (eta: number) => number,
+): void {
   const { block, latents } = basis;
-  const { stride, mean, observation } = posterior;
-  const target = targetOf(targets, unit);
   const own = level.subarray(target * stride, (target + 1) * stride);
   const moments = second.subarray(target * latents * block * block, (target + 1) * latents * block * block);
   own.fill(0);
@@ -73,9 +88,9 @@ export function aim(targets: Targets, posterior: Posterior, unit: number): void 
   for (let d = 0; d < latents; d++) {
     const at = blockStart(basis, d);
     for (let t = 0; t < grid.length; t++) {
-      let eta = mean[unit * stride];
-      for (let i = 0; i < block; i++) eta += mean[unit * stride + at + i] * phi[t * block + i];
-      const weight = weighting === "rate" ? information(observation, eta, 0) : 1;
+      let eta = mean[0];
+      for (let i = 0; i < block; i++) eta += mean[at + i] * phi[t * block + i];
+      const weight = weightOf(eta);
       total += weight;
       for (let i = 0; i < block; i++) {
         const p = weight * phi[t * block + i];
@@ -98,7 +113,7 @@ export function applyTarget(
   vAt: number,
 ): void {
   const { basis, level, second } = targets;
-  const target = targetOf(targets, unit);
+  const target = targets.of[unit];
   kernels.applyTarget(
     level.byteOffset + 8 * target * stride,
     second.byteOffset + 8 * target * basis.latents * basis.block ** 2,

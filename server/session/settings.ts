@@ -10,16 +10,19 @@ export function deciderSettings(
   units: string[],
 ): DeciderSettings {
   const windowS = response.windowMs / 1000;
+  const links: DeciderSettings["links"] = tuning.link === "by-evidence" ? ["exponential", "softplus"] : [tuning.link];
   return {
     latents,
     units,
     windowS,
-    observation: { link: tuning.link, counts: tuning.counts, priorCount: tuning.rateHz * windowS },
+    observation: { link: links[0], counts: tuning.counts, priorCount: tuning.rateHz * windowS },
+    links,
     prior: {
       biasSd: tuning.rateLogSd,
       linearSd: tuning.linearSd,
       smoothSd: tuning.smoothSd,
       dispersion: tuning.dispersion,
+      interaction: tuning.interaction,
     },
     smooth: {
       functions: tuning.functions,

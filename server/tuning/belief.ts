@@ -11,6 +11,7 @@ export interface UnitBelief {
   covariance: Float64Array;
   /** Prior precision of each weight, length P; the prior mean is `priorEta` for the bias and 0 for the rest. */
   precision: Float64Array;
-  /** φ of the unit's counts, whose variance is λ + φ λ²; 0 is Poisson. */
+  /** φ and ψ of the unit's counts. */
   dispersion: number;
+  interaction: number;
 }

@@ -4,7 +4,7 @@
  * trial.
  */
 import { expectedCount, information } from "./observation.ts";
-import { linearPredictor, type Posterior, type Prospect, withGain } from "./posterior.ts";
+import { linearPredictor, type Posterior, type Prospect, scatterAt, withGain } from "./posterior.ts";
 
 export interface GainSettings {
   /** Stationary standard deviation of log gain. */
@@ -43,12 +43,12 @@ export function stepGain(
   let now = mean;
   let precision = 0;
   for (let i = 0; i < ITERATIONS; i++) {
-    const { observation, shift } = withGain(posterior.observation, now);
     let slope = (mean - now) / variance;
     precision = 1 / variance;
     for (let u = 0; u < posterior.units; u++) {
       if (Number.isNaN(counts[u])) continue;
-      const phi = posterior.dispersion[u];
+      const { observation, shift } = withGain(posterior.observations[u], now);
+      const phi = scatterAt(posterior, u, prospect.extent);
       const eta = m[u] + shift;
       const known = 1 / (1 + prospect.variance[u] * information(observation, eta, phi));
       const expected = expectedCount(observation, eta);

@@ -1,5 +1,5 @@
 /**
- * The Laplace approximation of a unit's posterior on all its trials at once, for a given Gaussian prior and dispersion:
+ * The Laplace approximation of a unit's posterior on all its trials at once, for a given Gaussian prior and scatter of counts:
  * the mode by Newton's method, the curvature there, the evidence. batch.ts learns prior and dispersion around it.
  */
 import { factor, logDeterminant, solve } from "./cholesky.ts";
@@ -15,7 +15,15 @@ export interface TrialData {
   offset: Float64Array;
   /** 0 to 1: how much of a trial counts (forgetting); 1 is all of it. */
   weight: Float64Array;
+  /** `pairExtent` of each face. */
+  extent: Float64Array;
   trials: number;
+}
+
+/** φ and ψ of a unit's counts. */
+export interface Scatter {
+  dispersion: number;
+  interaction: number;
 }
 
 /**
@@ -30,14 +38,15 @@ export interface Likelihood {
   /** Counts and weights of `rows`. */
   counts: Float64Array;
   weight: Float64Array;
+  extent: Float64Array;
   /** Σ weight · (log p(r | η) − its part that does not depend on η), at θ. */
-  evaluate(theta: Float64Array, dispersion: number): number;
+  evaluate(theta: Float64Array, scatter: Scatter): number;
   /** Gradient of the last evaluation with respect to θ. Length P. */
   gradient(out: Float64Array): void;
   /** X'WX of the last evaluation, lower triangle of n × n. */
   hessian(out: Float64Array): void;
   /** Σ weight · the part of log p(r | η) that `evaluate` leaves out. */
-  constant(dispersion: number): number;
+  constant(scatter: Scatter): number;
 }
 
 /**
@@ -55,6 +64,7 @@ export function createLikelihood(
     ["counts", counts.length, trials],
     ["offsets", data.offset.length, trials],
     ["weights", data.weight.length, trials],
+    ["extents", data.extent.length, trials],
     ["features", x.length, trials * size],
   ] as const)
     if (length < expectedLength) throw new RangeError(`fit: expected ${expectedLength} ${what}, got ${length}`);
@@ -65,22 +75,22 @@ export function createLikelihood(
   const count = Float64Array.from(used, (t) => counts[t]);
   const offset = Float64Array.from(used, (t) => data.offset[t]);
   const weight = Float64Array.from(used, (t) => data.weight[t]);
+  const extent = Float64Array.from(used, (t) => data.extent[t]);
   const eta = new Float64Array(n);
   const expected = new Float64Array(n);
   const slope = new Float64Array(n);
   const curvature = new Float64Array(n);
-  const weightOfCount = new Map<number, number>();
-  for (let k = 0; k < n; k++) weightOfCount.set(count[k], (weightOfCount.get(count[k]) ?? 0) + weight[k]);
 
   return {
     size,
     trials: Int32Array.from(used),
     counts: count,
     weight,
+    extent,
     expected,
-    evaluate(theta, dispersion) {
+    evaluate(theta, scatter) {
       multiply(packed, theta, eta);
-      return observation.link === "exponential" ? exponential(dispersion) : rectified(dispersion);
+      return observation.link === "exponential" ? exponential(scatter) : rectified(scatter);
     },
     gradient(out) {
       combine(packed, slope, out);
@@ -88,19 +98,21 @@ export function createLikelihood(
     hessian(out) {
       weightedGram(packed, curvature, out);
     },
-    constant(dispersion) {
+    constant({ dispersion, interaction }) {
       let sum = 0;
-      for (const [r, w] of weightOfCount) sum += w * logLikelihoodConstant(dispersion, r);
+      for (let k = 0; k < n; k++)
+        sum += weight[k] * logLikelihoodConstant(dispersion + interaction * extent[k], count[k]);
       return sum;
     },
   };
 
   /** Poisson and negative binomial with λ = e^η: concave, so the curvature is the observed one. */
-  function exponential(dispersion: number): number {
+  function exponential(scatter: Scatter): number {
     let value = 0;
     for (let k = 0; k < n; k++) {
       const r = count[k];
       const w = weight[k];
+      const dispersion = scatter.dispersion + scatter.interaction * extent[k];
       const logMean = eta[k] + offset[k];
       const mean = Math.exp(logMean);
       expected[k] = mean;
@@ -119,11 +131,12 @@ export function createLikelihood(
   }
 
   /** λ = c log(1 + e^η): the observed curvature for Poisson counts; the expected one for the negative binomial, not concave. */
-  function rectified(dispersion: number): number {
+  function rectified(scatter: Scatter): number {
     let value = 0;
     for (let k = 0; k < n; k++) {
       const r = count[k];
       const w = weight[k];
+      const dispersion = scatter.dispersion + scatter.interaction * extent[k];
       const soft = softplus(eta[k]);
       const open = logistic(eta[k]);
       const ratio = open / soft;
@@ -183,13 +196,13 @@ const SLOW = 0.04;
  * @param tolerance squared length of the last step, in posterior standard deviations
  * @throws Error where the curvature is not positive definite: features or counts that are not finite
  */
-export function climb(likelihood: Likelihood, prior: Prior, dispersion: number, mode: Mode, tolerance: number): void {
+export function climb(likelihood: Likelihood, prior: Prior, scatter: Scatter, mode: Mode, tolerance: number): void {
   const { size } = likelihood;
   const { theta } = mode;
   const gradient = new Float64Array(size);
   const step = new Float64Array(size);
   const trial = new Float64Array(size);
-  const heightAt = (t: Float64Array) => likelihood.evaluate(t, dispersion) - penalty(prior, t);
+  const heightAt = (t: Float64Array) => likelihood.evaluate(t, scatter) - penalty(prior, t);
   mode.height = heightAt(theta);
   let stale = mode.hessian !== null;
   if (stale) refactor(mode, prior);
@@ -273,10 +286,10 @@ function penalty({ mean, precision }: Prior, theta: Float64Array): number {
  * Laplace evidence log ∫ p(counts | θ) N(θ; μ₀, Λ⁻¹) dθ ≈ log p(counts, θ̂) + ½ log |Λ| − ½ log |X'WX + Λ|, in nats. At the mode,
  * with the curvature formed there.
  */
-export function logEvidence(likelihood: Likelihood, { precision }: Prior, dispersion: number, mode: Mode): number {
+export function logEvidence(likelihood: Likelihood, { precision }: Prior, scatter: Scatter, mode: Mode): number {
   let logPrecision = 0;
   for (const p of precision) logPrecision += Math.log(p);
   return (
-    mode.height + likelihood.constant(dispersion) + (logPrecision - logDeterminant(mode.factored, precision.length)) / 2
+    mode.height + likelihood.constant(scatter) + (logPrecision - logDeterminant(mode.factored, precision.length)) / 2
   );
 }

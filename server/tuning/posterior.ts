@@ -1,7 +1,15 @@
-import { type Basis, blockStart } from "./basis.ts";
+import { type Basis, blockStart, features } from "./basis.ts";
 import type { UnitBelief } from "./belief.ts";
 import { type Kernels, packedIndex, packedLength, rowStart } from "./kernels/kernels.ts";
-import { expectedCount, information, type Observation, priorEta, updateOf } from "./observation.ts";
+import {
+  expectedCount,
+  information,
+  logRateSlope,
+  type Observation,
+  pairExtent,
+  priorEta,
+  updateOf,
+} from "./observation.ts";
 
 /**
  * The Gaussian posterior over every unit's weights, in the memory of the kernels: all units in two arrays, so that a decision
@@ -9,7 +17,8 @@ import { expectedCount, information, type Observation, priorEta, updateOf } from
  */
 export interface Posterior {
   basis: Basis;
-  observation: Observation;
+  /** What each unit's counts are taken to come from. */
+  observations: Observation[];
   units: number;
   kernels: Kernels;
   /** S: length of a vector, P rounded up to even. */
@@ -20,19 +29,21 @@ export interface Posterior {
   covariance: Float64Array;
   /** Prior precision of each weight, units × P: what relevance determination learns. */
   precision: Float64Array;
-  /** φ of each unit. */
+  /** φ and ψ of each unit: counts of a face have variance λ + (φ + ψ q) λ² with q its `pairExtent`. */
   dispersion: Float64Array;
+  interaction: Float64Array;
 }
 
 export interface PriorSettings {
-  /** Standard deviation of the log of the expected count. */
+  /** Standard deviation of the log of the expected count at the origin. */
   biasSd: number;
-  /** Standard deviation of a linear weight, in η per latent unit. */
+  /** Standard deviation of a linear weight, in log rate per latent unit. */
   linearSd: number;
-  /** α, the standard deviation of a smooth part, in η. */
+  /** α, the standard deviation of a smooth part, in log rate. */
   smoothSd: number;
-  /** φ of a unit of which nothing is known. */
+  /** φ and ψ of a unit of which nothing is known. */
   dispersion: number;
+  interaction: number;
 }
 
 export const strideOf = (basis: Basis): number => (basis.size + 1) & ~1;
@@ -41,13 +52,17 @@ export const strideOf = (basis: Basis): number => (basis.size + 1) & ~1;
 export const posteriorNumbers = (basis: Basis, units: number): number =>
   units * (strideOf(basis) + packedLength(basis.size));
 
-/** Prior precision of each weight before any learning, length P. */
-export function startPrecision(basis: Basis, prior: PriorSettings): Float64Array {
-  const precision = new Float64Array(basis.size).fill(1 / prior.biasSd ** 2);
+/**
+ * Prior precision of each weight before any learning, length P. Standard deviations are given in log rate; those of η are as many times
+ * larger as log rate is flatter in η at the prior count.
+ */
+export function startPrecision(basis: Basis, observation: Observation, prior: PriorSettings): Float64Array {
+  const scale = logRateSlope(observation, priorEta(observation)) ** 2;
+  const precision = new Float64Array(basis.size).fill(scale / prior.biasSd ** 2);
   for (let d = 0; d < basis.latents; d++)
     for (let j = 0; j < basis.block; j++) {
       const sd = j === 0 ? prior.linearSd : prior.smoothSd;
-      precision[blockStart(basis, d) + j] = 1 / (sd ** 2 * basis.unitVariance[j]);
+      precision[blockStart(basis, d) + j] = scale / (sd ** 2 * basis.unitVariance[j]);
     }
   return precision;
 }
@@ -63,7 +78,7 @@ export function createPosterior(
   const stride = strideOf(basis);
   const posterior: Posterior = {
     basis,
-    observation,
+    observations: Array.from({ length: units }, () => observation),
     units,
     kernels,
     stride,
@@ -71,26 +86,29 @@ export function createPosterior(
     covariance: kernels.take(units * packedLength(basis.size)),
     precision: new Float64Array(units * basis.size),
     dispersion: new Float64Array(units),
+    interaction: new Float64Array(units),
   };
-  for (let u = 0; u < units; u++) resetUnit(posterior, u, prior);
+  for (let u = 0; u < units; u++) resetUnit(posterior, u, observation, prior);
   return posterior;
 }
 
+const NO_SCATTER = { dispersion: 0, interaction: 0 };
+
 /** Makes a unit one of which nothing is known. */
-export function resetUnit(posterior: Posterior, unit: number, prior: PriorSettings): void {
-  const { basis, observation } = posterior;
-  const precision = startPrecision(basis, prior);
+export function resetUnit(posterior: Posterior, unit: number, observation: Observation, prior: PriorSettings): void {
+  const { basis } = posterior;
+  const precision = startPrecision(basis, observation, prior);
   const mean = new Float64Array(basis.size);
   mean[0] = priorEta(observation);
   const covariance = new Float64Array(basis.size ** 2);
   for (let i = 0; i < basis.size; i++) covariance[i * basis.size + i] = 1 / precision[i];
-  const dispersion = observation.counts === "poisson" ? 0 : prior.dispersion;
-  setBelief(posterior, unit, { mean, covariance, precision, dispersion });
+  const { dispersion, interaction } = observation.counts === "poisson" ? NO_SCATTER : prior;
+  setBelief(posterior, unit, { basis, observation, mean, covariance, precision, dispersion, interaction });
 }
 
 /** Copies what is believed of a unit out of the kernels' memory. */
 export function beliefOf(posterior: Posterior, unit: number): UnitBelief {
-  const { basis, observation, stride, mean, precision, dispersion } = posterior;
+  const { basis, observations, stride, mean, precision, dispersion, interaction } = posterior;
   const { size } = basis;
   const packed = covarianceOf(posterior, unit);
   const covariance = new Float64Array(size * size);
@@ -98,25 +116,24 @@ export function beliefOf(posterior: Posterior, unit: number): UnitBelief {
     for (let j = 0; j <= i; j++) covariance[i * size + j] = covariance[j * size + i] = packed[row + j];
   return {
     basis,
-    observation,
+    observation: observations[unit],
     mean: mean.slice(unit * stride, unit * stride + size),
     covariance,
     precision: precision.slice(unit * size, (unit + 1) * size),
     dispersion: dispersion[unit],
+    interaction: interaction[unit],
   };
 }
 
 /** Replaces what is believed of a unit. */
-export function setBelief(
-  posterior: Posterior,
-  unit: number,
-  belief: Pick<UnitBelief, "mean" | "covariance" | "precision" | "dispersion">,
-): void {
+export function setBelief(posterior: Posterior, unit: number, belief: UnitBelief): void {
   const { stride, basis } = posterior;
+  posterior.observations[unit] = belief.observation;
   const { size } = basis;
   posterior.mean.set(belief.mean, unit * stride);
   posterior.precision.set(belief.precision, unit * size);
   posterior.dispersion[unit] = belief.dispersion;
+  posterior.interaction[unit] = belief.interaction;
   const packed = covarianceOf(posterior, unit);
   for (let i = 0, row = 0; i < size; row = rowStart(++i))
     for (let j = 0; j <= i; j++) packed[row + j] = belief.covariance[i * size + j];
@@ -146,6 +163,8 @@ export function linearPredictor({ mean, stride, basis }: Posterior, unit: number
 export interface Prospect {
   /** Features of the face, length S, in kernel memory. */
   x: Float64Array;
+  /** `pairExtent` of the face. */
+  extent: number;
   /** y_u = C_u x: units × S, in kernel memory. */
   y: Float64Array;
   /** s²_u = x'C_u x, the variance of η, one a unit. */
@@ -156,6 +175,7 @@ export const prospectNumbers = (basis: Basis, units: number): number => (units +
 
 export const createProspect = ({ kernels, stride, units }: Posterior): Prospect => ({
   x: kernels.take(stride),
+  extent: 0,
   y: kernels.take(units * stride),
   variance: new Float64Array(units),
 });
@@ -164,7 +184,17 @@ export const createProspect = ({ kernels, stride, units }: Posterior): Prospect 
 export const prospectAt = ({ y }: Prospect, { stride }: Posterior, unit: number): number =>
   y.byteOffset + 8 * unit * stride;
 
-/** Fills a prospect of which x is set. */
+/** Sets the face that a prospect is about; what it says of units is not valid before it is foreseen again. */
+export function setFace(prospect: Prospect, basis: Basis, latents: ArrayLike<number>): void {
+  features(basis, latents, prospect.x);
+  prospect.extent = pairExtent(latents);
+}
+
+/** φ of a unit's count at a face: all that makes it vary beyond Poisson. */
+export const scatterAt = ({ dispersion, interaction }: Posterior, unit: number, extent: number): number =>
+  dispersion[unit] + interaction[unit] * extent;
+
+/** Fills a prospect of which the face is set. */
 export function foresee(posterior: Posterior, prospect: Prospect): void {
   for (let u = 0; u < posterior.units; u++) foreseeUnit(posterior, prospect, u);
 }
@@ -209,10 +239,11 @@ export function learnMeans(
 
 /** The mean of one unit; gives its κ. */
 function learnMean(posterior: Posterior, prospect: Prospect, unit: number, count: number, logGain: number): number {
-  const { basis, mean, stride, dispersion } = posterior;
-  const { observation, shift } = withGain(posterior.observation, logGain);
+  const { basis, mean, stride } = posterior;
+  const { observation, shift } = withGain(posterior.observations[unit], logGain);
   const m = linearPredictor(posterior, unit, prospect.x) + shift;
-  const { step, kappa } = updateOf(observation, m, prospect.variance[unit], dispersion[unit], count);
+  const scatter = scatterAt(posterior, unit, prospect.extent);
+  const { step, kappa } = updateOf(observation, m, prospect.variance[unit], scatter, count);
   if (!Number.isFinite(step)) throw new Error(`posterior of unit ${unit}: expected a finite step, got ${step}`);
   for (let i = 0, at = unit * stride; i < basis.size; i++, at++) mean[at] += prospect.y[at] * step;
   return kappa;
@@ -258,8 +289,8 @@ export function shrinkAll(
 }
 
 /** κ of a face whose count is not known yet: the information at the mean, J/(1 + s² J). */
-export function expectedKappa(posterior: Posterior, unit: number, m: number, s2: number): number {
-  const expected = information(posterior.observation, m, posterior.dispersion[unit]);
+export function expectedKappa(posterior: Posterior, unit: number, m: number, s2: number, extent: number): number {
+  const expected = information(posterior.observations[unit], m, scatterAt(posterior, unit, extent));
   return expected / (1 + s2 * expected);
 }
 
@@ -279,9 +310,9 @@ export function forget(posterior: Posterior, unit: number, n: number, memoryTria
     packed[packedIndex(i, i)] += (1 - kept) / precision[unit * basis.size + i];
     mean[unit * stride + i] *= a;
   }
-  mean[unit * stride] += (1 - a) * priorEta(posterior.observation);
+  mean[unit * stride] += (1 - a) * priorEta(posterior.observations[unit]);
 }
 
 /** Expected count at features x under the posterior mean weights. */
 export const meanCount = (posterior: Posterior, unit: number, x: Float64Array): number =>
-  expectedCount(posterior.observation, linearPredictor(posterior, unit, x));
+  expectedCount(posterior.observations[unit], linearPredictor(posterior, unit, x));

@@ -4,9 +4,9 @@
  */
 
 import { type Basis, features } from "./basis.ts";
-import { fitUnit } from "./batch.ts";
+import { fitUnit, type UnitFit } from "./batch.ts";
 import type { UnitBelief } from "./belief.ts";
-import type { Observation } from "./observation.ts";
+import { type Link, type Observation, pairExtent, priorEta } from "./observation.ts";
 import { type PriorSettings, startPrecision } from "./posterior.ts";
 
 /** What a trial taught all units. */
@@ -41,17 +41,29 @@ export interface Refitter {
 export interface RefitterSettings {
   basis: Basis;
   observation: Observation;
+  /** Links to choose from, unit by unit. */
+  links: readonly Link[];
   units: number;
   prior: PriorSettings;
   /** Trials after which what one taught counts for 1/e; null: for ever. */
   memoryTrials: number | null;
 }
 
-export function createRefitter({ basis, observation, units, prior, memoryTrials }: RefitterSettings): Refitter {
-  const start = startPrecision(basis, prior);
+/** Evidence in nats by which a link that loses is no longer tried, and trials before which none is given up. */
+const GIVEN_UP = 10;
+const TRIED_FOR = 60;
+
+export function createRefitter({ basis, observation, links, units, prior, memoryTrials }: RefitterSettings): Refitter {
+  const models = links.map((link) => {
+    const own = { ...observation, link };
+    return { observation: own, startPrecision: startPrecision(basis, own, prior) };
+  });
+  /** The last fit of each unit under each link; null where the link has been given up. */
+  const fits: (UnitFit | undefined | null)[][] = Array.from({ length: units }, () => links.map(() => undefined));
   let capacity = 256;
   let x = new Float64Array(capacity * basis.size);
   let offset = new Float64Array(capacity);
+  let extent = new Float64Array(capacity);
   const counts = Array.from({ length: units }, () => new Float64Array(capacity));
   const since = new Int32Array(units);
   let trials = 0;
@@ -68,15 +80,18 @@ export function createRefitter({ basis, observation, units, prior, memoryTrials 
         capacity *= 2;
         x = grown(x, capacity * basis.size);
         offset = grown(offset, capacity);
+        extent = grown(extent, capacity);
         for (let u = 0; u < units; u++) counts[u] = grown(counts[u] as Float64Array<ArrayBuffer>, capacity);
       }
       features(basis, taught.latents, x.subarray(trials * basis.size, (trials + 1) * basis.size));
       offset[trials] = taught.logGain;
+      extent[trials] = pairExtent(taught.latents);
       for (let u = 0; u < units; u++) counts[u][trials] = taught.counts[u];
       trials++;
     },
     reset(unit) {
       since[unit] = trials;
+      fits[unit].fill(undefined);
     },
     fit({ unit, belief }) {
       const from = since[unit];
@@ -87,16 +102,37 @@ export function createRefitter({ basis, observation, units, prior, memoryTrials 
       const data = {
         x: x.subarray(from * basis.size, trials * basis.size),
         offset: offset.subarray(from, trials),
+        extent: extent.subarray(from, trials),
         weight,
         trials: n,
       };
-      const fitted = fitUnit(basis, observation, data, counts[unit].subarray(from, trials), {
-        belief,
-        startPrecision: start,
+      const own = counts[unit].subarray(from, trials);
+      models.forEach((model, l) => {
+        const last = fits[unit][l];
+        if (last === null) return;
+        const known = last?.belief ?? (belief.observation.link === model.observation.link ? belief : null);
+        fits[unit][l] = fitUnit(basis, model.observation, data, own, {
+          belief: known ?? priorBelief(basis, model.observation, model.startPrecision),
+          startPrecision: model.startPrecision,
+        });
       });
-      return { unit, trials, belief: fitted.belief };
+      const best = fits[unit].reduce<UnitFit | null>(
+        (a, b) => (a && (!b || a.logEvidence >= b.logEvidence) ? a : (b ?? null)),
+        null,
+      )!;
+      if (n >= TRIED_FOR)
+        fits[unit] = fits[unit].map((fit) => (fit && fit.logEvidence > best.logEvidence - GIVEN_UP ? fit : null));
+      return { unit, trials, belief: best.belief };
     },
   };
+}
+
+function priorBelief(basis: Basis, observation: Observation, precision: Float64Array): UnitBelief {
+  const mean = new Float64Array(basis.size);
+  mean[0] = priorEta(observation);
+  const covariance = new Float64Array(basis.size ** 2);
+  for (let i = 0; i < basis.size; i++) covariance[i * basis.size + i] = 1 / precision[i];
+  return { basis, observation, mean, covariance, precision, dispersion: 0, interaction: 0 };
 }
 
 /** What the decider sees of refits: requests go out, finished ones are picked up later, in any order. */

@@ -46,6 +46,7 @@ export function priorStart(
       covariance,
       precision: startPrecision.slice(),
       dispersion: 0,
+      interaction: 0,
     },
     startPrecision,
   };
