@@ -23,7 +23,7 @@ import {
 } from "../tuning/posterior.ts";
 import type { Refit, Refits, RefitterSettings, Taught } from "../tuning/refits.ts";
 import { reportUnit, sharesOf, type UnitReport } from "../tuning/report.ts";
-import { codesOf, createRivals, learnRivals, resetRivals } from "../tuning/rivals.ts";
+import { codesOf, createRivals, heldOutOf, learnRivals, resetRivals } from "../tuning/rivals.ts";
 import type { AxisTestResult, AxisTestSettings } from "./axis-test.ts";
 import { createAxisTester } from "./axis-tester.ts";
 import { traversalGrid } from "./candidates.ts";
@@ -377,7 +377,15 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
     report() {
       settle();
       prepared = null;
-      return units.map((unit, u) => reportUnit(beliefOf(posterior, u), unit, settings.windowS));
+      const { windowS } = settings;
+      return units.map((unit, u) =>
+        reportUnit(
+          beliefOf(posterior, u),
+          unit,
+          { windowS, range: choice.range, codes: codesOf(rivals, u), heldOut: heldOutOf(rivals, u) },
+          random.split("report", u),
+        ),
+      );
     },
     axisTests: () => tester.results(),
   };

@@ -27,7 +27,7 @@ export const expectedCount = ({ link, priorCount }: Observation, eta: number): n
   link === "exponential" ? Math.exp(eta) : (priorCount * softplus(eta)) / Math.LN2;
 
 /** dλ/dη. */
-const slope = ({ link, priorCount }: Observation, eta: number): number =>
+export const slope = ({ link, priorCount }: Observation, eta: number): number =>
   link === "exponential" ? Math.exp(eta) : (priorCount * logistic(eta)) / Math.LN2;
 
 /** η of an expected count λ > 0: the inverse of `expectedCount`. */
