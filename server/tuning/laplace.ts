@@ -5,7 +5,7 @@
 import { factor, logDeterminant, solve } from "./cholesky.ts";
 import { logistic, softplus } from "./numerics.ts";
 import { logLikelihoodConstant, type Observation } from "./observation.ts";
-import { combine, multiply, packTrials, weightedGram } from "./packed-trials.ts";
+import { combine, multiply, type PackedTrials, packTrials, weightedGram } from "./packed-trials.ts";
 
 /** What was shown; one row a trial, in the order of the session. Shared by all units. */
 export interface TrialData {
@@ -25,8 +25,12 @@ export interface Likelihood {
   size: number;
   /** Trials that count for this unit: those with a count and a weight above 0. */
   trials: Int32Array;
-  /** Expected counts at the last θ. */
+  packed: PackedTrials;
+  /** At the last θ: expected counts; weight · d log p/dη, and the variance that it has where the model holds; minus its slope over η. */
   expected: Float64Array;
+  residual: Float64Array;
+  residualVariance: Float64Array;
+  curvature: Float64Array;
   /** Counts and weights of `rows`. */
   counts: Float64Array;
   weight: Float64Array;
@@ -67,7 +71,8 @@ export function createLikelihood(
   const weight = Float64Array.from(used, (t) => data.weight[t]);
   const eta = new Float64Array(n);
   const expected = new Float64Array(n);
-  const slope = new Float64Array(n);
+  const residual = new Float64Array(n);
+  const residualVariance = new Float64Array(n);
   const curvature = new Float64Array(n);
   const weightOfCount = new Map<number, number>();
   for (let k = 0; k < n; k++) weightOfCount.set(count[k], (weightOfCount.get(count[k]) ?? 0) + weight[k]);
@@ -77,13 +82,17 @@ export function createLikelihood(
     trials: Int32Array.from(used),
     counts: count,
     weight,
+    packed,
     expected,
+    residual,
+    residualVariance,
+    curvature,
     evaluate(theta, dispersion) {
       multiply(packed, theta, eta);
       return observation.link === "exponential" ? exponential(dispersion) : rectified(dispersion);
     },
     gradient(out) {
-      combine(packed, slope, out);
+      combine(packed, residual, out);
     },
     hessian(out) {
       weightedGram(packed, curvature, out);
@@ -107,11 +116,13 @@ export function createLikelihood(
       if (dispersion > 0) {
         const shrink = 1 / (1 + dispersion * mean);
         value += w * (r * logMean - (r + 1 / dispersion) * Math.log1p(dispersion * mean));
-        slope[k] = w * (r - mean) * shrink;
+        residual[k] = w * (r - mean) * shrink;
+        residualVariance[k] = w * w * mean * shrink;
         curvature[k] = w * mean * (1 + dispersion * r) * shrink * shrink;
       } else {
         value += w * (r * logMean - mean);
-        slope[k] = w * (r - mean);
+        residual[k] = w * (r - mean);
+        residualVariance[k] = w * w * mean;
         curvature[k] = w * mean;
       }
     }
@@ -132,11 +143,13 @@ export function createLikelihood(
       if (dispersion > 0) {
         const shrink = 1 / (1 + dispersion * mean);
         value += w * (r * Math.log(mean) - (r + 1 / dispersion) * Math.log1p(dispersion * mean));
-        slope[k] = w * ratio * (r - mean) * shrink;
+        residual[k] = w * ratio * (r - mean) * shrink;
+        residualVariance[k] = w * w * ratio * ratio * mean * shrink;
         curvature[k] = w * ratio * ratio * mean * shrink;
       } else {
         value += w * (r * Math.log(mean) - mean);
-        slope[k] = w * ratio * (r - mean);
+        residual[k] = w * ratio * (r - mean);
+        residualVariance[k] = w * w * ratio * ratio * mean;
         curvature[k] = w * ratio * (mean * (1 - open) + r * (ratio - (1 - open)));
       }
     }
