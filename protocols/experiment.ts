@@ -110,8 +110,6 @@ export const experiment = z.strictObject({
       counts: z.enum(["poisson", "negative-binomial"]).default("negative-binomial"),
       /** Before anything is known: φ of a unit whose counts have variance λ + φ λ². */
       dispersion: z.number().nonnegative().max(10).default(0.05),
-      /** The same of what pairs of latents do together, which the additive model leaves out: ψ, the variance of log rate by Σ z_i² z_j². */
-      interaction: z.number().nonnegative().max(1).default(0.0002),
       /** Before anything is known: expected rate, and the standard deviation of its logarithm. */
       rateHz: positive.default(10),
       rateLogSd: positive.default(1),

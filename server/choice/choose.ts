@@ -10,7 +10,7 @@ import {
 } from "./choice.ts";
 import { type Allowed, drawAllowed } from "./constraints.ts";
 import { compareScoring, type HypothesisName, identifyScoring } from "./hypotheses.ts";
-import { type Base, look, momentsOf, type Outlook, projectBase, setExtents } from "./outlook.ts";
+import { type Base, look, momentsOf, type Outlook, projectBase } from "./outlook.ts";
 import { preparePeak } from "./peak.ts";
 import { informationScoring, type Scoring, upperBoundScoring, varianceScoring } from "./scoring.ts";
 import type { TargetWeighting } from "./target.ts";
@@ -169,7 +169,6 @@ interface BaseScores {
 }
 
 function scoreBase({ outlook, weights }: Situation, scoring: Scoring, base: Base): BaseScores {
-  setExtents(outlook, base);
   const moved = new Float64Array(outlook.moments.m.length);
   let atBase = 0;
   for (let u = 0; u < outlook.posterior.units; u++) {

@@ -51,6 +51,7 @@ function refitsElsewhere(settings: DeciderData["settings"]): Refits {
         () => {},
       );
     },
+    examine: (job) => worker.call("examine", job),
     finished: () => finished.splice(0),
   };
 }

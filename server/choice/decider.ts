@@ -1,5 +1,5 @@
 import type { Random } from "../random.ts";
-import { createBasis } from "../tuning/basis.ts";
+import { createBasis, features } from "../tuning/basis.ts";
 import { type Gain, type GainSettings, startGain, stepGain } from "../tuning/gain.ts";
 import { openKernels } from "../tuning/kernels/kernels.ts";
 import { type Link, logPredictive, type Observation } from "../tuning/observation.ts";
@@ -17,15 +17,13 @@ import {
   posteriorNumbers,
   prospectNumbers,
   resetUnit,
-  scatterAt,
   setBelief,
-  setFace,
   shrinkAll,
   withGain,
 } from "../tuning/posterior.ts";
 import type { Refit, Refits, RefitterSettings, Taught } from "../tuning/refits.ts";
 import { reportUnit, sharesOf, type UnitReport } from "../tuning/report.ts";
-import { codesOf, createRivals, learnRivals, resetRivals } from "../tuning/rivals.ts";
+import { codesOf, createRivals, heldOutOf, learnRivals, resetRivals } from "../tuning/rivals.ts";
 import type { AxisTestResult, AxisTestSettings } from "./axis-test.ts";
 import { createAxisTester } from "./axis-tester.ts";
 import { traversalGrid } from "./candidates.ts";
@@ -120,14 +118,16 @@ export interface Decider {
   /** Leaves a unit out of choices, takes it in again, or forgets all about one that was sorted anew. Throws Error for an unknown unit. */
   change(unit: string, change: UnitChange): void;
   report(): UnitReport[];
+  /** `report`, with every unit examined for what the model of its tuning leaves out; takes some time. */
+  examine(): Promise<UnitReport[]>;
   axisTests(): AxisTestResult[];
 }
 
 /** Units whose turn it is in one `refine`: each unit's comes every ten trials. */
 const turnsPerRound = 10;
 /** A unit is refitted first after so many trials, and then each time that it has seen so many times as many. */
-const FIRST_REFIT = 12;
-const REFIT_GROWTH = 1.35;
+const FIRST_REFIT = 16;
+const REFIT_GROWTH = 1.6;
 
 export function createDecider(settings: DeciderSettings, random: Random, refits: Refits): Decider {
   const { latents, units, smooth, choice, observation, prior, memoryTrials } = settings;
@@ -171,7 +171,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
 
   /** What the last lesson still has to do to the covariances, and to the rivals. */
   let owed: { prospect: Prospect; kappas: Float64Array } | null = null;
-  let unjudged: { lesson: Taught; m: Float64Array; s2: Float64Array; scatter: Float64Array } | null = null;
+  let unjudged: { lesson: Taught; m: Float64Array; s2: Float64Array } | null = null;
   let prepared: { among: readonly Float64Array[] | null; choose: PreparedChoice; ordinary: boolean } | null = null;
 
   const effective = () => weights.map((w, u) => (excluded[u] || known[u] ? 0 : w));
@@ -193,13 +193,13 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
   /** Judges every explanation by how well it foretold the last counts, and lets the rivals learn. */
   function judge() {
     if (!unjudged) return;
-    const { lesson, m, s2, scatter } = unjudged;
+    const { lesson, m, s2 } = unjudged;
     const foretold = m.map((eta, u) => {
       if (Number.isNaN(lesson.counts[u])) return 0;
       const { observation: own, shift } = withGain(posterior.observations[u], lesson.logGain);
-      return logPredictive(own, eta + shift, s2[u], scatter[u], lesson.counts[u]);
+      return logPredictive(own, eta + shift, s2[u], posterior.dispersion[u], lesson.counts[u]);
     });
-    learnRivals(rivals, lesson.latents, lesson.counts, scatter, foretold, lesson.logGain);
+    learnRivals(rivals, lesson.latents, lesson.counts, posterior.dispersion, foretold, lesson.logGain);
     unjudged = null;
   }
 
@@ -263,8 +263,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
       const lesson = { latents: next.latents, counts: own, logGain };
       history.push(lesson);
       refits.learn(lesson);
-      const scatter = m.map((_, u) => scatterAt(posterior, u, first.prospect.extent));
-      unjudged = { lesson, m, s2: first.prospect.variance.slice(), scatter };
+      unjudged = { lesson, m, s2: first.prospect.variance.slice() };
       owed = { prospect: first.prospect, kappas };
       evolution.tell(next.latents, weightedResponse(own));
       tester.answer(next.index, (unit) => own[units.indexOf(unit)]);
@@ -310,7 +309,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
   function adopt({ unit, trials, belief }: Refit) {
     setBelief(posterior, unit, belief);
     for (const { latents: face, counts, logGain } of history.slice(trials)) {
-      setFace(scratch, basis, face);
+      features(basis, face, scratch.x);
       if (!Number.isNaN(counts[unit])) learnUnit(posterior, scratch, unit, counts[unit], logGain);
     }
     forgotten[unit] = trials;
@@ -381,7 +380,21 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
     report() {
       settle();
       prepared = null;
-      return units.map((unit, u) => reportUnit(beliefOf(posterior, u), unit, settings.windowS));
+      return units.map((unit, u) =>
+        reportUnit(
+          beliefOf(posterior, u),
+          unit,
+          { windowS: settings.windowS, range: choice.range, codes: codesOf(rivals, u), heldOut: heldOutOf(rivals, u) },
+          random.split("report", u),
+        ),
+      );
+    },
+    async examine() {
+      const reports = this.report();
+      const found = await Promise.all(
+        units.map((_, unit) => refits.examine({ unit, belief: beliefOf(posterior, unit) })),
+      );
+      return reports.map((report, u) => ({ ...report, ...found[u] }));
     },
     axisTests: () => tester.results(),
   };
@@ -396,6 +409,7 @@ export const refitterSettings = ({
   links,
   prior,
   memoryTrials,
+  windowS,
 }: DeciderSettings): RefitterSettings => ({
   basis: createBasis(latents, smooth.functions, smooth.lengthScale, smooth.halfWidth),
   observation,
@@ -403,4 +417,5 @@ export const refitterSettings = ({
   units: units.length,
   prior,
   memoryTrials,
+  windowS,
 });

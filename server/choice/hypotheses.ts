@@ -9,13 +9,12 @@ export type HypothesisName = (typeof hypothesisNames)[number];
 
 /**
  * What one explanation expects of a count, on a scale on which counts have variance 1: a(λ) with a' = 1/√(λ + φ λ²), that is 2√λ for
- * Poisson and 2 arsinh(√(φ λ))/√φ for the negative binomial. What is not known of η, s² and what pairs of latents might do, adds its
- * variance times the Fisher information.
+ * Poisson and 2 arsinh(√(φ λ))/√φ for the negative binomial. The variance is that of the count, 1, and of what is not
+ * known of η, its variance times the Fisher information.
  */
 interface Forecast {
   a: number;
-  known: number;
-  s2: number;
+  v: number;
 }
 
 interface Explanation {
@@ -126,7 +125,7 @@ function hypothesisScoring(
     const phi = posterior.dispersion[u];
     const count = expectedCount(observation, m);
     const a = phi > 0 ? (2 * Math.asinh(Math.sqrt(phi * count))) / Math.sqrt(phi) : 2 * Math.sqrt(count);
-    return { a, known: information(observation, m, phi), s2: Math.max(s2, 0) };
+    return { a, v: 1 + information(observation, m, phi) * Math.max(s2, 0) };
   };
 
   function explanationsOf(u: number, face: Float64Array, moments: Moments): Explanation[] {
@@ -174,18 +173,15 @@ function hypothesisScoring(
     add(unit, weight, moments, face, moved) {
       if (cases[unit].length < 2) return 0;
       const explanations = explanationsOf(unit, face, moments);
-      const value = (extent: number, at: (e: Explanation) => Forecast) => {
-        const unmodelled = posterior.interaction[unit] * extent;
-        const forecasts = explanations.map((e) => {
-          const { a, known, s2 } = at(e);
-          return { group: e.group, probability: e.probability, a, v: 1 + known * (s2 + unmodelled) };
-        });
-        return weight * separation(forecasts, groups);
-      };
+      const value = (at: (e: Explanation) => Forecast) =>
+        weight *
+        separation(
+          explanations.map((e) => ({ group: e.group, probability: e.probability, ...at(e) })),
+          groups,
+        );
       for (let d = 0; d < D; d++)
-        for (let t = 0; t < grid.length; t++)
-          moved[d * steps + t] += value(moments.extent[d * steps + t], (e) => e.moved(d, t));
-      return value(moments.base.extent, (e) => e.base);
+        for (let t = 0; t < grid.length; t++) moved[d * steps + t] += value((e) => e.moved(d, t));
+      return value((e) => e.base);
     },
   };
 }

@@ -1,4 +1,4 @@
-import { type Basis, blockStart, writeBlock } from "../tuning/basis.ts";
+import { type Basis, blockStart, features, writeBlock } from "../tuning/basis.ts";
 import { packedIndex } from "../tuning/kernels/kernels.ts";
 import {
   covarianceAt,
@@ -11,7 +11,6 @@ import {
   type Prospect,
   prospectAt,
   prospectNumbers,
-  setFace,
   strideOf,
 } from "../tuning/posterior.ts";
 import { type Reach, updateBlocks } from "./reach.ts";
@@ -115,11 +114,10 @@ export function createOutlook(posterior: Posterior, reach: Reach | null, setting
       drop: new Float64Array(units),
     })),
     moments: {
-      base: { m: 0, s2: 0, reach: 0, extent: 0 },
+      base: { m: 0, s2: 0, reach: 0 },
       m: kernels.take(latents * steps),
       s2: kernels.take(latents * steps),
       reach: kernels.take(latents * steps),
-      extent: new Float64Array(latents * steps),
     },
     v: kernels.take(stride),
   };
@@ -129,7 +127,7 @@ export function createOutlook(posterior: Posterior, reach: Reach | null, setting
 export function expectFace(outlook: Outlook, latents: ArrayLike<number>): void {
   const prospect = outlook.spare.pop();
   if (!prospect) throw new Error(`expected at most ${outlook.outstanding.length} faces not yet answered, got one more`);
-  setFace(prospect, outlook.posterior.basis, latents);
+  features(outlook.posterior.basis, latents, prospect.x);
   outlook.outstanding.push({ prospect, kappas: new Float64Array(outlook.posterior.units) });
 }
 
@@ -160,7 +158,7 @@ export function projectBase(outlook: Outlook, slot: number, latents: Float64Arra
 
 function setBase(base: Base, latents: Float64Array, { basis }: Posterior): void {
   base.latents.set(latents);
-  setFace(base.prospect, basis, latents);
+  features(basis, latents, base.prospect.x);
 }
 
 /** C' and what hangs on it for one unit: each outstanding face in turn. */
@@ -177,13 +175,7 @@ function imagine(outlook: Outlook, u: number): void {
     const yAt = prospectAt(prospect, posterior, u);
     const y = prospect.y.subarray(u * stride, (u + 1) * stride);
     prospect.variance[u] = projectExpected(outlook, u, prospect.x.byteOffset, yAt, o);
-    const kappa = expectedKappa(
-      posterior,
-      u,
-      linearPredictor(posterior, u, prospect.x),
-      prospect.variance[u],
-      prospect.extent,
-    );
+    const kappa = expectedKappa(posterior, u, linearPredictor(posterior, u, prospect.x), prospect.variance[u]);
     kappas[u] = kappa;
     if (reach) {
       applyTarget(reach.targets, posterior, u, yAt, reach.my.byteOffset);
@@ -250,25 +242,10 @@ function subtractDiagonal(basis: Basis, y: Float64Array, kappa: number, out: Flo
 
 /** η's mean and variance, and x'C'MC'x, of one unit at a base and at every face of its traversals (latents × T). */
 export interface Moments {
-  base: { m: number; s2: number; reach: number; extent: number };
+  base: { m: number; s2: number; reach: number };
   m: Float64Array;
   s2: Float64Array;
   reach: Float64Array;
-  /** `pairExtent` of the faces: the same for all units. */
-  extent: Float64Array;
-}
-
-/** Fills the extents of a base's traversals in `outlook.moments`. */
-export function setExtents({ moments, grid, steps }: Outlook, { latents, prospect }: Base): void {
-  moments.base.extent = prospect.extent;
-  const squares = latents.reduce((sum, z) => sum + z * z, 0);
-  for (let d = 0; d < latents.length; d++) {
-    // Σ_{i<j} z_i² z_j²: the pairs that latent d is in, as its square times the squares of the others.
-    const others = squares - latents[d] ** 2;
-    const rest = prospect.extent - latents[d] ** 2 * others;
-    for (let t = 0; t < steps; t++)
-      moments.extent[d * steps + t] = rest + grid[Math.min(t, grid.length - 1)] ** 2 * others;
-  }
 }
 
 /** Fills `outlook.moments` for unit u and a projected base, with the means as they are now. */

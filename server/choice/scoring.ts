@@ -1,5 +1,5 @@
 import { expectedCount, information, type Observation } from "../tuning/observation.ts";
-import { type Posterior, scatterAt } from "../tuning/posterior.ts";
+import type { Posterior } from "../tuning/posterior.ts";
 import type { Moments, Outlook } from "./outlook.ts";
 
 /** Seven-point Gauss–Hermite nodes and weights for N(0, 1) (probabilists' form). */
@@ -23,10 +23,10 @@ export interface Scoring {
 }
 
 /** A scoring whose value at a face depends on the three moments there and on nothing else. */
-const ofMoments = (value: (unit: number, m: number, s2: number, reach: number, extent: number) => number): Scoring => ({
-  add(unit, weight, { base, m, s2, reach, extent }, _, moved) {
-    for (let k = 0; k < m.length; k++) moved[k] += weight * value(unit, m[k], s2[k], reach[k], extent[k]);
-    return weight * value(unit, base.m, base.s2, base.reach, base.extent);
+const ofMoments = (value: (unit: number, m: number, s2: number, reach: number) => number): Scoring => ({
+  add(unit, weight, { base, m, s2, reach }, _, moved) {
+    for (let k = 0; k < m.length; k++) moved[k] += weight * value(unit, m[k], s2[k], reach[k]);
+    return weight * value(unit, base.m, base.s2, base.reach);
   },
 });
 
@@ -43,18 +43,16 @@ export function informationGain(observation: Observation, dispersion: number, m:
 }
 
 export const informationScoring = (posterior: Posterior): Scoring =>
-  ofMoments((u, m, s2, _, extent) =>
-    informationGain(posterior.observations[u], scatterAt(posterior, u, extent), m, s2),
-  );
+  ofMoments((u, m, s2) => informationGain(posterior.observations[u], posterior.dispersion[u], m, s2));
 
 /**
  * Expected drop of a unit's target variance as a share of it, x'CMCx · J/(1 + s² J)/tr(C M): no unit dominates by being less known
  * or more variable than the others.
  */
 export function varianceScoring({ posterior, total }: Outlook): Scoring {
-  const { observations } = posterior;
-  return ofMoments((u, m, s2, reach, extent) => {
-    const expected = information(observations[u], m, scatterAt(posterior, u, extent));
+  const { observations, dispersion } = posterior;
+  return ofMoments((u, m, s2, reach) => {
+    const expected = information(observations[u], m, dispersion[u]);
     return (reach * expected) / ((1 + s2 * expected) * total[u]);
   });
 }

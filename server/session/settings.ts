@@ -22,7 +22,6 @@ export function deciderSettings(
       linearSd: tuning.linearSd,
       smoothSd: tuning.smoothSd,
       dispersion: tuning.dispersion,
-      interaction: tuning.interaction,
     },
     smooth: {
       functions: tuning.functions,

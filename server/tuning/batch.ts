@@ -9,7 +9,7 @@
 import type { Basis } from "./basis.ts";
 import type { UnitBelief } from "./belief.ts";
 import { inverse, invertFactor } from "./cholesky.ts";
-import { learnScatter, priorScatter } from "./dispersion.ts";
+import { learnDispersion, priorDispersion } from "./dispersion.ts";
 import {
   climb,
   createLikelihood,
@@ -51,7 +51,7 @@ export function priorMean(basis: Basis, observation: Observation): Float64Array 
 
 /**
  * Fits a unit to its trials: mode and curvature of the posterior (Laplace), inside a search for the prior's precisions
- * and ℓ (`learnPrior`) and, for negative-binomial counts, their scatter (`learnScatter`).
+ * and ℓ (`learnPrior`) and, for negative-binomial counts, the dispersion (`learnDispersion`).
  *
  * @param data features and gains of all trials
  * @param counts one a trial; NaN where the unit has none
@@ -72,25 +72,20 @@ export function fitUnit(
   };
   const mode = createMode(belief.mean);
   const overdispersed = observation.counts === "negative-binomial";
-  let scatter = overdispersed
-    ? {
-        dispersion: belief.dispersion || priorScatter.dispersion,
-        interaction: belief.interaction || priorScatter.interaction,
-      }
-    : { dispersion: 0, interaction: 0 };
+  let dispersion = overdispersed ? belief.dispersion || priorDispersion : 0;
   for (let round = 0; round < MOST_ROUNDS; round++) {
-    climb(likelihood, prior, scatter, mode, 1e-3);
+    climb(likelihood, prior, dispersion, mode, 1e-3);
     formCurvature(likelihood, prior, mode);
     let { moved, determined } = learnPrior(learned, mode.hessian!, gaussianTerms(likelihood, mode), prior.mean);
     precisionOf(learned, prior.precision);
     if (overdispersed) {
-      const next = learnScatter(likelihood, determined, scatter);
-      moved = Math.max(moved, Math.abs(Math.log(next.dispersion / scatter.dispersion)));
-      scatter = next;
+      const next = learnDispersion(likelihood, determined);
+      moved = Math.max(moved, Math.abs(Math.log(next / dispersion)));
+      dispersion = next;
     }
     if (moved < SETTLED) break;
   }
-  climb(likelihood, prior, scatter, mode, 1e-12);
+  climb(likelihood, prior, dispersion, mode, 1e-12);
   formCurvature(likelihood, prior, mode);
   const lower = new Float64Array(basis.size ** 2);
   invertFactor(mode.factored, basis.size, lower);
@@ -103,9 +98,9 @@ export function fitUnit(
       mean: mode.theta,
       covariance,
       precision: prior.precision,
-      ...scatter,
+      dispersion,
     },
-    logEvidence: logEvidence(likelihood, prior, scatter, mode),
+    logEvidence: logEvidence(likelihood, prior, dispersion, mode),
     lengthScale: lengthScaleOf(learned),
   };
 }

@@ -11,7 +11,6 @@ export interface UnitBelief {
   covariance: Float64Array;
   /** Prior precision of each weight, length P; the prior mean is `priorEta` for the bias and 0 for the rest. */
   precision: Float64Array;
-  /** φ and ψ of the unit's counts. */
+  /** φ of the unit's counts, whose variance is λ + φ λ²; 0 is Poisson. */
   dispersion: number;
-  interaction: number;
 }

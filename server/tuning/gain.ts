@@ -4,7 +4,7 @@
  * trial.
  */
 import { expectedCount, information } from "./observation.ts";
-import { linearPredictor, type Posterior, type Prospect, scatterAt, withGain } from "./posterior.ts";
+import { linearPredictor, type Posterior, type Prospect, withGain } from "./posterior.ts";
 
 export interface GainSettings {
   /** Stationary standard deviation of log gain. */
@@ -48,7 +48,7 @@ export function stepGain(
     for (let u = 0; u < posterior.units; u++) {
       if (Number.isNaN(counts[u])) continue;
       const { observation, shift } = withGain(posterior.observations[u], now);
-      const phi = scatterAt(posterior, u, prospect.extent);
+      const phi = posterior.dispersion[u];
       const eta = m[u] + shift;
       const known = 1 / (1 + prospect.variance[u] * information(observation, eta, phi));
       const expected = expectedCount(observation, eta);

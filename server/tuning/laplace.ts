@@ -1,11 +1,11 @@
 /**
- * The Laplace approximation of a unit's posterior on all its trials at once, for a given Gaussian prior and scatter of counts:
+ * The Laplace approximation of a unit's posterior on all its trials at once, for a given Gaussian prior and dispersion:
  * the mode by Newton's method, the curvature there, the evidence. batch.ts learns prior and dispersion around it.
  */
 import { factor, logDeterminant, solve } from "./cholesky.ts";
 import { logistic, softplus } from "./numerics.ts";
 import { logLikelihoodConstant, type Observation } from "./observation.ts";
-import { combine, multiply, packTrials, weightedGram } from "./packed-trials.ts";
+import { combine, multiply, type PackedTrials, packTrials, weightedGram } from "./packed-trials.ts";
 
 /** What was shown; one row a trial, in the order of the session. Shared by all units. */
 export interface TrialData {
@@ -15,15 +15,7 @@ export interface TrialData {
   offset: Float64Array;
   /** 0 to 1: how much of a trial counts (forgetting); 1 is all of it. */
   weight: Float64Array;
-  /** `pairExtent` of each face. */
-  extent: Float64Array;
   trials: number;
-}
-
-/** φ and ψ of a unit's counts. */
-export interface Scatter {
-  dispersion: number;
-  interaction: number;
 }
 
 /**
@@ -33,20 +25,23 @@ export interface Likelihood {
   size: number;
   /** Trials that count for this unit: those with a count and a weight above 0. */
   trials: Int32Array;
-  /** Expected counts at the last θ. */
+  packed: PackedTrials;
+  /** At the last θ: expected counts; weight · d log p/dη, and the variance that it has where the model holds; minus its slope over η. */
   expected: Float64Array;
+  residual: Float64Array;
+  residualVariance: Float64Array;
+  curvature: Float64Array;
   /** Counts and weights of `rows`. */
   counts: Float64Array;
   weight: Float64Array;
-  extent: Float64Array;
   /** Σ weight · (log p(r | η) − its part that does not depend on η), at θ. */
-  evaluate(theta: Float64Array, scatter: Scatter): number;
+  evaluate(theta: Float64Array, dispersion: number): number;
   /** Gradient of the last evaluation with respect to θ. Length P. */
   gradient(out: Float64Array): void;
   /** X'WX of the last evaluation, lower triangle of n × n. */
   hessian(out: Float64Array): void;
   /** Σ weight · the part of log p(r | η) that `evaluate` leaves out. */
-  constant(scatter: Scatter): number;
+  constant(dispersion: number): number;
 }
 
 /**
@@ -64,7 +59,6 @@ export function createLikelihood(
     ["counts", counts.length, trials],
     ["offsets", data.offset.length, trials],
     ["weights", data.weight.length, trials],
-    ["extents", data.extent.length, trials],
     ["features", x.length, trials * size],
   ] as const)
     if (length < expectedLength) throw new RangeError(`fit: expected ${expectedLength} ${what}, got ${length}`);
@@ -75,55 +69,60 @@ export function createLikelihood(
   const count = Float64Array.from(used, (t) => counts[t]);
   const offset = Float64Array.from(used, (t) => data.offset[t]);
   const weight = Float64Array.from(used, (t) => data.weight[t]);
-  const extent = Float64Array.from(used, (t) => data.extent[t]);
   const eta = new Float64Array(n);
   const expected = new Float64Array(n);
-  const slope = new Float64Array(n);
+  const residual = new Float64Array(n);
+  const residualVariance = new Float64Array(n);
   const curvature = new Float64Array(n);
+  const weightOfCount = new Map<number, number>();
+  for (let k = 0; k < n; k++) weightOfCount.set(count[k], (weightOfCount.get(count[k]) ?? 0) + weight[k]);
 
   return {
     size,
     trials: Int32Array.from(used),
     counts: count,
     weight,
-    extent,
+    packed,
     expected,
-    evaluate(theta, scatter) {
+    residual,
+    residualVariance,
+    curvature,
+    evaluate(theta, dispersion) {
       multiply(packed, theta, eta);
-      return observation.link === "exponential" ? exponential(scatter) : rectified(scatter);
+      return observation.link === "exponential" ? exponential(dispersion) : rectified(dispersion);
     },
     gradient(out) {
-      combine(packed, slope, out);
+      combine(packed, residual, out);
     },
     hessian(out) {
       weightedGram(packed, curvature, out);
     },
-    constant({ dispersion, interaction }) {
+    constant(dispersion) {
       let sum = 0;
-      for (let k = 0; k < n; k++)
-        sum += weight[k] * logLikelihoodConstant(dispersion + interaction * extent[k], count[k]);
+      for (const [r, w] of weightOfCount) sum += w * logLikelihoodConstant(dispersion, r);
       return sum;
     },
   };
 
   /** Poisson and negative binomial with λ = e^η: concave, so the curvature is the observed one. */
-  function exponential(scatter: Scatter): number {
+  function exponential(dispersion: number): number {
     let value = 0;
     for (let k = 0; k < n; k++) {
       const r = count[k];
       const w = weight[k];
-      const dispersion = scatter.dispersion + scatter.interaction * extent[k];
       const logMean = eta[k] + offset[k];
       const mean = Math.exp(logMean);
       expected[k] = mean;
       if (dispersion > 0) {
         const shrink = 1 / (1 + dispersion * mean);
         value += w * (r * logMean - (r + 1 / dispersion) * Math.log1p(dispersion * mean));
-        slope[k] = w * (r - mean) * shrink;
+        residual[k] = w * (r - mean) * shrink;
+        residualVariance[k] = w * w * mean * shrink;
         curvature[k] = w * mean * (1 + dispersion * r) * shrink * shrink;
       } else {
         value += w * (r * logMean - mean);
-        slope[k] = w * (r - mean);
+        residual[k] = w * (r - mean);
+        residualVariance[k] = w * w * mean;
         curvature[k] = w * mean;
       }
     }
@@ -131,12 +130,11 @@ export function createLikelihood(
   }
 
   /** λ = c log(1 + e^η): the observed curvature for Poisson counts; the expected one for the negative binomial, not concave. */
-  function rectified(scatter: Scatter): number {
+  function rectified(dispersion: number): number {
     let value = 0;
     for (let k = 0; k < n; k++) {
       const r = count[k];
       const w = weight[k];
-      const dispersion = scatter.dispersion + scatter.interaction * extent[k];
       const soft = softplus(eta[k]);
       const open = logistic(eta[k]);
       const ratio = open / soft;
@@ -145,11 +143,13 @@ export function createLikelihood(
       if (dispersion > 0) {
         const shrink = 1 / (1 + dispersion * mean);
         value += w * (r * Math.log(mean) - (r + 1 / dispersion) * Math.log1p(dispersion * mean));
-        slope[k] = w * ratio * (r - mean) * shrink;
+        residual[k] = w * ratio * (r - mean) * shrink;
+        residualVariance[k] = w * w * ratio * ratio * mean * shrink;
         curvature[k] = w * ratio * ratio * mean * shrink;
       } else {
         value += w * (r * Math.log(mean) - mean);
-        slope[k] = w * ratio * (r - mean);
+        residual[k] = w * ratio * (r - mean);
+        residualVariance[k] = w * w * ratio * ratio * mean;
         curvature[k] = w * ratio * (mean * (1 - open) + r * (ratio - (1 - open)));
       }
     }
@@ -196,13 +196,13 @@ const SLOW = 0.04;
  * @param tolerance squared length of the last step, in posterior standard deviations
  * @throws Error where the curvature is not positive definite: features or counts that are not finite
  */
-export function climb(likelihood: Likelihood, prior: Prior, scatter: Scatter, mode: Mode, tolerance: number): void {
+export function climb(likelihood: Likelihood, prior: Prior, dispersion: number, mode: Mode, tolerance: number): void {
   const { size } = likelihood;
   const { theta } = mode;
   const gradient = new Float64Array(size);
   const step = new Float64Array(size);
   const trial = new Float64Array(size);
-  const heightAt = (t: Float64Array) => likelihood.evaluate(t, scatter) - penalty(prior, t);
+  const heightAt = (t: Float64Array) => likelihood.evaluate(t, dispersion) - penalty(prior, t);
   mode.height = heightAt(theta);
   let stale = mode.hessian !== null;
   if (stale) refactor(mode, prior);
@@ -286,10 +286,10 @@ function penalty({ mean, precision }: Prior, theta: Float64Array): number {
  * Laplace evidence log ∫ p(counts | θ) N(θ; μ₀, Λ⁻¹) dθ ≈ log p(counts, θ̂) + ½ log |Λ| − ½ log |X'WX + Λ|, in nats. At the mode,
  * with the curvature formed there.
  */
-export function logEvidence(likelihood: Likelihood, { precision }: Prior, scatter: Scatter, mode: Mode): number {
+export function logEvidence(likelihood: Likelihood, { precision }: Prior, dispersion: number, mode: Mode): number {
   let logPrecision = 0;
   for (const p of precision) logPrecision += Math.log(p);
   return (
-    mode.height + likelihood.constant(scatter) + (logPrecision - logDeterminant(mode.factored, precision.length)) / 2
+    mode.height + likelihood.constant(dispersion) + (logPrecision - logDeterminant(mode.factored, precision.length)) / 2
   );
 }

@@ -61,3 +61,36 @@ export const adaptiveNodes: readonly (readonly [number, number])[] = [
   [3.936166607129977, -0.7923673467484731],
   [5.1880012243748705, -0.5658593639944431],
 ];
+
+/**
+ * P(X > x) for X ~ χ² with `df` degrees of freedom: the regularised upper incomplete gamma function Q(df/2, x/2), by its series below
+ * its bend and Lentz' continued fraction above it (Press et al., Numerical Recipes §6.2). To about 1e-12.
+ */
+export function chiSquareTail(x: number, df: number): number {
+  if (!(x > 0)) return 1;
+  const a = df / 2;
+  const h = x / 2;
+  const scale = Math.exp(a * Math.log(h) - h - logGamma(a));
+  if (h < a + 1) {
+    let term = 1 / a;
+    let sum = term;
+    for (let n = 1; n < 1000 && term > 1e-16 * sum; n++) {
+      term *= h / (a + n);
+      sum += term;
+    }
+    return 1 - scale * sum;
+  }
+  let b = h + 1 - a;
+  let c = 1e300;
+  let d = 1 / b;
+  let fraction = d;
+  for (let n = 1; n < 1000; n++) {
+    const numerator = -n * (n - a);
+    b += 2;
+    d = 1 / (numerator * d + b);
+    c = b + numerator / c;
+    fraction *= d * c;
+    if (Math.abs(d * c - 1) < 1e-15) break;
+  }
+  return scale * fraction;
+}

@@ -4,21 +4,6 @@
  */
 import { adaptiveNodes, lambertWExp, logGamma, logistic, softplus } from "./numerics.ts";
 
-/**
- * Σ_{i<j} z_i² z_j² of a face: how much room it gives to what pairs of latents might do together, which an additive tuning leaves
- * out. With log λ = additive + Σ_{i<j} ω_ij z_i z_j and ω ~ N(0, ψ), what is left out has variance ψ times this.
- */
-export function pairExtent(latents: ArrayLike<number>): number {
-  let squares = 0;
-  let fourths = 0;
-  for (let d = 0; d < latents.length; d++) {
-    const square = latents[d] ** 2;
-    squares += square;
-    fourths += square * square;
-  }
-  return (squares * squares - fourths) / 2;
-}
-
 export type Link = "exponential" | "softplus";
 export type CountDistribution = "poisson" | "negative-binomial";
 
@@ -42,7 +27,7 @@ export const expectedCount = ({ link, priorCount }: Observation, eta: number): n
   link === "exponential" ? Math.exp(eta) : (priorCount * softplus(eta)) / Math.LN2;
 
 /** dλ/dη. */
-const slope = ({ link, priorCount }: Observation, eta: number): number =>
+export const slope = ({ link, priorCount }: Observation, eta: number): number =>
   link === "exponential" ? Math.exp(eta) : (priorCount * logistic(eta)) / Math.LN2;
 
 /** d log λ/dη. */

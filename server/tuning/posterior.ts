@@ -1,15 +1,7 @@
-import { type Basis, blockStart, features } from "./basis.ts";
+import { type Basis, blockStart } from "./basis.ts";
 import type { UnitBelief } from "./belief.ts";
 import { type Kernels, packedIndex, packedLength, rowStart } from "./kernels/kernels.ts";
-import {
-  expectedCount,
-  information,
-  logRateSlope,
-  type Observation,
-  pairExtent,
-  priorEta,
-  updateOf,
-} from "./observation.ts";
+import { expectedCount, information, logRateSlope, type Observation, priorEta, updateOf } from "./observation.ts";
 
 /**
  * The Gaussian posterior over every unit's weights, in the memory of the kernels: all units in two arrays, so that a decision
@@ -29,9 +21,8 @@ export interface Posterior {
   covariance: Float64Array;
   /** Prior precision of each weight, units × P: what relevance determination learns. */
   precision: Float64Array;
-  /** φ and ψ of each unit: counts of a face have variance λ + (φ + ψ q) λ² with q its `pairExtent`. */
+  /** φ of each unit. */
   dispersion: Float64Array;
-  interaction: Float64Array;
 }
 
 export interface PriorSettings {
@@ -41,9 +32,8 @@ export interface PriorSettings {
   linearSd: number;
   /** α, the standard deviation of a smooth part, in log rate. */
   smoothSd: number;
-  /** φ and ψ of a unit of which nothing is known. */
+  /** φ of a unit of which nothing is known. */
   dispersion: number;
-  interaction: number;
 }
 
 export const strideOf = (basis: Basis): number => (basis.size + 1) & ~1;
@@ -86,13 +76,10 @@ export function createPosterior(
     covariance: kernels.take(units * packedLength(basis.size)),
     precision: new Float64Array(units * basis.size),
     dispersion: new Float64Array(units),
-    interaction: new Float64Array(units),
   };
   for (let u = 0; u < units; u++) resetUnit(posterior, u, observation, prior);
   return posterior;
 }
-
-const NO_SCATTER = { dispersion: 0, interaction: 0 };
 
 /** Makes a unit one of which nothing is known. */
 export function resetUnit(posterior: Posterior, unit: number, observation: Observation, prior: PriorSettings): void {
@@ -102,13 +89,13 @@ export function resetUnit(posterior: Posterior, unit: number, observation: Obser
   mean[0] = priorEta(observation);
   const covariance = new Float64Array(basis.size ** 2);
   for (let i = 0; i < basis.size; i++) covariance[i * basis.size + i] = 1 / precision[i];
-  const { dispersion, interaction } = observation.counts === "poisson" ? NO_SCATTER : prior;
-  setBelief(posterior, unit, { basis, observation, mean, covariance, precision, dispersion, interaction });
+  const dispersion = observation.counts === "poisson" ? 0 : prior.dispersion;
+  setBelief(posterior, unit, { basis, observation, mean, covariance, precision, dispersion });
 }
 
 /** Copies what is believed of a unit out of the kernels' memory. */
 export function beliefOf(posterior: Posterior, unit: number): UnitBelief {
-  const { basis, observations, stride, mean, precision, dispersion, interaction } = posterior;
+  const { basis, observations, stride, mean, precision, dispersion } = posterior;
   const { size } = basis;
   const packed = covarianceOf(posterior, unit);
   const covariance = new Float64Array(size * size);
@@ -121,7 +108,6 @@ export function beliefOf(posterior: Posterior, unit: number): UnitBelief {
     covariance,
     precision: precision.slice(unit * size, (unit + 1) * size),
     dispersion: dispersion[unit],
-    interaction: interaction[unit],
   };
 }
 
@@ -133,7 +119,6 @@ export function setBelief(posterior: Posterior, unit: number, belief: UnitBelief
   posterior.mean.set(belief.mean, unit * stride);
   posterior.precision.set(belief.precision, unit * size);
   posterior.dispersion[unit] = belief.dispersion;
-  posterior.interaction[unit] = belief.interaction;
   const packed = covarianceOf(posterior, unit);
   for (let i = 0, row = 0; i < size; row = rowStart(++i))
     for (let j = 0; j <= i; j++) packed[row + j] = belief.covariance[i * size + j];
@@ -163,8 +148,6 @@ export function linearPredictor({ mean, stride, basis }: Posterior, unit: number
 export interface Prospect {
   /** Features of the face, length S, in kernel memory. */
   x: Float64Array;
-  /** `pairExtent` of the face. */
-  extent: number;
   /** y_u = C_u x: units × S, in kernel memory. */
   y: Float64Array;
   /** s²_u = x'C_u x, the variance of η, one a unit. */
@@ -175,7 +158,6 @@ export const prospectNumbers = (basis: Basis, units: number): number => (units +
 
 export const createProspect = ({ kernels, stride, units }: Posterior): Prospect => ({
   x: kernels.take(stride),
-  extent: 0,
   y: kernels.take(units * stride),
   variance: new Float64Array(units),
 });
@@ -184,17 +166,7 @@ export const createProspect = ({ kernels, stride, units }: Posterior): Prospect 
 export const prospectAt = ({ y }: Prospect, { stride }: Posterior, unit: number): number =>
   y.byteOffset + 8 * unit * stride;
 
-/** Sets the face that a prospect is about; what it says of units is not valid before it is foreseen again. */
-export function setFace(prospect: Prospect, basis: Basis, latents: ArrayLike<number>): void {
-  features(basis, latents, prospect.x);
-  prospect.extent = pairExtent(latents);
-}
-
-/** φ of a unit's count at a face: all that makes it vary beyond Poisson. */
-export const scatterAt = ({ dispersion, interaction }: Posterior, unit: number, extent: number): number =>
-  dispersion[unit] + interaction[unit] * extent;
-
-/** Fills a prospect of which the face is set. */
+/** Fills a prospect of which x is set. */
 export function foresee(posterior: Posterior, prospect: Prospect): void {
   for (let u = 0; u < posterior.units; u++) foreseeUnit(posterior, prospect, u);
 }
@@ -242,8 +214,7 @@ function learnMean(posterior: Posterior, prospect: Prospect, unit: number, count
   const { basis, mean, stride } = posterior;
   const { observation, shift } = withGain(posterior.observations[unit], logGain);
   const m = linearPredictor(posterior, unit, prospect.x) + shift;
-  const scatter = scatterAt(posterior, unit, prospect.extent);
-  const { step, kappa } = updateOf(observation, m, prospect.variance[unit], scatter, count);
+  const { step, kappa } = updateOf(observation, m, prospect.variance[unit], posterior.dispersion[unit], count);
   if (!Number.isFinite(step)) throw new Error(`posterior of unit ${unit}: expected a finite step, got ${step}`);
   for (let i = 0, at = unit * stride; i < basis.size; i++, at++) mean[at] += prospect.y[at] * step;
   return kappa;
@@ -289,8 +260,8 @@ export function shrinkAll(
 }
 
 /** κ of a face whose count is not known yet: the information at the mean, J/(1 + s² J). */
-export function expectedKappa(posterior: Posterior, unit: number, m: number, s2: number, extent: number): number {
-  const expected = information(posterior.observations[unit], m, scatterAt(posterior, unit, extent));
+export function expectedKappa(posterior: Posterior, unit: number, m: number, s2: number): number {
+  const expected = information(posterior.observations[unit], m, posterior.dispersion[unit]);
   return expected / (1 + s2 * expected);
 }
 

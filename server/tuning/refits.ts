@@ -3,10 +3,14 @@
  * for one.
  */
 
+import { random } from "../random.ts";
 import { type Basis, features } from "./basis.ts";
 import { fitUnit, type UnitFit } from "./batch.ts";
 import type { UnitBelief } from "./belief.ts";
-import { type Link, type Observation, pairExtent, priorEta } from "./observation.ts";
+import type { TrialData } from "./laplace.ts";
+import { type Misfit, misfitOf } from "./misfit.ts";
+import { type Link, type Observation, priorEta } from "./observation.ts";
+import { offerPair, type PairFit } from "./pair.ts";
 import { type PriorSettings, startPrecision } from "./posterior.ts";
 
 /** What a trial taught all units. */
@@ -30,12 +34,19 @@ export interface Refit {
   belief: UnitBelief;
 }
 
+/** Whether a unit is outside the family of tuning, and a surface on two latents where its counts ask for one. */
+export interface Examination {
+  misfit: Misfit | null;
+  pair: PairFit | null;
+}
+
 /** Holds the history and fits: pure but for what it has been taught. */
 export interface Refitter {
   learn(taught: Taught): void;
   /** Trials before this one say nothing about the unit any more: it was sorted anew. */
   reset(unit: number): void;
   fit(job: RefitJob): Refit;
+  examine(job: RefitJob): Examination;
 }
 
 export interface RefitterSettings {
@@ -47,13 +58,23 @@ export interface RefitterSettings {
   prior: PriorSettings;
   /** Trials after which what one taught counts for 1/e; null: for ever. */
   memoryTrials: number | null;
+  /** Response window, seconds. */
+  windowS: number;
 }
 
 /** Evidence in nats by which a link that loses is no longer tried, and trials before which none is given up. */
 const GIVEN_UP = 10;
 const TRIED_FOR = 60;
 
-export function createRefitter({ basis, observation, links, units, prior, memoryTrials }: RefitterSettings): Refitter {
+export function createRefitter({
+  basis,
+  observation,
+  links,
+  units,
+  prior,
+  memoryTrials,
+  windowS,
+}: RefitterSettings): Refitter {
   const models = links.map((link) => {
     const own = { ...observation, link };
     return { observation: own, startPrecision: startPrecision(basis, own, prior) };
@@ -63,7 +84,6 @@ export function createRefitter({ basis, observation, links, units, prior, memory
   let capacity = 256;
   let x = new Float64Array(capacity * basis.size);
   let offset = new Float64Array(capacity);
-  let extent = new Float64Array(capacity);
   const counts = Array.from({ length: units }, () => new Float64Array(capacity));
   const since = new Int32Array(units);
   let trials = 0;
@@ -74,18 +94,32 @@ export function createRefitter({ basis, observation, links, units, prior, memory
     return larger;
   };
 
+  /** The trials that say something about a unit, and its counts in them. */
+  const historyOf = (unit: number) => {
+    const from = since[unit];
+    const n = trials - from;
+    const weight = Float64Array.from({ length: n }, (_, i) =>
+      memoryTrials === null ? 1 : Math.exp(-(n - 1 - i) / memoryTrials),
+    );
+    const data: TrialData = {
+      x: x.subarray(from * basis.size, trials * basis.size),
+      offset: offset.subarray(from, trials),
+      weight,
+      trials: n,
+    };
+    return { data, own: counts[unit].subarray(from, trials) };
+  };
+
   return {
     learn(taught) {
       if (trials === capacity) {
         capacity *= 2;
         x = grown(x, capacity * basis.size);
         offset = grown(offset, capacity);
-        extent = grown(extent, capacity);
         for (let u = 0; u < units; u++) counts[u] = grown(counts[u] as Float64Array<ArrayBuffer>, capacity);
       }
       features(basis, taught.latents, x.subarray(trials * basis.size, (trials + 1) * basis.size));
       offset[trials] = taught.logGain;
-      extent[trials] = pairExtent(taught.latents);
       for (let u = 0; u < units; u++) counts[u][trials] = taught.counts[u];
       trials++;
     },
@@ -94,19 +128,7 @@ export function createRefitter({ basis, observation, links, units, prior, memory
       fits[unit].fill(undefined);
     },
     fit({ unit, belief }) {
-      const from = since[unit];
-      const n = trials - from;
-      const weight = Float64Array.from({ length: n }, (_, i) =>
-        memoryTrials === null ? 1 : Math.exp(-(n - 1 - i) / memoryTrials),
-      );
-      const data = {
-        x: x.subarray(from * basis.size, trials * basis.size),
-        offset: offset.subarray(from, trials),
-        extent: extent.subarray(from, trials),
-        weight,
-        trials: n,
-      };
-      const own = counts[unit].subarray(from, trials);
+      const { data, own } = historyOf(unit);
       models.forEach((model, l) => {
         const last = fits[unit][l];
         if (last === null) return;
@@ -120,9 +142,16 @@ export function createRefitter({ basis, observation, links, units, prior, memory
         (a, b) => (a && (!b || a.logEvidence >= b.logEvidence) ? a : (b ?? null)),
         null,
       )!;
-      if (n >= TRIED_FOR)
+      if (data.trials >= TRIED_FOR)
         fits[unit] = fits[unit].map((fit) => (fit && fit.logEvidence > best.logEvidence - GIVEN_UP ? fit : null));
       return { unit, trials, belief: best.belief };
+    },
+    examine({ unit, belief }) {
+      const { data, own } = historyOf(unit);
+      const misfit = misfitOf(belief, data, own, random("misfit").split(unit, trials));
+      const { startPrecision: start } = models.find((model) => model.observation.link === belief.observation.link)!;
+      const asksForPair = misfit !== null && misfit.pair !== null && misfit.warning !== null;
+      return { misfit, pair: asksForPair ? offerPair(belief, start, data, own, windowS) : null };
     },
   };
 }
@@ -132,7 +161,7 @@ function priorBelief(basis: Basis, observation: Observation, precision: Float64A
   mean[0] = priorEta(observation);
   const covariance = new Float64Array(basis.size ** 2);
   for (let i = 0; i < basis.size; i++) covariance[i * basis.size + i] = 1 / precision[i];
-  return { basis, observation, mean, covariance, precision, dispersion: 0, interaction: 0 };
+  return { basis, observation, mean, covariance, precision, dispersion: 0 };
 }
 
 /** What the decider sees of refits: requests go out, finished ones are picked up later, in any order. */
@@ -140,6 +169,7 @@ export interface Refits {
   learn(taught: Taught): void;
   reset(unit: number): void;
   request(job: RefitJob): void;
+  examine(job: RefitJob): Promise<Examination>;
   /** Those finished since the last call. */
   finished(): Refit[];
 }
@@ -155,6 +185,7 @@ export function refitsHere(settings: RefitterSettings): Refits {
       finished = finished.filter((refit) => refit.unit !== unit);
     },
     request: (job) => finished.push(refitter.fit(job)),
+    examine: async (job) => refitter.examine(job),
     finished: () => finished.splice(0),
   };
 }

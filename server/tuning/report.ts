@@ -1,81 +1,327 @@
-import { type Basis, blockStart, writeBlock } from "./basis.ts";
+/**
+ * What is known of a unit, as a person asks for it, each figure with its 90 % interval. Intervals of rates are exact for the
+ * Gaussian posterior (a rate rises with η); those of shares, alignment and axis come from draws of the weights.
+ */
+import type { Random } from "../random.ts";
+import { quantile } from "../session/quantile.ts";
+import { type Basis, blockStart, features, writeBlock } from "./basis.ts";
 import type { UnitBelief } from "./belief.ts";
-import { expectedCount } from "./observation.ts";
+import { factor } from "./cholesky.ts";
+import type { Misfit } from "./misfit.ts";
+import { expectedCount, slope } from "./observation.ts";
+import type { PairFit } from "./pair.ts";
+import type { Codes, HeldOut } from "./rivals.ts";
 
 /** Where curves are reported along a traversal, in latent units. */
 export const curveGrid: readonly number[] = Array.from({ length: 13 }, (_, i) => -3 + i * 0.5);
+
+/** An estimate with its 90 % interval. */
+export interface Interval {
+  estimate: number;
+  low: number;
+  high: number;
+}
+
+/** One latent's curve along its traversal from the origin, on `curveGrid`. */
+export interface Curve {
+  /** Log rate relative to the origin, and its posterior standard deviation. */
+  mean: number[];
+  sd: number[];
+  /** Rate in spikes/s (posterior median) with its 90 % interval. */
+  rateHz: number[];
+  lowHz: number[];
+  highHz: number[];
+}
 
 export interface UnitReport {
   unit: string;
   /** Latent with the largest share of the tuning. */
   bestLatent: number;
-  /** p_d: share of the variance of log rate over faces z ~ N(0, I) that latent d explains; sums to 1. Length D. */
+  /** p_d: share of the variance of η (log rate, with the exponential link) over faces z ~ N(0, I) that latent d explains; posterior mean; sums to 1. Length D. */
   shares: number[];
-  /** Expected rate at the origin of latent space, in spikes/s, with its 90 % interval. */
-  baselineHz: { estimate: number; low: number; high: number };
-  /** g_d on `curveGrid`, log rate relative to the origin: latents × grid, with the posterior standard deviation. */
-  curves: { mean: number[]; sd: number[] }[];
+  /** 90 % interval of each share. */
+  sharesInterval: { low: number[]; high: number[] };
+  /** Rate at the origin of latent space, in spikes/s. */
+  baselineHz: Interval;
+  /** One a latent. */
+  curves: Curve[];
+  /** Which latents the unit codes, with probabilities; null where rivals were not kept. */
+  codes: Codes | null;
+  /** a = 1 − H(p)/log D: 1 where one latent carries all, 0 where all carry as much. */
+  alignment: Interval;
+  /** Preferred axis: unit vector of the average gradient of η over faces z ~ N(0, I), and the angle within which 90 % of draws lie. */
+  axis: { direction: number[]; coneDeg: number };
+  /** Face of the highest expected rate inside ±range, and the rate there in spikes/s. */
+  peak: { latents: number[]; rateHz: Interval };
+  /** φ: counts have variance λ + φ λ². */
+  dispersion: number;
+  /** Variance of counts over their mean at the mean rate over faces z ~ N(0, I): 1 + φ λ. */
+  fano: number;
+  heldOut: HeldOut | null;
+  misfit: Misfit | null;
+  pair: PairFit | null;
 }
 
-/** Shares of the mean curves, and the largest: the cheap part of a report. */
-export function sharesOf(basis: Basis, weights: ArrayLike<number>): { bestLatent: number; shares: number[] } {
-  const { block } = basis;
-  const phi = new Float64Array(block);
-  const explained = Array.from({ length: basis.latents }, (_, d) => {
-    const at = blockStart(basis, d);
-    return curveVariance(
-      curveGrid.map((value) => {
-        writeBlock(basis, value, phi);
-        return phi.reduce((sum, p, i) => sum + p * weights[at + i], 0);
-      }),
+/** What others know of a unit, and how it is to be reported. */
+export interface ReportOptions {
+  /** Response window, seconds. */
+  windowS: number;
+  /** Faces lie inside ±range, in latent units. */
+  range: number;
+  codes?: Codes | null;
+  heldOut?: HeldOut | null;
+  misfit?: Misfit | null;
+  pair?: PairFit | null;
+}
+
+const DRAWS = 200;
+/** 95th percentile of the standard normal distribution. */
+const Z95 = 1.6448536269514722;
+const degrees = 180 / Math.PI;
+
+/**
+ * @param random draws of the weights come from it: the same generator gives the same report
+ */
+export function reportUnit(belief: UnitBelief, name: string, options: ReportOptions, random: Random): UnitReport {
+  const { basis, observation, dispersion, mean } = belief;
+  const { windowS, range } = options;
+  const draws = drawWeights(belief, DRAWS, random);
+  const shares = draws.map((weights) => sharesOf(basis, weights).shares);
+  const average = Array.from({ length: basis.latents }, (_, d) => meanOf(shares.map((p) => p[d])));
+  const bound = (q: number) =>
+    average.map((_, d) =>
+      quantile(
+        shares.map((p) => p[d]),
+        q,
+      ),
     );
+  const direction = axisOf(basis, mean);
+  const angles = draws.map((weights) => {
+    const cosine = axisOf(basis, weights).reduce((sum, v, d) => sum + v * direction[d], 0);
+    return degrees * Math.acos(Math.min(Math.max(cosine, -1), 1));
   });
-  const total = explained.reduce((a, b) => a + b, 0);
-  const shares = explained.map((v) => (total > 0 ? v / total : 1 / basis.latents));
-  return { bestLatent: shares.indexOf(Math.max(...shares)), shares };
-}
-
-/** What is known of a unit. @param windowS response window, seconds */
-export function reportUnit(belief: UnitBelief, name: string, windowS: number): UnitReport {
-  const { basis, mean, covariance, observation } = belief;
-  const { size, block } = basis;
-  const phi = new Float64Array(block);
-  const curves = Array.from({ length: basis.latents }, (_, d) => {
-    const at = blockStart(basis, d);
-    const curve: { mean: number[]; sd: number[] } = { mean: [], sd: [] };
-    for (const value of curveGrid) {
-      writeBlock(basis, value, phi);
-      let variance = 0;
-      let m = 0;
-      for (let i = 0; i < block; i++) {
-        m += phi[i] * mean[at + i];
-        for (let j = 0; j < block; j++) variance += phi[i] * phi[j] * covariance[(at + i) * size + at + j];
-      }
-      curve.mean.push(m);
-      curve.sd.push(Math.sqrt(Math.max(variance, 0)));
-    }
-    return curve;
-  });
-  const sd = Math.sqrt(covariance[0]);
-  const rate = (eta: number) => expectedCount(observation, eta) / windowS;
+  const peak = peakOf(belief, range);
+  const meanCount = meanOf(
+    Array.from({ length: DRAWS }, () => {
+      const face = Float64Array.from({ length: basis.latents }, () => random.normal());
+      return expectedCount(observation, dot(features(basis, face), mean));
+    }),
+  );
   return {
     unit: name,
-    ...sharesOf(basis, mean),
-    baselineHz: { estimate: rate(mean[0]), low: rate(mean[0] - 1.645 * sd), high: rate(mean[0] + 1.645 * sd) },
-    curves,
+    bestLatent: average.indexOf(Math.max(...average)),
+    shares: average,
+    sharesInterval: { low: bound(0.05), high: bound(0.95) },
+    baselineHz: rateAt(belief, features(basis, new Float64Array(basis.latents)), windowS),
+    curves: Array.from({ length: basis.latents }, (_, d) => curveOf(belief, d, windowS)),
+    codes: options.codes ?? null,
+    alignment: intervalOf(shares.map(alignmentOf)),
+    axis: { direction, coneDeg: quantile(angles, 0.9) },
+    peak: { latents: peak, rateHz: rateAt(belief, features(basis, peak), windowS) },
+    dispersion,
+    fano: 1 + dispersion * meanCount,
+    heldOut: options.heldOut ?? null,
+    misfit: options.misfit ?? null,
+    pair: options.pair ?? null,
   };
 }
 
-/** Variance of a curve given on `curveGrid` under a standard normal latent. */
-function curveVariance(curve: readonly number[]): number {
-  let weight = 0;
-  let first = 0;
-  let second = 0;
-  curve.forEach((value, i) => {
-    const w = Math.exp(-0.5 * curveGrid[i] ** 2);
-    weight += w;
-    first += w * value;
-    second += w * value * value;
+/**
+ * Alignment of a population with the latents: Σ ρ_n a_n with ρ_n the unit's share of the variance that all units' tuning has together
+ * (the completeness score of Eastwood & Williams 2018 with units for codes).
+ */
+export function populationAlignment(beliefs: readonly UnitBelief[], random: Random): Interval {
+  const drawn = beliefs.map(({ basis, ...belief }, u) =>
+    drawWeights({ basis, ...belief }, DRAWS, random.split("unit", u)).map((weights) => explainedBy(basis, weights)),
+  );
+  return intervalOf(
+    Array.from({ length: DRAWS }, (_, k) => {
+      let total = 0;
+      let sum = 0;
+      for (const unit of drawn) {
+        const own = unit[k].reduce((a, b) => a + b, 0);
+        total += own;
+        sum += own * alignmentOf(normalised(unit[k]));
+      }
+      return total > 0 ? sum / total : 0;
+    }),
+  );
+}
+
+/** Shares of the curves that `weights` make, and the largest: the cheap part of a report. */
+export function sharesOf(basis: Basis, weights: ArrayLike<number>): { bestLatent: number; shares: number[] } {
+  const shares = normalised(explainedBy(basis, weights));
+  return { bestLatent: shares.indexOf(Math.max(...shares)), shares };
+}
+
+/** Variance of each latent's curve over z_d ~ N(0, 1): w_d'V w_d. Length D. */
+function explainedBy(basis: Basis, weights: ArrayLike<number>): number[] {
+  const { block } = basis;
+  const { covariance } = momentsOf(basis);
+  return Array.from({ length: basis.latents }, (_, d) => {
+    const at = blockStart(basis, d);
+    let sum = 0;
+    for (let i = 0; i < block; i++)
+      for (let j = 0; j < block; j++) sum += weights[at + i] * covariance[i * block + j] * weights[at + j];
+    return Math.max(sum, 0);
   });
-  return second / weight - (first / weight) ** 2;
+}
+
+/** Of a block's features over z ~ N(0, 1): mean gradient (length B) and covariance (B × B). */
+interface BlockMoments {
+  gradient: Float64Array;
+  covariance: Float64Array;
+}
+
+const momentsOfBasis = new WeakMap<Basis, BlockMoments>();
+
+/** By the trapezoidal rule on [−6, 6], exact to rounding for what is smooth and dies off as a Gaussian; the gradient is closed. */
+function momentsOf(basis: Basis): BlockMoments {
+  const known = momentsOfBasis.get(basis);
+  if (known) return known;
+  const { block, halfWidth } = basis;
+  const covariance = new Float64Array(block * block);
+  const first = new Float64Array(block);
+  const phi = new Float64Array(block);
+  const step = 0.125;
+  for (let z = -6; z <= 6; z += step) {
+    const w = (step * Math.exp(-0.5 * z * z)) / Math.sqrt(2 * Math.PI);
+    writeBlock(basis, z, phi);
+    for (let i = 0; i < block; i++) {
+      first[i] += w * phi[i];
+      for (let j = 0; j < block; j++) covariance[i * block + j] += w * phi[i] * phi[j];
+    }
+  }
+  for (let i = 0; i < block; i++) for (let j = 0; j < block; j++) covariance[i * block + j] -= first[i] * first[j];
+  // E φ_j'(z) = L^−½ ω E cos(ω(z + L)) = L^−½ ω cos(ωL) exp(−ω²/2), ω = πj/2L.
+  const gradient = Float64Array.from({ length: block }, (_, j) => {
+    const omega = (Math.PI * j) / (2 * halfWidth);
+    return j === 0 ? 1 : (omega * Math.cos(omega * halfWidth) * Math.exp(-0.5 * omega * omega)) / Math.sqrt(halfWidth);
+  });
+  const moments = { gradient, covariance };
+  momentsOfBasis.set(basis, moments);
+  return moments;
+}
+
+/** Unit vector of the mean gradient over z ~ N(0, I); zeros where there is none. Length D. */
+function axisOf(basis: Basis, weights: ArrayLike<number>): number[] {
+  const { gradient } = momentsOf(basis);
+  const mean = Array.from({ length: basis.latents }, (_, d) => {
+    const at = blockStart(basis, d);
+    return gradient.reduce((sum, g, j) => sum + g * weights[at + j], 0);
+  });
+  const norm = Math.hypot(...mean);
+  return mean.map((v) => (norm > 0 ? v / norm : 0));
+}
+
+/** The face inside ±range at which the mean curves are highest: each latent by itself, to 0.05. */
+function peakOf({ basis, mean }: UnitBelief, range: number): number[] {
+  const phi = new Float64Array(basis.block);
+  const steps = Math.ceil(range / 0.05);
+  return Array.from({ length: basis.latents }, (_, d) => {
+    let best = 0;
+    let height = 0;
+    for (let i = -steps; i <= steps; i++) {
+      const value = (range * i) / steps;
+      writeBlock(basis, value, phi);
+      const here = dot(phi, mean.subarray(blockStart(basis, d)));
+      if (here > height) {
+        height = here;
+        best = value;
+      }
+    }
+    return best;
+  });
+}
+
+/** Rate of a face with features x, in spikes/s. */
+function rateAt(belief: UnitBelief, x: Float64Array, windowS: number): Interval {
+  const { observation, mean, covariance } = belief;
+  const eta = dot(x, mean);
+  const reach = Z95 * Math.sqrt(Math.max(quadratic(covariance, x, x), 0));
+  const rate = (at: number) => expectedCount(observation, at) / windowS;
+  return { estimate: rate(eta), low: rate(eta - reach), high: rate(eta + reach) };
+}
+
+function curveOf(belief: UnitBelief, latent: number, windowS: number): Curve {
+  const { basis, observation, mean, covariance } = belief;
+  const curve: Curve = { mean: [], sd: [], rateHz: [], lowHz: [], highHz: [] };
+  const face = new Float64Array(basis.latents);
+  const bias = mean[0];
+  // Relative slope of the rate, λ'/λ: 1 with the exponential link.
+  const relative = (eta: number) => slope(observation, eta) / expectedCount(observation, eta);
+  for (const value of curveGrid) {
+    face[latent] = value;
+    const x = features(basis, face);
+    const eta = dot(x, mean);
+    const { estimate, low, high } = rateAt(belief, x, windowS);
+    curve.rateHz.push(estimate);
+    curve.lowHz.push(low);
+    curve.highHz.push(high);
+    curve.mean.push(Math.log(expectedCount(observation, eta) / expectedCount(observation, bias)));
+    // The gradient of log λ(η) − log λ(bias) in the weights; only the bias is in both.
+    const gradient = x.map((v) => v * relative(eta));
+    gradient[0] -= relative(bias);
+    curve.sd.push(Math.sqrt(Math.max(quadratic(covariance, gradient, gradient), 0)));
+  }
+  return curve;
+}
+
+/** Draws of the weights, μ + L e with C = L L'. */
+export function drawWeights({ basis, mean, covariance }: UnitBelief, draws: number, random: Random): Float64Array[] {
+  const n = basis.size;
+  const l = covariance.slice();
+  // Rounding over thousands of updates may take the smallest eigenvalues below zero: a trace of the diagonal is added until not.
+  for (let jitter = 1e-12; !factor(l, n); jitter *= 10) {
+    if (jitter > 1e-3) throw new Error("covariance of a unit: expected a positive definite matrix");
+    l.set(covariance);
+    for (let i = 0; i < n; i++) l[i * n + i] *= 1 + jitter;
+  }
+  const e = new Float64Array(n);
+  return Array.from({ length: draws }, () => {
+    const out = mean.slice();
+    for (let i = 0; i < n; i++) e[i] = random.normal();
+    for (let i = 0; i < n; i++) for (let j = 0; j <= i; j++) out[i] += l[i * n + j] * e[j];
+    return out;
+  });
+}
+
+/** 1 − H(p)/log D; 1 for a single latent. */
+function alignmentOf(shares: readonly number[]): number {
+  if (shares.length < 2) return 1;
+  let entropy = 0;
+  for (const p of shares) if (p > 0) entropy -= p * Math.log(p);
+  return 1 - entropy / Math.log(shares.length);
+}
+
+const normalised = (values: readonly number[]): number[] => {
+  const total = values.reduce((a, b) => a + b, 0);
+  return values.map((v) => (total > 0 ? v / total : 1 / values.length));
+};
+
+const meanOf = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+
+const intervalOf = (values: readonly number[]): Interval => ({
+  estimate: quantile(values, 0.5),
+  low: quantile(values, 0.05),
+  high: quantile(values, 0.95),
+});
+
+function dot(a: Float64Array, b: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
+  return sum;
+}
+
+/** x'Cy. Skips zeros of x and y: faces of a traversal have few others. */
+function quadratic(covariance: Float64Array, x: Float64Array, y: Float64Array): number {
+  const n = x.length;
+  let sum = 0;
+  for (let i = 0; i < n; i++) {
+    if (x[i] === 0) continue;
+    let row = 0;
+    for (let j = 0; j < n; j++) row += covariance[i * n + j] * y[j];
+    sum += x[i] * row;
+  }
+  return sum;
 }

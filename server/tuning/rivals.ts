@@ -90,14 +90,14 @@ export function resetRivals(rivals: Rivals, unit: number, prior: PriorSettings):
  *
  * @param latents of the face shown
  * @param counts one a unit, NaN where there is none
- * @param scatter φ of each unit's count at this face
+ * @param dispersion φ of each unit
  * @param foretold log predictive probability of each count under the additive model
  */
 export function learnRivals(
   rivals: Rivals,
   latents: ArrayLike<number>,
   counts: ArrayLike<number>,
-  scatter: Float64Array,
+  dispersion: Float64Array,
   foretold: Float64Array,
   logGain = 0,
 ): void {
@@ -109,7 +109,7 @@ export function learnRivals(
   for (let u = 0; u < rivals.units; u++) {
     if (Number.isNaN(counts[u])) continue;
     const learn = (model: SmallModel, x: ArrayLike<number>) => {
-      learnSmall(model, u, x, observation, shift, scatter[u], counts[u]);
+      learnSmall(model, u, x, observation, shift, dispersion[u], counts[u]);
     };
     learn(constant, flat);
     learn(linear, line);

@@ -4,17 +4,6 @@ import { codedLatent } from "../neurons/unit.ts";
 import { correlation, relativeError, trueRates } from "./curves.ts";
 import { attainableHz, type Truth } from "./truth.ts";
 
-/** Fields of a report that are still to come. */
-type Coming = Partial<{
-  codes: { latents: number[] };
-  peak: { latents: number[] };
-  misfit: { warning: string | null };
-  heldOut: { trials: number; additive: number; constant: number };
-}>;
-type Judged = Omit<UnitReport, "curves"> & {
-  curves: (UnitReport["curves"][number] & Partial<{ rateHz: number[]; lowHz: number[]; highHz: number[] }>)[];
-} & Coming;
-
 /** A figure of one unit, and how a session's units are taken together. */
 export interface Measure {
   title: string;
@@ -26,7 +15,7 @@ export interface Measure {
 
 interface SimulatedMeasureOf extends Measure {
   /** Null where it means nothing for this unit. */
-  of(truth: Truth, report: Judged): number | null;
+  of(truth: Truth, report: UnitReport): number | null;
 }
 
 const IDENTIFIED_AT = 0.95;
@@ -76,7 +65,7 @@ export const simulatedMeasureTable: Record<SimulatedMeasure, SimulatedMeasureOf>
     says: "True rate of the face that is reported as the peak, relative to the highest that any face in the range attains.",
     better: "high",
     together: "mean",
-    of: (truth, { peak }) => (peak ? truth.rateHz(peak.latents) / attainableHz(truth) : null),
+    of: (truth, { peak }) => truth.rateHz(peak.latents) / attainableHz(truth),
   },
   coverageCoded: {
     title: "Coverage, coded latents",
@@ -128,18 +117,16 @@ const whereCoded = (unit: Truth["unit"], of: (latent: number) => number | null):
 const holds = (value: number, low: number, high: number): number => Number(low <= value && value <= high);
 
 /** Share of a traversal's faces, the origin left out, whose true rate the interval holds. */
-function coverage(truth: Truth, { curves }: Judged, latents: readonly number[]): number | null {
+function coverage(truth: Truth, { curves }: UnitReport, latents: readonly number[]): number | null {
   const inside = curveGrid.flatMap((z, k) => (z !== 0 && Math.abs(z) <= truth.range ? [k] : []));
   const actual = trueRates(truth);
   let covered = 0;
   for (const d of latents) {
     const { lowHz, highHz } = curves[d];
-    if (!lowHz || !highHz) return null;
     for (const k of inside) covered += holds(actual[d][k], lowHz[k], highHz[k]);
   }
   return covered / (latents.length * inside.length);
 }
 
 /** Estimated rates along every traversal, one latent's after the other's. */
-const rates = ({ baselineHz, curves }: Judged): number[] =>
-  curves.flatMap(({ mean, rateHz }) => rateHz ?? mean.map((log) => baselineHz.estimate * Math.exp(log)));
+const rates = ({ curves }: UnitReport): number[] => curves.flatMap(({ rateHz }) => rateHz);

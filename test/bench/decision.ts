@@ -10,7 +10,13 @@ import { type Spread, spread } from "./spread.ts";
 const experimentFile = "protocols/experiments/one-to-one.yaml";
 
 /** Refits run on another thread; here none is ever finished. */
-const refitsNever: Refits = { learn() {}, reset() {}, request() {}, finished: () => [] };
+const refitsNever: Refits = {
+  learn() {},
+  reset() {},
+  request() {},
+  examine: () => Promise.reject(new Error("not asked for")),
+  finished: () => [],
+};
 
 export interface DecisionBench {
   units: number;

@@ -3,7 +3,7 @@ import type { Objective } from "../../server/choice/choice.ts";
 import { prepareChoice } from "../../server/choice/choose.ts";
 import { createDecider, type DeciderSettings, refitterSettings } from "../../server/choice/decider.ts";
 import { separation } from "../../server/choice/hypotheses.ts";
-import { look, momentsOf, setExtents } from "../../server/choice/outlook.ts";
+import { look, momentsOf } from "../../server/choice/outlook.ts";
 import { computeReach } from "../../server/choice/reach.ts";
 import { informationGain, informationScoring, varianceScoring } from "../../server/choice/scoring.ts";
 import { applyTarget, LEVEL_WEIGHT } from "../../server/choice/target.ts";
@@ -44,9 +44,6 @@ function momentMatrix(weights: number[]): number[][] {
   );
 }
 
-/** Σ_{i<j} z_i² z_j², pair by pair. */
-const pairs = (z: ArrayLike<number>) => z[0] ** 2 * z[1] ** 2 + z[0] ** 2 * z[2] ** 2 + z[1] ** 2 * z[2] ** 2;
-
 /** C and μ of a unit as plain arrays, with each outstanding face answered as is expected. */
 function expectedBelief({ outlook }: ReturnType<typeof situation>, u: number, outstanding: number[][]) {
   const { posterior } = outlook;
@@ -55,11 +52,7 @@ function expectedBelief({ outlook }: ReturnType<typeof situation>, u: number, ou
   for (const face of outstanding) {
     const x = features(basis, face);
     const y = times(c, x);
-    const j = information(
-      posterior.observations[u],
-      dot(belief.mean, x),
-      belief.dispersion + belief.interaction * pairs(face),
-    );
+    const j = information(posterior.observations[u], dot(belief.mean, x), belief.dispersion);
     const kappa = j / (1 + dot(x, y) * j);
     c = c.map((row, i) => row.map((v, k) => v - kappa * y[i] * y[k]));
   }
@@ -125,20 +118,18 @@ describe("C2 variance", () => {
       look(outlook, [base]);
       const moment = momentMatrix(targetRows.map(() => 1));
       for (let u = 0; u < 2; u++) {
-        const { c, mean, dispersion, interaction } = expectedBelief(s, u, outstanding);
+        const { c, mean, dispersion } = expectedBelief(s, u, outstanding);
         const total = c.reduce((sum, row, i) => sum + dot(row, moment[i]), 0);
         const scoring = objective === "variance" ? varianceScoring(outlook) : informationScoring(outlook.posterior);
         const moved = new Float64Array(3 * outlook.steps);
-        setExtents(outlook, outlook.bases[0]);
         const atBase = scoring.add(u, 0.7, momentsOf(outlook, outlook.bases[0], u), base, moved);
         const valueAt = (face: ArrayLike<number>) => {
           const x = features(basis, face);
           const y = times(c, x);
           const m = dot(mean, x);
           const s2 = dot(x, y);
-          if (objective === "information")
-            return informationGain(outlook.posterior.observations[u], dispersion + interaction * pairs(face), m, s2);
-          const j = information(outlook.posterior.observations[u], m, dispersion + interaction * pairs(face));
+          if (objective === "information") return informationGain(outlook.posterior.observations[u], dispersion, m, s2);
+          const j = information(outlook.posterior.observations[u], m, dispersion);
           return (dot(y, times(moment, y)) * j) / (1 + s2 * j) / total;
         };
         expect(atBase).toBeCloseTo(0.7 * valueAt(base), 9);

@@ -6,7 +6,7 @@ import { createOutlook, expectFace, type OutlookSettings, outlookNumbers } from 
 import { createReach, keepReach, reachNumbers } from "../../server/choice/reach.ts";
 import { aim, createTargets, type TargetWeighting, targetNumbers } from "../../server/choice/target.ts";
 import { random } from "../../server/random.ts";
-import { createBasis } from "../../server/tuning/basis.ts";
+import { createBasis, features } from "../../server/tuning/basis.ts";
 import { openKernels } from "../../server/tuning/kernels/kernels.ts";
 import { logPredictive, type Observation } from "../../server/tuning/observation.ts";
 import {
@@ -17,13 +17,11 @@ import {
   linearPredictor,
   posteriorNumbers,
   prospectNumbers,
-  scatterAt,
-  setFace,
   shrinkAll,
 } from "../../server/tuning/posterior.ts";
 import { createRivals, learnRivals } from "../../server/tuning/rivals.ts";
 
-export const prior = { biasSd: 1, linearSd: 0.3, smoothSd: 0.4, dispersion: 0.1, interaction: 0.002 };
+export const prior = { biasSd: 1, linearSd: 0.3, smoothSd: 0.4, dispersion: 0.1 };
 export const basis = createBasis(3, 4, 1.5, 4.5);
 export const grid = traversalGrid(3);
 export const negativeBinomial: Observation = { link: "exponential", counts: "negative-binomial", priorCount: 2 };
@@ -50,15 +48,20 @@ export function situation(
   const rivals = createRivals(basis, observation, units, prior);
   const prospect = createProspect(posterior);
   const teach = (face: number[], counts: number[]) => {
-    setFace(prospect, basis, face);
+    features(basis, face, prospect.x);
     foresee(posterior, prospect);
-    const scatter = posterior.dispersion.map((_, u) => scatterAt(posterior, u, prospect.extent));
     const foretold = Float64Array.from(counts, (count, u) =>
-      logPredictive(observation, linearPredictor(posterior, u, prospect.x), prospect.variance[u], scatter[u], count),
+      logPredictive(
+        observation,
+        linearPredictor(posterior, u, prospect.x),
+        prospect.variance[u],
+        prior.dispersion,
+        count,
+      ),
     );
     const kappas = learnMeans(posterior, prospect, counts);
     shrinkAll(posterior, prospect, kappas, (u, yAt, kappa) => keepReach(reach, posterior, u, yAt, kappa));
-    learnRivals(rivals, face, counts, scatter, foretold);
+    learnRivals(rivals, face, counts, posterior.dispersion, foretold);
   };
   const r = random(5);
   for (let t = 0; t < 30; t++)

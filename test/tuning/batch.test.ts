@@ -4,7 +4,7 @@ import { random } from "../../server/random.ts";
 import { createBasis, features } from "../../server/tuning/basis.ts";
 import { type FitStart, fitUnit, priorMean } from "../../server/tuning/batch.ts";
 import { factor, inverse, inverseBlock, invertFactor, logDeterminant, solve } from "../../server/tuning/cholesky.ts";
-import { learnScatter, priorScatter } from "../../server/tuning/dispersion.ts";
+import { learnDispersion } from "../../server/tuning/dispersion.ts";
 import { diagonalise } from "../../server/tuning/eigen.ts";
 import {
   climb,
@@ -70,7 +70,6 @@ function trialData(faces: readonly ArrayLike<number>[], of = basis): TrialData {
     x,
     offset: new Float64Array(faces.length),
     weight: new Float64Array(faces.length).fill(1),
-    extent: new Float64Array(faces.length),
     trials: faces.length,
   };
 }
@@ -88,7 +87,7 @@ function modeOf(link: Link, dispersion: number) {
   const likelihood = createLikelihood(own, data, counts, basis.size);
   const prior = { mean: priorMean(basis, own), precision: startPrecision };
   const mode = createMode(prior.mean);
-  climb(likelihood, prior, { dispersion, interaction: 0 }, mode, 1e-12);
+  climb(likelihood, prior, dispersion, mode, 1e-12);
   formCurvature(likelihood, prior, mode);
   const lower = new Float64Array(basis.size ** 2);
   invertFactor(mode.factored, basis.size, lower);
@@ -96,7 +95,7 @@ function modeOf(link: Link, dispersion: number) {
     likelihood,
     theta: mode.theta,
     covariance: inverse(lower, basis.size),
-    evidence: logEvidence(likelihood, prior, { dispersion, interaction: 0 }, mode),
+    evidence: logEvidence(likelihood, prior, dispersion, mode),
   };
 }
 
@@ -219,7 +218,7 @@ describe("P6 Laplace posterior of all trials, with gains and weights", () => {
     const likelihood = createLikelihood(own, data, counts, basis.size);
     const prior = { mean: priorMean(basis, own), precision: startPrecision };
     const mode = createMode(Float64Array.from({ length: basis.size }, (_, i) => (i % 3) * 4 - 4));
-    climb(likelihood, prior, { dispersion: 0, interaction: 0 }, mode, 1e-12);
+    climb(likelihood, prior, 0, mode, 1e-12);
     expect(worst(mode.theta, reference.fits[0].mean)).toBeLessThan(1e-5);
   });
 });
@@ -275,8 +274,7 @@ describe("P6 prior and dispersion", () => {
 
   test.each(reference.dispersion)("dispersion with $determined fitted weights as SciPy finds it", (expected) => {
     const { likelihood } = modeOf("exponential", 0);
-    const { dispersion } = learnScatter(likelihood, expected.determined, priorScatter);
-    expect(Math.abs(dispersion / expected.dispersion - 1)).toBeLessThan(2e-3);
+    expect(Math.abs(learnDispersion(likelihood, expected.determined) / expected.dispersion - 1)).toBeLessThan(2e-3);
   });
 });
 
@@ -343,7 +341,6 @@ describe("P6 a unit's fit", () => {
       x: Float64Array.from([...all.x, ...all.x]),
       offset: new Float64Array(800),
       weight: new Float64Array(800).fill(0.5),
-      extent: new Float64Array(800),
       trials: 800,
     };
     const twice = fitUnit(wide, own, doubled, Float64Array.from([...spikes, ...spikes]), startOf(own));

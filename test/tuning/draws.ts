@@ -46,7 +46,6 @@ export function priorStart(
       covariance,
       precision: startPrecision.slice(),
       dispersion: 0,
-      interaction: 0,
     },
     startPrecision,
   };

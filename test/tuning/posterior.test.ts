@@ -15,14 +15,13 @@ import {
   posteriorNumbers,
   prospectNumbers,
   setBelief,
-  setFace,
   shrinkAll,
 } from "../../server/tuning/posterior.ts";
 import { reference } from "./reference.ts";
 
 const { settings } = reference;
 const basis = createBasis(settings.latents, settings.functions, settings.lengthScale, settings.halfWidth);
-const prior = { ...settings, dispersion: 0.1, interaction: 0.001 };
+const prior = { ...settings, dispersion: 0.1 };
 const poisson: Observation = { link: "exponential", counts: "poisson", priorCount: settings.priorCount };
 
 const create = (units: number, observation = poisson): Posterior =>
@@ -38,7 +37,7 @@ const create = (units: number, observation = poisson): Posterior =>
 function teacher(posterior: Posterior) {
   const prospect = createProspect(posterior);
   return (face: ArrayLike<number>, counts: ArrayLike<number>, logGain = 0) => {
-    setFace(prospect, basis, face);
+    features(basis, face, prospect.x);
     foresee(posterior, prospect);
     shrinkAll(posterior, prospect, learnMeans(posterior, prospect, counts, logGain));
   };

@@ -25,12 +25,9 @@ export const recordedMeasureTable: Record<RecordedMeasure, Measure> = {
   },
 };
 
-/** A report's fields that are still to come. */
-type Judged = UnitReport & { dispersion?: number };
-
 /** Judges a recorded unit's report by the trials that were kept back. */
 export function judgeRecorded(
-  report: Judged,
+  report: UnitReport,
   stimuli: readonly SplitStimulus[],
   windowS: number,
 ): [MeasureName, number | null][] {
@@ -42,7 +39,7 @@ export function judgeRecorded(
   let trials = 0;
   stimuli.forEach(({ heldOut }, s) => {
     for (const count of heldOut)
-      logs += logLikelihood(poisson, Math.log(estimated[s] * windowS), report.dispersion ?? 0, count);
+      logs += logLikelihood(poisson, Math.log(estimated[s] * windowS), report.dispersion, count);
     trials += heldOut.length;
   });
   const highest = Math.max(...actual);
