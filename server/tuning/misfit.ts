@@ -3,7 +3,7 @@
  * p-value that is uniform where the model holds; a warning where one is below LEVEL after correction for all four.
  */
 import type { Random } from "../random.ts";
-import { type Basis, blockStart, writeBlock } from "./basis.ts";
+import { type Basis, blockStart, writeBlockSlope } from "./basis.ts";
 import { priorMean } from "./batch.ts";
 import type { UnitBelief } from "./belief.ts";
 import { invertFactor } from "./cholesky.ts";
@@ -114,15 +114,10 @@ function checkDrift(fit: Fit): number {
 
 /** dg_d/dz of a latent's curve at z. */
 function slopeOf(basis: Basis, theta: Float64Array, latent: number, z: number): number {
-  const step = 1e-3;
-  const up = new Float64Array(basis.block);
-  const down = new Float64Array(basis.block);
-  writeBlock(basis, z + step, up);
-  writeBlock(basis, z - step, down);
+  const slopes = new Float64Array(basis.block);
+  writeBlockSlope(basis, z, slopes);
   const at = blockStart(basis, latent);
-  let sum = 0;
-  for (let j = 0; j < basis.block; j++) sum += (theta[at + j] * (up[j] - down[j])) / (2 * step);
-  return sum;
+  return slopes.reduce((sum, v, j) => sum + v * theta[at + j], 0);
 }
 
 /** Interactions: the product of any two latents, or the distance of the whole face from the average one; half the level for each. */
