@@ -52,6 +52,17 @@ export function writeBlock(basis: Basis, value: number, out: Float64Array, at = 
   }
 }
 
+/** Writes the derivatives of the B features of one latent's value at `out[at…]`. */
+export function writeBlockSlope(basis: Basis, value: number, out: Float64Array, at = 0): void {
+  const { block, halfWidth } = basis;
+  const scale = 1 / Math.sqrt(halfWidth);
+  out[at] = 1;
+  for (let j = 1; j < block; j++) {
+    const frequency = (Math.PI * j) / (2 * halfWidth);
+    out[at + j] = scale * frequency * Math.cos(frequency * (value + halfWidth));
+  }
+}
+
 /** The feature vector (length P) of a face's latents (length D). Throws RangeError for another number of latents. */
 export function features(
   basis: Basis,
