@@ -69,7 +69,7 @@ export async function openLiveEdges(
   );
   const { image } = model.card;
   const { background, faceFraction, photodiode } = experiment.stimulus;
-  const desk = createOperatorDesk(state);
+  const desk = createOperatorDesk(state, units);
   const display = disposers.opened(
     await openDisplayServer({
       others: { [OPERATOR_PATH]: desk.attend },

@@ -93,10 +93,12 @@ export async function runLive(
         decider: {
           decide: (lesson, count) => from(decider.call("decide", lesson, count)),
           refine: () => from(decider.call("refine")),
+          change: (unit, change) => from(decider.call("change", unit, change)),
         },
         synthesise: (latents) =>
           from(synthesis.synthesise(latents).then((pixels) => ({ width: image.width, height: image.height, pixels }))),
         commands$: merge(interrupts$, desk.commands$),
+        unitOrders$: desk.unitOrders$,
         told(event) {
           quiet = stepQuiet(quiet, event, serverNow());
           const words = inWords(event);

@@ -16,6 +16,7 @@ import {
   map,
   merge,
   type Observable,
+  pipe,
   Subject,
   scan,
   share,
@@ -26,7 +27,7 @@ import {
 } from "rxjs";
 import { type Experiment, periodMs } from "../protocols/experiment.ts";
 import type { ServerMessage } from "../protocols/wire/display.ts";
-import type { OperatorOp } from "../protocols/wire/operator.ts";
+import type { OperatorOp, UnitOrder } from "../protocols/wire/operator.ts";
 import type { AcquisitionEvent } from "./acquisition/spike-batch.ts";
 import type { Choice } from "./choice/choice.ts";
 import type { Lesson, Refined } from "./choice/decider.ts";
@@ -48,10 +49,12 @@ export interface Edges {
   decider: {
     decide(lesson: Lesson | null, count: number): Observable<Choice[]>;
     refine(): Observable<Refined>;
+    change(unit: string, change: UnitOrder["op"]): Observable<unknown>;
   };
   /** Latents to a face. */
   synthesise(latents: Float64Array): Observable<Pick<PlannedFace, "width" | "height" | "pixels">>;
   commands$: Observable<OperatorOp>;
+  unitOrders$: Observable<UnitOrder>;
   /** Told of everything that happens, in order: the journal and the public events. */
   told(event: SessionEvent): void;
 }
@@ -150,19 +153,43 @@ export function runLoop(experiment: Experiment, units: readonly string[], edges:
       ignoreElements(),
     );
 
-    // Over when the last trial has been learned from, or at once where the operator or a rule of the experiment says so.
-    const over$ = merge(
-      learned$,
-      commands$.pipe(filter((command) => command === "abort")),
-      tell$.pipe(filter((event) => event.kind === "refined" && event.stop !== null)),
+    const unitOrders$ = edges.unitOrders$.pipe(
+      tap((order) => tell({ kind: "unit", order })),
+      concatMap(({ unit, op }) => decider.change(unit, op)),
+      ignoreElements(),
     );
-    return merge(tell$, plan$).pipe(
+
+    const stopped$ = merge(
+      tell$.pipe(map((event) => (event.kind === "refined" ? event.stop : null))),
+      trials$.pipe(timeUp(experiment.stop.minutes)),
+    ).pipe(
+      filter((reason) => reason !== null),
+      take(1),
+      tap((reason) => tell({ kind: "stopped", reason })),
+    );
+    // Over when the last trial has been learned from, or at once where the operator or a rule of the experiment says so.
+    const over$ = merge(learned$, stopped$, commands$.pipe(filter((command) => command === "abort")));
+    return merge(tell$, plan$, unitOrders$).pipe(
       takeUntil(over$),
       scan((view, event: SessionEvent) => stepView(view, event), waitingView(experiment.trials)),
       distinctUntilChanged(),
     );
   });
 }
+
+/** Why the session is over once so many minutes have passed since the first trial; null until then. */
+const timeUp = (minutes: number | null) =>
+  pipe(
+    scan(({ firstMs }, trial: Trial) => ({ firstMs: Math.min(firstMs, trial.closedServerMs), now: trial }), {
+      firstMs: Number.POSITIVE_INFINITY,
+      now: null as Trial | null,
+    }),
+    map(({ firstMs, now }) =>
+      minutes !== null && now && now.closedServerMs - firstMs >= 60_000 * minutes
+        ? `${minutes} minutes have passed since the first trial`
+        : null,
+    ),
+  );
 
 const lessonOf = (trial: Trial): Lesson => ({
   latents: trial.latents,

@@ -16,7 +16,21 @@ const base = { v: z.literal(OPERATOR_VERSION), id: z.number().int().nonnegative(
 export const operatorOps = ["pause", "resume", "abort"] as const;
 export type OperatorOp = (typeof operatorOps)[number];
 
-const operatorCommand = z.object({ ...base, op: z.enum(operatorOps) });
+/**
+ * exclude: the unit no longer counts in choices; its tuning is still learned. include: it counts again. reset: it was sorted anew, and
+ * nothing learned before this trial is about it.
+ */
+export const unitOps = ["exclude", "include", "reset"] as const;
+export type UnitOp = (typeof unitOps)[number];
+export interface UnitOrder {
+  op: UnitOp;
+  unit: string;
+}
+
+const operatorCommand = z.discriminatedUnion("op", [
+  z.object({ ...base, op: z.enum(operatorOps) }),
+  z.object({ ...base, op: z.enum(unitOps), unit: z.string().min(1) }),
+]);
 export type OperatorCommand = z.infer<typeof operatorCommand>;
 
 const operatorAnswer = z.discriminatedUnion("op", [

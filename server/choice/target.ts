@@ -15,9 +15,9 @@ export interface Targets {
   grid: readonly number[];
   /** φ on the grid: steps × B. */
   phi: Float64Array;
-  /** x̄ of each unit: units × S, in kernel memory. */
+  /** x̄: S for each target, in kernel memory. One target for all units by `log-rate`, one a unit by `rate`. */
   level: Float64Array;
-  /** Second moment of each latent's block: units × latents × B × B, in kernel memory. */
+  /** Second moment of each latent's block: latents × B × B for each target, in kernel memory. */
   second: Float64Array;
 }
 
@@ -41,6 +41,7 @@ export function createTargets(
   grid: readonly number[],
   weighting: TargetWeighting,
 ): Targets {
+  const targets = weighting === "rate" ? units : 1;
   const phi = new Float64Array(grid.length * basis.block);
   grid.forEach((value, t) => {
     writeBlock(basis, value, phi, t * basis.block);
@@ -50,17 +51,22 @@ export function createTargets(
     weighting,
     grid,
     phi,
-    level: kernels.take(units * stride),
-    second: kernels.take(units * basis.latents * basis.block ** 2),
+    level: kernels.take(targets * stride),
+    second: kernels.take(targets * basis.latents * basis.block ** 2),
   };
 }
 
+/** Which of the targets is a unit's. */
+const targetOf = ({ weighting }: Targets, unit: number): number => (weighting === "rate" ? unit : 0);
+
 /** Sets a unit's target by what is believed of it now. */
-export function aim({ basis, weighting, grid, phi, level, second }: Targets, posterior: Posterior, unit: number): void {
+export function aim(targets: Targets, posterior: Posterior, unit: number): void {
+  const { basis, weighting, grid, phi, level, second } = targets;
   const { block, latents } = basis;
   const { stride, mean, observation } = posterior;
-  const own = level.subarray(unit * stride, (unit + 1) * stride);
-  const moments = second.subarray(unit * latents * block * block, (unit + 1) * latents * block * block);
+  const target = targetOf(targets, unit);
+  const own = level.subarray(target * stride, (target + 1) * stride);
+  const moments = second.subarray(target * latents * block * block, (target + 1) * latents * block * block);
   own.fill(0);
   moments.fill(0);
   let total = 0;
@@ -85,15 +91,17 @@ export function aim({ basis, weighting, grid, phi, level, second }: Targets, pos
 
 /** v = M_u y, both vectors of length S in kernel memory. */
 export function applyTarget(
-  { basis, level, second }: Targets,
+  targets: Targets,
   { kernels, stride }: Posterior,
   unit: number,
   yAt: number,
   vAt: number,
 ): void {
+  const { basis, level, second } = targets;
+  const target = targetOf(targets, unit);
   kernels.applyTarget(
-    level.byteOffset + 8 * unit * stride,
-    second.byteOffset + 8 * unit * basis.latents * basis.block ** 2,
+    level.byteOffset + 8 * target * stride,
+    second.byteOffset + 8 * target * basis.latents * basis.block ** 2,
     LEVEL_WEIGHT,
     yAt,
     vAt,

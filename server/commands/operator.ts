@@ -5,24 +5,28 @@ import {
   decodeOperatorAnswer,
   encodeOperatorCommand,
   OPERATOR_VERSION,
-  type OperatorOp,
+  type OperatorCommand,
   operatorOps,
+  unitOps,
 } from "../../protocols/wire/operator.ts";
 import { ConfigurationError } from "../failure.ts";
 
 /** `latentloop operator`: one command to a running session. */
 export function operatorCommand(): Command {
   return new Command("operator")
-    .summary("Pause, resume or abort a running session")
+    .summary("Steer a running session: pause, resume, abort; exclude, include or reset a unit")
     .description(
       "Give one command to a running session and print its answer.\n" +
-        "pause: no further face is asked for; one that was may still come. abort: ends the session with its summary.",
+        "pause: no further face is asked for; one that was may still come. abort: ends the session with its summary.\n" +
+        "exclude, include: whether a unit counts when faces are chosen. reset: a unit was sorted anew; what was learned of it is forgotten.",
     )
-    .addArgument(new Argument("<command>", "what to do").choices([...operatorOps]))
+    .addArgument(new Argument("<command>", "what to do").choices([...operatorOps, ...unitOps]))
+    .argument("[unit]", "its name, for exclude, include and reset")
     .option("--url <url>", "the running session", "ws://127.0.0.1:8470/operator")
-    .action(async (op: OperatorOp, { url }: { url: string }) => {
+    .action(async (op: OperatorCommand["op"], unit: string | undefined, { url }: { url: string }) => {
+      const command = commandOf(op, unit);
       const socket = await connect(url);
-      socket.send(encodeOperatorCommand({ v: OPERATOR_VERSION, id: 0, op }));
+      socket.send(encodeOperatorCommand(command));
       const [data] = (await Promise.race([
         once(socket, "message"),
         once(socket, "close").then(() => {
@@ -35,6 +39,17 @@ export function operatorCommand(): Command {
       if (answer.value.op === "refused") throw new ConfigurationError(answer.value.reason);
       process.stdout.write(`${op}: the session is ${answer.value.state}\n`);
     });
+}
+
+function commandOf(op: OperatorCommand["op"], unit: string | undefined): OperatorCommand {
+  const base = { v: OPERATOR_VERSION, id: 0 } as const;
+  const aboutUnit = unitOps.find((known) => known === op);
+  if (aboutUnit) {
+    if (unit === undefined) throw new ConfigurationError(`${op}: expected the name of a unit after it`);
+    return { ...base, op: aboutUnit, unit };
+  }
+  if (unit !== undefined) throw new ConfigurationError(`${op}: expected nothing after it, got ${unit}`);
+  return { ...base, op: operatorOps.find((known) => known === op)! };
 }
 
 async function connect(url: string): Promise<WebSocket> {

@@ -7,23 +7,40 @@ import {
   OPERATOR_VERSION,
   type OperatorAnswer,
   type OperatorOp,
+  type UnitOrder,
 } from "../../protocols/wire/operator.ts";
 
 /** Where operators' commands come in. Any number of operators; each is answered, and all steer the same session. */
 export interface OperatorDesk {
   commands$: Observable<OperatorOp>;
+  /** Orders about single units. */
+  unitOrders$: Observable<UnitOrder>;
   /** Listens to an operator's socket until it closes; `from` is its address, and only this machine's are let in. */
   attend(socket: WebSocket, from: string): void;
 }
 
-/** `state` gives the session's state at this moment. */
-export function createOperatorDesk(state: () => SessionState): OperatorDesk {
+/**
+ * @param state the session's state at this moment
+ * @param units the session's units
+ */
+export function createOperatorDesk(state: () => SessionState, units: readonly string[]): OperatorDesk {
   const commands = new Subject<OperatorOp>();
+  const unitOrders = new Subject<UnitOrder>();
 
   function answer(data: Uint8Array): OperatorAnswer {
     const command = decodeOperatorCommand(data);
     if (!command.ok) return { v: OPERATOR_VERSION, id: null, op: "refused", reason: command.detail };
-    const { id, op } = command.value;
+    const { id } = command.value;
+    if ("unit" in command.value) {
+      const { op, unit } = command.value;
+      if (!units.includes(unit)) {
+        const reason = `expected one of this session's units (${units.join(", ")}), got ${unit}`;
+        return { v: OPERATOR_VERSION, id, op: "refused", reason };
+      }
+      unitOrders.next({ op, unit });
+      return { v: OPERATOR_VERSION, id, op: "done", state: state() };
+    }
+    const { op } = command.value;
     const reason = refusal(op, state());
     if (reason) return { v: OPERATOR_VERSION, id, op: "refused", reason };
     commands.next(op);
@@ -32,6 +49,7 @@ export function createOperatorDesk(state: () => SessionState): OperatorDesk {
 
   return {
     commands$: commands.asObservable(),
+    unitOrders$: unitOrders.asObservable(),
     attend(socket, from) {
       if (!isLoopback(from)) return refuse(socket, "expected an operator on the server's own machine");
       if (!commands.observed) return refuse(socket, "expected a session that has begun; try again in a moment");

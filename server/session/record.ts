@@ -38,7 +38,11 @@ export function recordOf(event: SessionEvent): { kind: string; fields: object } 
     case "command":
       return { kind: "command", fields: { command: event.command } };
     case "refined":
-      return null;
+      return event.refits.length > 0 ? { kind: "refits", fields: { refits: event.refits } } : null;
+    case "unit":
+      return { kind: "unit", fields: { ...event.order } };
+    case "stopped":
+      return { kind: "stopped", fields: { reason: event.reason } };
   }
 }
 

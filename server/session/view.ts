@@ -1,5 +1,5 @@
 import type { SessionState } from "../../protocols/wire/events.ts";
-import type { OperatorOp } from "../../protocols/wire/operator.ts";
+import type { OperatorOp, UnitOrder } from "../../protocols/wire/operator.ts";
 import type { AcquisitionEvent } from "../acquisition/spike-batch.ts";
 import type { Choice } from "../choice/choice.ts";
 import type { BestUnit, Refined } from "../choice/decider.ts";
@@ -16,7 +16,10 @@ export type SessionEvent =
   | { kind: "trial"; trial: Trial }
   | { kind: "plan"; output: PlanOutput }
   | ({ kind: "refined" } & Refined)
-  | { kind: "command"; command: OperatorOp };
+  | { kind: "command"; command: OperatorOp }
+  | { kind: "unit"; order: UnitOrder }
+  /** A rule of the experiment ended the session before its last trial. */
+  | { kind: "stopped"; reason: string };
 
 /** What is known of the session at this moment. */
 export interface SessionView {
@@ -71,6 +74,8 @@ export function stepView(view: SessionView, event: SessionEvent): SessionView {
       return event.command === "abort" ? view : { ...view, state: event.command === "pause" ? "paused" : "running" };
     case "acquisition":
     case "choice":
+    case "unit":
+    case "stopped":
       return view;
   }
 }

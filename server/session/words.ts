@@ -1,3 +1,4 @@
+import type { UnitOp } from "../../protocols/wire/operator.ts";
 import type { SessionEvent } from "./view.ts";
 
 /** Tells in words what a person at the rig should know at once; null for what goes without saying. */
@@ -14,6 +15,8 @@ export function createAnnouncer(onMs: number): Announcer {
       if (said.type === "refused") return `a display was refused: ${said.message}`;
       return null;
     }
+    if (event.kind === "stopped") return `the session is over: ${event.reason}`;
+    if (event.kind === "unit") return `unit ${event.order.unit}: ${unitWords[event.order.op]}`;
     if (event.kind !== "acquisition") return null;
     const { event: said } = event;
     switch (said.type) {
@@ -34,6 +37,12 @@ export function createAnnouncer(onMs: number): Announcer {
     }
   };
 }
+
+const unitWords: Record<UnitOp, string> = {
+  exclude: "no longer counts when faces are chosen",
+  include: "counts again when faces are chosen",
+  reset: "sorted anew; what was learned of it is forgotten",
+};
 
 /** How long a face will really be on the screen. */
 function roundingWords(onMs: number, frameMs: number): string {

@@ -1,6 +1,6 @@
 /**
- * A unit fitted to all its trials at once: the Laplace posterior of its weights, with the prior of each latent, the dispersion
- * of its counts and the smoothness of its curves learned from the same trials. Pure; nothing is kept between calls but what the
+ * A unit fitted to all its trials at once: the Laplace posterior of its weights, averaged over the priors of its latents, with the
+ * dispersion of its counts and the smoothness of its curves learned from the same trials. Pure; nothing is kept between calls but what the
  * caller passes on as `start`.
  *
  * Cost, with N trials and P weights, when started from an earlier fit: three or four passes of N P²/2 products (the
@@ -21,7 +21,7 @@ import {
   type TrialData,
 } from "./laplace.ts";
 import { type Observation, priorEta } from "./observation.ts";
-import { learnPrior, lengthScaleOf, precisionOf, readPrior } from "./prior-learning.ts";
+import { addRatioUncertainty, learnPrior, lengthScaleOf, precisionOf, readPrior } from "./prior-learning.ts";
 
 export interface FitStart {
   /** Where the search begins: an earlier fit, the online posterior, or the prior. */
@@ -89,12 +89,14 @@ export function fitUnit(
   formCurvature(likelihood, prior, mode);
   const lower = new Float64Array(basis.size ** 2);
   invertFactor(mode.factored, basis.size, lower);
+  const covariance = inverse(lower, basis.size);
+  addRatioUncertainty(learned, mode.theta, covariance);
   return {
     belief: {
       basis,
       observation,
       mean: mode.theta,
-      covariance: inverse(lower, basis.size),
+      covariance,
       precision: prior.precision,
       dispersion,
     },

@@ -82,10 +82,15 @@ export function invertFactor(l: Float64Array, n: number, m: Float64Array): void 
   }
 }
 
-/** Diagonal of A⁻¹ = M'M from M = L⁻¹. Length n. */
-export function inverseDiagonal(m: Float64Array, n: number, out: Float64Array): void {
-  out.fill(0, 0, n);
-  for (let k = 0; k < n; k++) for (let j = 0; j <= k; j++) out[j] += m[k * n + j] * m[k * n + j];
+/** The block of A⁻¹ = M'M of `size` rows and columns from `first` on, from M = L⁻¹. size × size. */
+export function inverseBlock(m: Float64Array, n: number, first: number, size: number): Float64Array {
+  const out = new Float64Array(size * size);
+  for (let k = first; k < n; k++) {
+    const row = k * n + first;
+    const reach = Math.min(size, k - first + 1);
+    for (let i = 0; i < reach; i++) for (let j = 0; j < reach; j++) out[i * size + j] += m[row + i] * m[row + j];
+  }
+  return out;
 }
 
 /** A⁻¹ = M'M from M = L⁻¹, both triangles. n × n. */

@@ -1,18 +1,28 @@
 /**
- * Which latents matter, and how smooth a unit's curves are: the prior's precisions learned from the Gaussian that a fit's curvature
- * gives (the evidence framework of MacKay 1992).
+ * Which latents matter, and how smooth a unit's curves are: the prior's precisions learned from the Gaussian that a fit's
+ * curvature gives (after the evidence framework of MacKay 1992).
  */
 import { type Basis, blockStart, spectralDensity } from "./basis.ts";
-import { factor, inverseDiagonal, invertFactor, logDeterminant, solve } from "./cholesky.ts";
+import { factor, inverseBlock, invertFactor, logDeterminant, mirror, solve } from "./cholesky.ts";
+import { diagonalise } from "./eigen.ts";
+import { softplus } from "./numerics.ts";
 
 /**
- * Shape κ of the hyperprior on the ratio τ of a group's precision to where it started: a beta-prime(κ, κ), whose log density over
- * log τ falls off as κ |log τ| on both sides (κ = ½ is the horseshoe's half-Cauchy on 1/√τ). It pulls log τ towards 0 with a
- * force of at most κ, against γ/2 from the data, γ being how many of the group's weights the data determine. Below
- * γ ≈ 2κ nothing is switched off, so the first trials decide nothing; above it the hyperprior hardly matters.
+ * κ of the hyperprior of τ, the ratio of a group's precision to where it started: a beta-prime(1 + κ, κ). Its variance ratio 1/τ
+ * has mean 1, so that before any data the prior is the one that was asked for; a small κ makes for few large ratios and many
+ * small ones, as of a unit that codes few of the latents (a three-parameter beta, of the horseshoe's family: Armagan, Dunson &
+ * Clyde 2011).
  */
-const HYPERPRIOR_SHAPE = 0.1;
+const SPARSITY = 0.05;
 const LOG_RATIO_RANGE = [Math.log(1 / 50), Math.log(1e4)] as const;
+/** Where log τ is looked at when it is averaged over. */
+const GRID_STEPS = 26;
+const logRatioGrid = Float64Array.from(
+  { length: GRID_STEPS + 1 },
+  (_, i) => LOG_RATIO_RANGE[0] + (i / GRID_STEPS) * (LOG_RATIO_RANGE[1] - LOG_RATIO_RANGE[0]),
+);
+const ratioGrid = logRatioGrid.map(Math.exp);
+const hyperprior = logRatioGrid.map((rho) => (1 + SPARSITY) * rho - (1 + 2 * SPARSITY) * softplus(rho));
 
 /** Prior standard deviation of log ℓ about the basis's own; it is searched in half octaves, at most an octave away. */
 const LOG_LENGTH_SD = 0.5;
@@ -27,7 +37,7 @@ export interface LearnedPrior {
   basis: Basis;
   /** Precisions before any learning, length P. */
   start: Float64Array;
-  /** log τ of each latent's linear part and smooth part: [linear, smooth] a latent, length 2 D. */
+  /** log τ of each group: [linear part, smooth part] a latent, length 2 D. */
   logRatio: Float64Array;
   /** Half octaves of ℓ above the basis's own. */
   lengthSteps: number;
@@ -35,27 +45,26 @@ export interface LearnedPrior {
 
 /** Reads ratios and ℓ back from precisions that `precisionOf` wrote. */
 export function readPrior(basis: Basis, start: Float64Array, precision: Float64Array): LearnedPrior {
-  const logRatio = new Float64Array(2 * basis.latents);
   let lengthSteps = 0;
   let best = Number.POSITIVE_INFINITY;
   for (let steps = -LENGTH_STEPS; steps <= LENGTH_STEPS; steps++) {
     let misfit = 0;
     for (let d = 0; d < basis.latents; d++) {
-      const at = blockStart(basis, d) + 1;
-      const ratio = (j: number) => Math.log(precision[at + j] / (start[at + j] * sharpness(basis, j + 1, steps)));
-      for (let j = 1; j < basis.block - 1; j++) misfit += (ratio(j) - ratio(0)) ** 2;
+      const at = blockStart(basis, d);
+      const log = (j: number) => Math.log(precision[at + j] / (start[at + j] * sharpness(basis, j, steps)));
+      for (let j = 2; j < basis.block; j++) misfit += (log(j) - log(1)) ** 2;
     }
     if (misfit < best) {
       best = misfit;
       lengthSteps = steps;
     }
   }
-  for (let d = 0; d < basis.latents; d++) {
-    const at = blockStart(basis, d);
-    logRatio[2 * d] = clamp(Math.log(precision[at] / start[at]));
-    if (basis.block > 1)
-      logRatio[2 * d + 1] = clamp(Math.log(precision[at + 1] / (start[at + 1] * sharpness(basis, 1, lengthSteps))));
-  }
+  const logRatio = Float64Array.from({ length: 2 * basis.latents }, (_, group) => {
+    const j = group % 2;
+    const at = blockStart(basis, group >> 1) + j;
+    const expected = start[at] * (j === 0 ? 1 : sharpness(basis, 1, lengthSteps));
+    return Math.min(Math.max(Math.log(precision[at] / expected), LOG_RATIO_RANGE[0]), LOG_RATIO_RANGE[1]);
+  });
   return { basis, start, logRatio, lengthSteps };
 }
 
@@ -79,8 +88,6 @@ export function precisionOf({ basis, start, logRatio, lengthSteps }: LearnedPrio
 const sharpness = ({ lengthScale, halfWidth }: Basis, j: number, steps: number): number =>
   spectralDensity(j, lengthScale, halfWidth) / spectralDensity(j, lengthScale * LENGTH_STEP ** steps, halfWidth);
 
-const clamp = (logRatio: number) => Math.min(Math.max(logRatio, LOG_RATIO_RANGE[0]), LOG_RATIO_RANGE[1]);
-
 /** What `learnPrior` did. */
 export interface PriorStep {
   /** Largest change of a log ratio, or of log ℓ. */
@@ -90,9 +97,10 @@ export interface PriorStep {
 }
 
 /**
- * Changes `prior` in place towards the most probable one, given the likelihood as a Gaussian exp(b'θ − ½ θ'Hθ): for each group the
- * fixed point ½ (γ − τ E) = κ tanh(½ log τ), with γ = n − τ tr(R C) and energy E = μ'R μ (R the group's starting
- * precisions), approached as `bestLogRatio` says; then one step of ℓ where that raises the evidence. Each iteration costs about P³/3 products.
+ * Changes `prior` in place towards what the trials say of it, given the likelihood as a Gaussian exp(b'θ − ½ θ'Hθ): each group's
+ * τ is averaged over its posterior (`ratioPosterior`), the other groups held at theirs, until none moves; then one step of ℓ
+ * where that raises the evidence. Averages and not maxima: a maximum switches a latent off, or on, where the evidence is worth
+ * a coin toss. Each iteration costs about P³/3 products.
  *
  * @param hessian H, lower triangle, P × P
  * @param linear b, length P
@@ -111,10 +119,7 @@ export function learnPrior(
   const lower = new Float64Array(n * n);
   const precision = new Float64Array(n);
   const mean = new Float64Array(n);
-  const variance = new Float64Array(n);
-  const data = new Float64Array(n);
-  const pull = new Float64Array(n);
-  const lastChange = new Float64Array(logRatio.length);
+  const weights = new Float64Array(ratioGrid.length);
   let determined = 0;
 
   /** Posterior under the prior as it is now: fills precision, factor and mean; gives the log evidence up to a constant. */
@@ -138,32 +143,22 @@ export function learnPrior(
   for (let iteration = 0; iteration < MOST_ITERATIONS; iteration++) {
     gaussianFit();
     invertFactor(factored, n, lower);
-    inverseDiagonal(lower, n, variance);
-    determined = 1 - precision[0] * variance[0];
+    determined = 1 - precision[0] * inverseBlock(lower, n, 0, 1)[0];
     let step = 0;
-    for (let group = 0; group < logRatio.length; group++) {
-      const at = blockStart(basis, group >> 1);
-      const [from, to] = group % 2 === 0 ? [at, at + 1] : [at + 1, at + basis.block];
-      for (let i = from; i < to; i++) {
-        // The weight as the others leave it: the data's own precision and pull.
-        const own = Math.max(1 / variance[i] - precision[i], 0);
-        data[i] = own;
-        pull[i] = mean[i] * (own + precision[i]);
-        determined += own / (own + precision[i]);
-      }
-      let next = bestLogRatio(logRatio[group], from, to, precision, data, pull);
-      // Groups that share trials' information can chase one another: a change that turns back goes half the way.
-      const change = next - logRatio[group];
-      if (change * lastChange[group] < 0) next -= change / 2;
-      lastChange[group] = next - logRatio[group];
-      step = Math.max(step, Math.abs(next - logRatio[group]));
-      logRatio[group] = next;
+    for (let g = 0; g < logRatio.length; g++) {
+      const { first, size } = rangeOf(basis, g);
+      const group = groupOf(prior, g, precision, inverseBlock(lower, n, first, size), mean);
+      const ratio = Math.exp(logRatio[g]);
+      for (const d of group.data) determined += d / (d + ratio);
+      ratioPosterior(group, weights);
+      const next = averageLogRatio(group, weights, logRatio[g]);
+      step = Math.max(step, Math.abs(next - logRatio[g]));
+      logRatio[g] = next;
     }
     if (step < SETTLED) break;
   }
   let moved = 0;
-  for (let group = 0; group < logRatio.length; group++)
-    moved = Math.max(moved, Math.abs(logRatio[group] - before[group]));
+  for (let g = 0; g < logRatio.length; g++) moved = Math.max(moved, Math.abs(logRatio[g] - before[g]));
   if (basis.block > 2 && improveLength()) moved = Math.max(moved, Math.log(LENGTH_STEP));
   return { moved, determined };
 
@@ -186,47 +181,157 @@ export function learnPrior(
 }
 
 /**
- * log τ of one group where the evidence stops rising from where it is, the other groups held: the slope over ρ = log τ is
- * ½ Σ [d/(d + τr) − τ r b²/(d + τr)²] − κ tanh(ρ/2), with r the weight's precision at τ = 1. It is exact at the ρ that it starts from and
- * takes the group's weights as independent beyond that.
- *
- * @param precision of each weight at `rho`
- * @param data d, precision that the data give each weight
- * @param pull b, the weight's mean times its posterior precision
+ * Adds to a posterior covariance what is not known of each τ: over its posterior a group's weights move, S_g their covariance, and the
+ * other weights with them as they are correlated, C ← C + C_·g C_gg⁻¹ S_g C_gg⁻¹ C_g· (the correction of Kass & Steffey 1989, with
+ * the spread over the whole posterior of τ in place of its curvature).
  */
-function bestLogRatio(
-  rho: number,
-  from: number,
-  to: number,
-  precision: Float64Array,
-  data: Float64Array,
-  pull: Float64Array,
-): number {
-  const slope = (at: number): number => {
-    const scale = Math.exp(at - rho);
-    let sum = 0;
-    for (let i = from; i < to; i++) {
-      const own = precision[i] * scale;
-      const total = data[i] + own;
-      sum += data[i] / total - (own * pull[i] * pull[i]) / (total * total);
+export function addRatioUncertainty(prior: LearnedPrior, mean: Float64Array, covariance: Float64Array): void {
+  const n = prior.basis.size;
+  const precision = precisionOf(prior, new Float64Array(n));
+  const laplace = covariance.slice();
+  const weights = new Float64Array(ratioGrid.length);
+  const response = new Float64Array(prior.basis.block * n);
+  const solved = new Float64Array(prior.basis.block);
+  const moved = new Float64Array(n);
+  for (let g = 0; g < prior.logRatio.length; g++) {
+    const { first, size } = rangeOf(prior.basis, g);
+    const block = new Float64Array(size * size);
+    for (let i = 0; i < size; i++)
+      for (let j = 0; j < size; j++) block[i * size + j] = laplace[(first + i) * n + first + j];
+    const group = groupOf(prior, g, precision, block.slice(), mean);
+    ratioPosterior(group, weights);
+    const spread = spreadOf(group, weights);
+    // Rows C_gg⁻¹ C_g·: how the other weights follow each weight of the group.
+    factor(block, size);
+    for (let k = 0; k < n; k++) {
+      for (let i = 0; i < size; i++) solved[i] = laplace[(first + i) * n + k];
+      solve(block, size, solved);
+      for (let i = 0; i < size; i++) response[i * n + k] = solved[i];
     }
-    return sum / 2 - HYPERPRIOR_SHAPE * Math.tanh(at / 2);
+    for (let i = 0; i < size; i++) {
+      moved.fill(0);
+      for (let j = 0; j < size; j++) for (let k = 0; k < n; k++) moved[k] += spread[i * size + j] * response[j * n + k];
+      for (let k = 0; k < n; k++) {
+        const scaled = response[i * n + k];
+        for (let l = 0; l <= k; l++) covariance[k * n + l] += scaled * moved[l];
+      }
+    }
+  }
+  mirror(covariance, n);
+}
+
+/** Covariance of a group's mean weights over the posterior of its τ, size × size. */
+function spreadOf({ size, axes, data, pull }: Group, weights: Float64Array): Float64Array {
+  const average = new Float64Array(size);
+  const spread = new Float64Array(size * size);
+  const means = Array.from(ratioGrid, (tau) => {
+    const mean = new Float64Array(size);
+    for (let k = 0; k < size; k++)
+      for (let i = 0; i < size; i++) mean[i] += (axes[i * size + k] * pull[k]) / (data[k] + tau);
+    return mean;
+  });
+  means.forEach((mean, t) => {
+    for (let i = 0; i < size; i++) average[i] += weights[t] * mean[i];
+  });
+  means.forEach((mean, t) => {
+    for (let i = 0; i < size; i++)
+      for (let j = 0; j < size; j++)
+        spread[i * size + j] += weights[t] * (mean[i] - average[i]) * (mean[j] - average[j]);
+  });
+  return spread;
+}
+
+/**
+ * The weights of one group as the others leave them, in coordinates v in which prior and data are both diagonal: the group's weights
+ * are w = `axes` v, its prior precision is τ in each coordinate, that of the data `data`, and `pull` is data times estimate.
+ */
+interface Group {
+  /** Index of its first weight, and how many there are. */
+  first: number;
+  size: number;
+  /** size × size, a coordinate a column. */
+  axes: Float64Array;
+  data: Float64Array;
+  pull: Float64Array;
+}
+
+/**
+ * @param block posterior covariance of the group's weights, size × size; spoilt
+ * @param mean posterior mean of all weights
+ */
+function groupOf(
+  { basis, logRatio }: LearnedPrior,
+  group: number,
+  precision: Float64Array,
+  block: Float64Array,
+  mean: Float64Array,
+): Group {
+  const { first, size } = rangeOf(basis, group);
+  const ratio = Math.exp(logRatio[group]);
+  const root = Float64Array.from({ length: size }, (_, i) => Math.sqrt(precision[first + i] / ratio));
+  // Covariance of √R w; its eigenvalues are 1/(data + τ) of each coordinate.
+  for (let i = 0; i < size; i++) for (let j = 0; j < size; j++) block[i * size + j] *= root[i] * root[j];
+  const axes = new Float64Array(size * size);
+  diagonalise(block, size, axes);
+  const data = new Float64Array(size);
+  const pull = new Float64Array(size);
+  for (let k = 0; k < size; k++) {
+    const total = 1 / block[k * size + k];
+    data[k] = Math.max(total - ratio, 0);
+    let own = 0;
+    for (let i = 0; i < size; i++) own += axes[i * size + k] * root[i] * mean[first + i];
+    pull[k] = own * total;
+    for (let i = 0; i < size; i++) axes[i * size + k] /= root[i];
+  }
+  return { first, size, axes, data, pull };
+}
+
+function rangeOf(basis: Basis, group: number): { first: number; size: number } {
+  const smooth = group % 2;
+  return { first: blockStart(basis, group >> 1) + smooth, size: smooth === 0 ? 1 : basis.block - 1 };
+}
+
+/**
+ * Posterior of a group's log τ on the grid, the other groups held: p(ρ) ∝ hyperprior(ρ) Π √(τ/(τ + d)) exp(½ b²/(τ + d)), over the
+ * group's coordinates with data d and pull b. Sums to 1.
+ */
+function ratioPosterior({ size, data, pull }: Group, out: Float64Array): void {
+  let most = Number.NEGATIVE_INFINITY;
+  for (let k = 0; k < ratioGrid.length; k++) {
+    let product = 1;
+    let fit = 0;
+    for (let i = 0; i < size; i++) {
+      const total = ratioGrid[k] + data[i];
+      product *= ratioGrid[k] / total;
+      fit += (pull[i] * pull[i]) / total;
+    }
+    out[k] = hyperprior[k] + (Math.log(product) + fit) / 2;
+    most = Math.max(most, out[k]);
+  }
+  let sum = 0;
+  for (let k = 0; k < out.length; k++) {
+    out[k] = Math.exp(out[k] - most);
+    sum += out[k];
+  }
+  for (let k = 0; k < out.length; k++) out[k] /= sum;
+}
+
+/** log τ at which the data determine as much of a group, γ = Σ d/(d + τ), as they do on average over τ's posterior. */
+function averageLogRatio({ size, data }: Group, weights: Float64Array, guess: number): number {
+  const determined = (tau: number): number => {
+    let sum = 0;
+    for (let i = 0; i < size; i++) sum += data[i] / (data[i] + tau);
+    return sum;
   };
-  const here = slope(rho);
-  if (Math.abs(here) < 1e-6) return rho;
-  const direction = Math.sign(here);
-  let inside = rho;
-  let outside = rho;
-  for (let reach = 0.5; outside === inside; reach *= 2) {
-    const next = clamp(rho + direction * reach);
-    if (slope(next) * direction <= 0) outside = next;
-    else if (next === inside) return next;
-    else inside = outside = next;
+  let target = 0;
+  for (let k = 0; k < weights.length; k++) target += weights[k] * determined(ratioGrid[k]);
+  // Nothing determined, at any τ: nothing to choose by.
+  if (target < 1e-9) return guess;
+  let [low, high]: readonly [number, number] | number[] = LOG_RATIO_RANGE;
+  while (high - low > 1e-3) {
+    const middle = (low + high) / 2;
+    if (determined(Math.exp(middle)) > target) low = middle;
+    else high = middle;
   }
-  while (Math.abs(outside - inside) > 0.01) {
-    const middle = (inside + outside) / 2;
-    if (slope(middle) * direction > 0) inside = middle;
-    else outside = middle;
-  }
-  return (inside + outside) / 2;
+  return (low + high) / 2;
 }

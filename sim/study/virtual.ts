@@ -101,9 +101,11 @@ export function openVirtualSession(
     decider: {
       decide: (lesson, count) => of(decider.decide(lesson, count)),
       refine: () => of(decider.refine()),
+      change: (unit, change) => of(decider.change(unit, change)),
     },
     synthesise: () => of({ width: 1, height: 1, pixels: new Uint8Array(4) }),
     commands$: EMPTY,
+    unitOrders$: EMPTY,
     told(event) {
       if (event.kind === "choice") latentsOf.set(event.face, event.choice.latents);
       if (event.kind === "display" && event.event.type === "shown") {

@@ -1,4 +1,4 @@
-import { map, type Observable, of, Subject } from "rxjs";
+import { EMPTY, map, type Observable, of, Subject } from "rxjs";
 import { TestScheduler } from "rxjs/testing";
 import { describe, expect, test } from "vitest";
 import { parseExperiment } from "../../protocols/experiment.ts";
@@ -104,9 +104,11 @@ function drive(marbles: {
           }));
           return take(choices, marbles.decide);
         },
+        change: () => EMPTY,
         refine: () => of({ bestUnit: null, refits: [], stop: null }),
       },
       synthesise: () => take({ width: 1, height: 1, pixels: new Uint8Array(4) }, marbles.synthesise),
+      unitOrders$: EMPTY,
       commands$: marbles.commands ? hot(marbles.commands, commands) : new Subject(),
       told: (event) => run.told.push(event),
     }).subscribe({

@@ -2,17 +2,23 @@ import { once } from "node:events";
 import { expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { pack } from "../../protocols/wire/message.ts";
-import { decodeOperatorAnswer, OPERATOR_PATH, type OperatorAnswer } from "../../protocols/wire/operator.ts";
+import {
+  decodeOperatorAnswer,
+  OPERATOR_PATH,
+  type OperatorAnswer,
+  type UnitOrder,
+} from "../../protocols/wire/operator.ts";
 import { createOperatorDesk } from "../../server/operator/desk.ts";
 import { testServer } from "../presentation/rig.ts";
 
 /** A desk whose session is paused and resumed as it is told, and an operator at it. */
-async function operator() {
+async function operator(ordered: (order: UnitOrder) => void = () => {}) {
   let state: "running" | "paused" | "ended" = "running";
-  const desk = createOperatorDesk(() => state);
+  const desk = createOperatorDesk(() => state, ["a", "b"]);
   desk.commands$.subscribe((op) => {
     state = ({ pause: "paused", resume: "running", abort: "ended" } as const)[op];
   });
+  desk.unitOrders$.subscribe(ordered);
   const { url } = await testServer({ others: { [OPERATOR_PATH]: desk.attend } });
   const socket = new WebSocket(url.replace("/display", OPERATOR_PATH));
   await once(socket, "open");
@@ -43,10 +49,22 @@ test("O1: a command that can't be read is refused with what was expected", async
   expect(await tell({ v: 1, id: 1, op: "dance" })).toMatchObject({
     id: null,
     op: "refused",
-    reason: expect.stringMatching(/op: .*"pause".*found "dance"/),
+    reason: expect.stringMatching(/op: .*'pause'.*found "dance"/),
   });
   expect(await tell({ v: 3, id: 1, op: "pause" })).toMatchObject({
     op: "refused",
     reason: "expected version 1, got 3",
   });
+});
+
+test("O3: an order about a unit is passed on; one that the session does not have is refused", async () => {
+  const orders: unknown[] = [];
+  const tell = await operator((order) => orders.push(order));
+  expect(await tell({ v: 1, id: 1, op: "exclude", unit: "b" })).toMatchObject({ id: 1, op: "done" });
+  expect(await tell({ v: 1, id: 2, op: "reset", unit: "z" })).toMatchObject({
+    id: 2,
+    op: "refused",
+    reason: "expected one of this session's units (a, b), got z",
+  });
+  expect(orders).toEqual([{ op: "exclude", unit: "b" }]);
 });

@@ -12,7 +12,7 @@ from scipy import linalg, optimize, stats
 rng = np.random.default_rng(20261125)
 PRIOR_COUNT, LATENTS, FUNCTIONS, LENGTH, HALF = 2.0, 3, 4, 1.5, 4.5
 TRIALS = 120
-KAPPA, LOG_PHI_MEAN, LOG_PHI_SD = 0.1, np.log(0.1), 1.5
+KAPPA, LOG_PHI_MEAN, LOG_PHI_SD = 0.05, np.log(0.1), 1.5
 
 def basis(z, functions, length, half):
     """1, then for each latent: z_d and phi_j(z_d) - phi_j(0)."""
@@ -87,30 +87,29 @@ def fit(link, phi):
     return dict(link=link, dispersion=phi, mean=theta.tolist(), covariance=linalg.inv(curvature).ravel().tolist(), logEvidence=evidence)
 
 
-def learned_prior(hess, linear, mean):
-    """Maximum over log ratios of the Gaussian evidence with the beta-prime hyperprior, by BFGS from several starts."""
-    groups = []
-    for d in range(LATENTS):
-        at = 1 + d * (FUNCTIONS + 1)
-        groups += [[at], list(range(at + 1, at + FUNCTIONS + 1))]
-
-    def precision(rho):
-        p = start.copy()
-        for group, r in zip(groups, rho):
-            p[group] *= np.exp(r)
-        return p
-
-    def loss(rho):
-        p = precision(rho)
-        b = linear + p * mean
-        a = hess + np.diag(p)
-        evidence = 0.5 * np.log(p).sum() - 0.5 * np.linalg.slogdet(a)[1] + 0.5 * b @ np.linalg.solve(a, b)
-        hyper = KAPPA * (rho - 2 * np.logaddexp(0, rho)).sum()
-        return -(evidence + hyper)
-
-    found = [optimize.minimize(loss, np.full(len(groups), r0), method="BFGS", options={"gtol": 1e-8}) for r0 in (0.0, 1.0)]
-    best = min(found, key=lambda f: f.fun)
-    return best.x, best.fun
+def averaged_prior(hess, linear, mean, groups, at_start):
+    """Mean and covariance of the weights, averaged over the log ratios of two groups by brute force on a grid."""
+    rho = np.linspace(np.log(1 / 50), np.log(1e4), 81)
+    log_hyper = (1 + KAPPA) * rho - (1 + 2 * KAPPA) * np.logaddexp(0, rho)
+    weights, means, covariances = [], [], []
+    for i, a in enumerate(rho):
+        for j, b in enumerate(rho):
+            p = at_start.copy()
+            p[groups[0]] *= np.exp(a)
+            p[groups[1]] *= np.exp(b)
+            covariance = np.linalg.inv(hess + np.diag(p))
+            pulled = linear + p * mean
+            theta = covariance @ pulled
+            weights.append(0.5 * np.log(p).sum() + 0.5 * np.linalg.slogdet(covariance)[1] + 0.5 * pulled @ theta + log_hyper[i] + log_hyper[j])
+            means.append(theta)
+            covariances.append(covariance)
+    weights = np.exp(np.array(weights) - max(weights))
+    weights /= weights.sum()
+    means = np.array(means)
+    average = weights @ means
+    spread = means - average
+    covariance = np.tensordot(weights, np.array(covariances), 1) + (spread * weights[:, None]).T @ spread
+    return average, covariance
 
 
 def dispersion(mean, determined):
@@ -127,11 +126,24 @@ fits = [fit("exponential", 0.0), fit("exponential", 0.3), fit("softplus", 0.0)]
 softplus_nb = fit("softplus", 0.3)
 poisson = np.array(fits[0]["mean"])
 _, expected = log_probability("exponential", 0.0, poisson)
-hess = (x * (weight * expected)[:, None]).T @ x
-linear = hess @ poisson + x.T @ (weight * (counts - expected))
-prior_mean = np.zeros(x.shape[1])
-prior_mean[0] = np.log(PRIOR_COUNT)
-rho, loss = learned_prior(hess, linear, prior_mean)
+
+
+def one_latent(slope, trials):
+    """A Gaussian likelihood of one latent's weights, as of Poisson counts of about 2."""
+    block = np.array([basis([z], FUNCTIONS, LENGTH, HALF) for z in rng.uniform(-3, 3, trials)])
+    eta = np.log(2) + slope * block[:, 1]
+    counts = rng.poisson(np.exp(eta))
+    hess = (block * np.exp(eta)[:, None]).T @ block
+    truth = np.zeros(block.shape[1])
+    truth[0], truth[1] = np.log(2), slope
+    linear = hess @ truth + block.T @ (counts - np.exp(eta))
+    at_start = prior_precision(1, FUNCTIONS, LENGTH, HALF, 1.0, 0.3, 0.4)
+    mean = np.zeros(len(truth))
+    mean[0] = np.log(PRIOR_COUNT)
+    average, covariance = averaged_prior(hess, linear, mean, [[1], list(range(2, len(truth)))], at_start)
+    return dict(slope=slope, trials=trials, hessian=hess.ravel().tolist(), linear=linear.tolist(), startPrecision=at_start.tolist(),
+                mean=average.tolist(), covariance=covariance.ravel().tolist())
+
 
 json.dump(
     {
@@ -145,7 +157,7 @@ json.dump(
         "fits": fits,
         # Its curvature is the expected one in the server, the observed one here: only the mode is comparable.
         "softplusNegativeBinomial": dict(dispersion=0.3, mean=softplus_nb["mean"]),
-        "prior": dict(hessian=hess.ravel().tolist(), linear=linear.tolist(), logRatio=rho.tolist()),
+        "prior": [one_latent(slope, trials) for slope, trials in ((0.0, 60), (0.0, 400), (0.1, 60), (0.3, 60), (0.3, 400))],
         "dispersion": [dict(determined=g, dispersion=dispersion(expected, g)) for g in (0.0, 5.0)],
     },
     sys.stdout,

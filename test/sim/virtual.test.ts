@@ -41,6 +41,30 @@ describe("J4 a session in virtual time", () => {
     expect(starts[1] - starts[0]).toBeCloseTo(0.1, 6);
   });
 
+  test("C8 stop rules: time, or every unit identified, end the session before its last trial and say so", async () => {
+    const experiment = await readExperiment(file, { trials: 300 });
+    const run = (stop: Partial<typeof experiment.stop>) => {
+      const reasons: string[] = [];
+      const one = {
+        ...experiment,
+        stop: { ...experiment.stop, ...stop },
+        simulation: { ...experiment.simulation!, ramp: 0, axis: 0, saturating: 0, bump: 2 },
+      };
+      const { view } = runVirtualSession(one, 4, (event) => {
+        if (event.kind === "stopped") reasons.push(event.reason);
+      });
+      return { reasons, trials: view.trials.closed };
+    };
+    const minute = run({ minutes: 0.5 });
+    expect(minute.reasons).toEqual(["0.5 minutes have passed since the first trial"]);
+    // 30 s at the file's period, the trial that passes the mark included.
+    const periodS = (experiment.stimulus.onMs + experiment.stimulus.gapMs) / 1000;
+    expect(Math.abs(minute.trials - 1 - 30 / periodS)).toBeLessThanOrEqual(1);
+    const identified = run({ identifiedAt: 0.95 });
+    expect(identified.reasons).toEqual(["every unit is identified with probability 0.95 or more"]);
+    expect(identified.trials).toBeLessThan(200);
+  });
+
   test("seed 1, 150 trials: the tuning of twenty neurons is found", async () => {
     const experiment = await readExperiment(file, { trials: 150 });
     const session = runVirtualSession(experiment, 1);

@@ -129,8 +129,12 @@ export function applyTarget(
   let row = secondAt;
   for (let d = 0; d < latents; d++, at += bytes)
     for (let i: usize = 0; i < bytes; i += 8) {
-      let sum = load<f64>(levelAt + at + i) * y0;
-      for (let j: usize = 0; j < bytes; j += 8, row += 8) sum += load<f64>(row) * load<f64>(yAt + at + j);
+      let pairs = f64x2.splat(0);
+      let j: usize = 0;
+      for (; j + 8 < bytes; j += 16) pairs = f64x2.add(pairs, f64x2.mul(v128.load(row + j), v128.load(yAt + at + j)));
+      let sum = load<f64>(levelAt + at + i) * y0 + f64x2.extract_lane(pairs, 0) + f64x2.extract_lane(pairs, 1);
+      if (j < bytes) sum += load<f64>(row + j) * load<f64>(yAt + at + j);
+      row += bytes;
       store<f64>(vAt + at + i, sum);
     }
 }
