@@ -75,6 +75,8 @@ export const study = z
       z.strictObject({
         choice: z.record(z.string(), z.unknown()).default({}),
         tuning: z.record(z.string(), z.unknown()).default({}),
+        /** Recorded stimuli: only those shown least often so far may be chosen, so that each comes once a round. */
+        rounds: z.boolean().default(false),
       }),
     ),
     /** The design that the others are compared with. */
@@ -96,6 +98,8 @@ export const study = z
       members.forEach((member, i) => {
         if (!(member in (file.populations ?? {}))) wrong(["pooled", name, i], "expected the name of a population");
       });
+    for (const [name, { rounds }] of Object.entries(file.designs))
+      if (rounds && !file.recordings) wrong(["designs", name, "rounds"], "expected only with recordings");
     file.checkpoints.forEach((trial, i) => {
       if (trial > file.trials) wrong(["checkpoints", i], `expected at most ${file.trials} trials`);
       if (i > 0 && trial <= file.checkpoints[i - 1]) wrong(["checkpoints", i], "expected more than the one before");

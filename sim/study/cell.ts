@@ -18,6 +18,7 @@ export interface Recording {
   dataSet: NonNullable<Study["recordings"]>[number];
   unit: string;
   heldOutShare: number;
+  rounds: boolean;
 }
 
 /** What a cell's session gave: one figure for each measure, checkpoint and unit; null where it means nothing. */

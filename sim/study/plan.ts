@@ -14,6 +14,7 @@ import { recordedLatents, recordedUnits } from "./recorded/data.ts";
 export function planCells(study: Study, base: Record<string, unknown>): Cell[] {
   const experiments = Object.entries(study.designs).map(([design, overrides]) => ({
     design,
+    rounds: overrides.rounds,
     experiment: variant(base, design, overrides, study.trials),
   }));
   const { firstSeed, checkpoints, heldOutShare } = study;
@@ -31,7 +32,7 @@ export function planCells(study: Study, base: Record<string, unknown>): Cell[] {
         });
     for (const dataSet of study.recordings ?? [])
       for (const { name, windowMs } of recordedUnits(dataSet))
-        for (const { design, experiment } of experiments)
+        for (const { design, rounds, experiment } of experiments)
           cells.push({
             design,
             population: dataSet,
@@ -44,7 +45,7 @@ export function planCells(study: Study, base: Record<string, unknown>): Cell[] {
               simulation: undefined,
             },
             checkpoints,
-            recording: { dataSet, unit: name, heldOutShare },
+            recording: { dataSet, unit: name, heldOutShare, rounds },
           });
   }
   return cells;
@@ -62,6 +63,8 @@ function variant(
     name: "study",
     description: "",
     trials,
+    // Sessions of a study are as long as it says.
+    stop: { axisTestsDone: false },
     choice: { ...(base.choice as object), ...choice },
     tuning: { ...(base.tuning as object), ...tuning },
   });

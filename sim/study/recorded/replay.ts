@@ -25,6 +25,17 @@ export const splitStimuli = (
     return { latents, heldOut: shuffled.slice(0, kept), pool: shuffled.slice(kept) };
   });
 
+/**
+ * Stimuli that may be chosen: those with trials left, and in rounds only those of them that were shown least.
+ *
+ * @param shown how often each was shown
+ */
+export function drawable(stimuli: readonly SplitStimulus[], shown: readonly number[], rounds: boolean): number[] {
+  const left = Array.from(stimuli.keys()).filter((s) => shown[s] < stimuli[s].pool.length);
+  const least = Math.min(...left.map((s) => shown[s]));
+  return rounds ? left.filter((s) => shown[s] === least) : left;
+}
+
 function shuffle(values: readonly number[], random: Random): number[] {
   const out = [...values];
   for (let i = out.length - 1; i > 0; i--) {
@@ -39,7 +50,7 @@ function shuffle(values: readonly number[], random: Random): number[] {
  * a stimulus gets the same count under every design of the same seed. Faces are chosen ahead of the answers as in a live session.
  */
 export function runRecordedCell({ experiment, seed, checkpoints, recording }: Cell): CellResult {
-  const { dataSet, unit: name, heldOutShare } = recording!;
+  const { dataSet, unit: name, heldOutShare, rounds } = recording!;
   const unit = recordedUnits(dataSet).find((candidate) => candidate.name === name)!;
   const root = random(seed).split("recorded", dataSet, name);
   const stimuli = splitStimuli(unit.stimuli, heldOutShare, root.split("split"));
@@ -47,7 +58,7 @@ export function runRecordedCell({ experiment, seed, checkpoints, recording }: Ce
   const decider = createDecider(settings, root.split("decider"), refitsHere(refitterSettings(settings)));
   const shown = stimuli.map(() => 0);
   const queue: { latents: Float64Array; counts: number[] }[] = [];
-  const available = () => stimuli.filter(({ pool }, s) => shown[s] < pool.length).map(({ latents }) => latents);
+  const available = () => drawable(stimuli, shown, rounds).map((s) => stimuli[s].latents);
   const choose = (lesson: (typeof queue)[number] | null) => {
     const among = available();
     const [choice] = decider.decide(lesson, Math.min(1, among.length), among);

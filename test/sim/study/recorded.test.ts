@@ -1,9 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { random } from "../../../server/random.ts";
+import { readExperiment } from "../../../server/session/experiment-file.ts";
 import { curveGrid, type UnitReport } from "../../../server/tuning/report.ts";
+import type { Cell } from "../../../sim/study/cell.ts";
 import { recordedLatents, recordedUnits } from "../../../sim/study/recorded/data.ts";
 import { judgeRecorded } from "../../../sim/study/recorded/judge.ts";
-import { splitStimuli } from "../../../sim/study/recorded/replay.ts";
+import { drawable, runRecordedCell, splitStimuli } from "../../../sim/study/recorded/replay.ts";
 
 const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
 
@@ -40,6 +42,46 @@ describe("recordings that ship", () => {
     });
     expect(splitStimuli(stimuli, 1 / 3, random(1))).toEqual(split);
     expect(splitStimuli(stimuli, 1 / 3, random(2))).not.toEqual(split);
+  });
+});
+
+describe("V5 a replay", () => {
+  const stimuli = [3, 1, 2].map((n) => ({ latents: Float64Array.of(n), pool: new Array(n).fill(1), heldOut: [1] }));
+
+  test("offers stimuli with trials left, and in rounds those of them that were shown least", () => {
+    expect(drawable(stimuli, [0, 0, 0], true)).toEqual([0, 1, 2]);
+    expect(drawable(stimuli, [1, 0, 0], false)).toEqual([0, 1, 2]);
+    expect(drawable(stimuli, [1, 0, 0], true)).toEqual([1, 2]);
+    expect(drawable(stimuli, [1, 1, 1], true)).toEqual([0, 2]);
+    expect(drawable(stimuli, [2, 1, 1], true)).toEqual([2]);
+    expect(drawable(stimuli, [3, 1, 2], false)).toEqual([]);
+  });
+
+  test("gives the same figures each time, other ones to another design, and judges at every checkpoint", async () => {
+    const base = await readExperiment("protocols/experiments/one-to-one.yaml");
+    const cell = (objective: "variance" | "random", rounds = false): Cell => ({
+      design: objective,
+      population: "rgc",
+      seed: 3,
+      experiment: {
+        ...base,
+        latents: 2,
+        response: { latencyMs: 0, windowMs: 200 },
+        choice: { ...base.choice, objective },
+      },
+      checkpoints: [5, 30],
+      recording: { dataSet: "rgc", unit: "4", heldOutShare: 1 / 3, rounds },
+    });
+    const first = runRecordedCell(cell("variance"));
+    expect(runRecordedCell(cell("variance"))).toEqual(first);
+    expect(runRecordedCell(cell("random"))).not.toEqual(first);
+    expect(runRecordedCell(cell("random", true))).not.toEqual(runRecordedCell(cell("random")));
+    expect(first.kinds).toEqual(["retina"]);
+    for (const rows of Object.values(first.values)) {
+      expect(rows.map((row) => row.length)).toEqual([1, 1]);
+      expect(rows.flat().every((value) => Number.isFinite(value))).toBe(true);
+    }
+    expect(first.values.heldOutError![1][0]).toBeLessThan(first.values.heldOutError![0][0]!);
   });
 });
 
