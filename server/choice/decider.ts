@@ -21,7 +21,7 @@ import {
   shrinkAll,
   withGain,
 } from "../tuning/posterior.ts";
-import type { Refit, Refits, RefitterSettings, Taught } from "../tuning/refits.ts";
+import type { ReadBack, Refit, Refits, RefitterSettings, Taught } from "../tuning/refits.ts";
 import { type Interval, populationAlignment, reportUnit, sharesOf, type UnitReport } from "../tuning/report.ts";
 import { codesOf, createRivals, heldOutOf, learnRivals, resetRivals } from "../tuning/rivals.ts";
 import type { AxisTestResult, AxisTestSettings } from "./axis-test.ts";
@@ -95,6 +95,8 @@ export interface Findings {
   /** How well the units that count are aligned with single latents, as a population: 0 to 1. */
   alignment: Interval;
   axisTests: AxisTestResult[];
+  /** Faces read back from counts; null where there are too few trials. */
+  readBack: ReadBack | null;
 }
 
 export type UnitChange = "exclude" | "include" | "reset";
@@ -406,6 +408,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
           random.split("alignment"),
         ),
         axisTests: tester.results(),
+        readBack: await refits.readBack(beliefs),
       };
     },
   };

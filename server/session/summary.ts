@@ -2,6 +2,7 @@ import type { Experiment } from "../../protocols/experiment.ts";
 import type { AcquisitionCounts } from "../acquisition/spike-batch.ts";
 import type { AxisTestResult } from "../choice/axis-test.ts";
 import type { Findings } from "../choice/decider.ts";
+import type { ReadBack } from "../tuning/refits.ts";
 import type { Interval, UnitReport } from "../tuning/report.ts";
 import { quantile } from "./quantile.ts";
 import type { SessionView } from "./view.ts";
@@ -70,6 +71,8 @@ export interface SessionSummary {
   /** How well the population's units are aligned with single latents, 0 to 1, with its 90 % interval. */
   alignment: Interval;
   axisTests: AxisTestResult[];
+  /** Faces read back from the counts of the last trials, by readers that were not fitted to them; null with too few trials. */
+  readBack: ReadBack | null;
   /** The rule that ended the session before its last trial; null where none did. */
   stopped: string | null;
   /** Null in virtual time, where nothing takes any. */
@@ -120,6 +123,7 @@ export function summarise(input: SummaryInput): SessionSummary {
     bestLatentCorrect: score?.bestLatentCorrect ?? null,
     alignment: findings.alignment,
     axisTests: findings.axisTests,
+    readBack: findings.readBack,
     stopped: view.stopped,
     lastSpikeToReadyMs:
       lastSpikeToReadyMs.length > 0
@@ -167,6 +171,11 @@ export function describeSummary(summary: SessionSummary, latentNames: readonly s
         ]
       : []),
     `alignment of the population with single latents: ${number(summary.alignment.estimate)} (${number(summary.alignment.low)}–${number(summary.alignment.high)})`,
+    ...(summary.readBack
+      ? [
+          `faces read back from ${summary.readBack.units} units' counts, median cosine distance over the last ${summary.readBack.trials} trials: ${number(summary.readBack.bayes)}; from one unit a latent ${number(summary.readBack.oneToOne)}`,
+        ]
+      : []),
     ...summary.axisTests.map(axisTestWords),
     ...(summary.stopped ? [`ended before its last trial: ${summary.stopped}`] : []),
     ...summary.units.flatMap(({ unit, warning }) => (warning ? [`warning: ${unit}: ${warning}`] : [])),
