@@ -141,7 +141,7 @@ export const experiment = z.strictObject({
       bases: whole.default(2),
       refinements: z.number().int().nonnegative().default(2),
       /** variance: what the error is of that is to fall. rate: of √rate, so that trials go where a unit fires. log-rate: of log rate. */
-      target: z.enum(["log-rate", "rate"]).default("log-rate"),
+      target: z.enum(["log-rate", "rate"]).default("rate"),
       /** peak: Thompson sampling, or the upper confidence bound so many standard deviations up. */
       peak: z
         .strictObject({
