@@ -5,10 +5,10 @@
 import type { Random } from "../random.ts";
 import { quantile } from "../session/quantile.ts";
 import { type Basis, blockStart, features, writeBlock } from "./basis.ts";
-import type { UnitBelief } from "./belief.ts";
+import { believedAt, type UnitBelief } from "./belief.ts";
 import { factor } from "./cholesky.ts";
 import type { Misfit } from "./misfit.ts";
-import { expectedCount, slope } from "./observation.ts";
+import { expectedCount, logRateSlope } from "./observation.ts";
 import type { PairFit } from "./pair.ts";
 import type { Codes, HeldOut } from "./rivals.ts";
 
@@ -260,33 +260,30 @@ function peakOf({ basis, mean }: UnitBelief, range: number): number[] {
 
 /** Rate of a face with features x, in spikes/s. */
 function rateAt(belief: UnitBelief, x: Float64Array, windowS: number): Interval {
-  const { observation, mean, covariance } = belief;
-  const eta = dot(x, mean);
-  const reach = Z95 * Math.sqrt(Math.max(quadratic(covariance, x, x), 0));
-  const rate = (at: number) => expectedCount(observation, at) / windowS;
-  return { estimate: rate(eta), low: rate(eta - reach), high: rate(eta + reach) };
+  const { mean, variance } = believedAt(belief, x);
+  const reach = Z95 * Math.sqrt(variance);
+  const rate = (eta: number) => expectedCount(belief.observation, eta) / windowS;
+  return { estimate: rate(mean), low: rate(mean - reach), high: rate(mean + reach) };
 }
 
 function curveOf(belief: UnitBelief, latent: number, windowS: number): Curve {
-  const { basis, observation, mean, covariance } = belief;
+  const { basis, observation } = belief;
   const curve: Curve = { mean: [], sd: [], rateHz: [], lowHz: [], highHz: [] };
   const face = new Float64Array(basis.latents);
-  const bias = mean[0];
-  // Relative slope of the rate, λ'/λ: 1 with the exponential link.
-  const relative = (eta: number) => slope(observation, eta) / expectedCount(observation, eta);
+  const [bias] = belief.mean;
   for (const value of curveGrid) {
     face[latent] = value;
     const x = features(basis, face);
-    const eta = dot(x, mean);
+    const eta = believedAt(belief, x).mean;
     const { estimate, low, high } = rateAt(belief, x, windowS);
     curve.rateHz.push(estimate);
     curve.lowHz.push(low);
     curve.highHz.push(high);
     curve.mean.push(Math.log(expectedCount(observation, eta) / expectedCount(observation, bias)));
     // The gradient of log λ(η) − log λ(bias) in the weights; only the bias is in both.
-    const gradient = x.map((v) => v * relative(eta));
-    gradient[0] -= relative(bias);
-    curve.sd.push(Math.sqrt(Math.max(quadratic(covariance, gradient, gradient), 0)));
+    const gradient = x.map((v) => v * logRateSlope(observation, eta));
+    gradient[0] -= logRateSlope(observation, bias);
+    curve.sd.push(Math.sqrt(believedAt(belief, gradient).variance));
   }
   return curve;
 }
@@ -335,18 +332,5 @@ const intervalAbout = (estimate: number, draws: readonly number[]): Interval => 
 function dot(a: Float64Array, b: Float64Array): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
-  return sum;
-}
-
-/** x'Cy. Skips zeros of x and y: faces of a traversal have few others. */
-function quadratic(covariance: Float64Array, x: Float64Array, y: Float64Array): number {
-  const n = x.length;
-  let sum = 0;
-  for (let i = 0; i < n; i++) {
-    if (x[i] === 0) continue;
-    let row = 0;
-    for (let j = 0; j < n; j++) row += covariance[i * n + j] * y[j];
-    sum += x[i] * row;
-  }
   return sum;
 }

@@ -6,7 +6,7 @@
 import { type Random, random } from "../../server/random.ts";
 import { createBasis, features } from "../../server/tuning/basis.ts";
 import { type FitStart, fitUnit } from "../../server/tuning/batch.ts";
-import type { UnitBelief } from "../../server/tuning/belief.ts";
+import { believedAt, type UnitBelief } from "../../server/tuning/belief.ts";
 import { misfitOf } from "../../server/tuning/misfit.ts";
 import type { Observation } from "../../server/tuning/observation.ts";
 import { offerPair } from "../../server/tuning/pair.ts";
@@ -121,15 +121,9 @@ function coverage(condition: Condition) {
       ),
     );
     const holds = (face: Float64Array) => {
-      const x = features(basis, face);
-      let eta = 0;
-      let variance = 0;
-      for (let i = 0; i < basis.size; i++) {
-        eta += x[i] * belief.mean[i];
-        for (let j = 0; j < basis.size; j++) variance += x[i] * belief.covariance[i * basis.size + j] * x[j];
-      }
+      const { mean, variance } = believedAt(belief, features(basis, face));
       const reach = 1.6448536 * Math.sqrt(variance);
-      return within(Math.log(countOf(face)), eta - reach, eta + reach);
+      return within(Math.log(countOf(face)), mean - reach, mean + reach);
     };
     const tests = r.split("tests");
     figures.facesInRange.push(meanOf(Array.from({ length: 50 }, () => holds(anyFace(tests)))));
