@@ -88,9 +88,7 @@ describe("measures of a simulated unit", () => {
     const at = (value: number) =>
       measures.peak.of(
         ramp,
-        reportOf(ramp, 1, {
-          peak: { latents: face(value), rateHz: { estimate: 9, low: 9, high: 9 } },
-        } as Partial<UnitReport>),
+        reportOf(ramp, 1, { peak: { latents: face(value), rateHz: { estimate: 9, low: 8, high: 10 } } }),
       )!;
     expect(Math.max(at(-3), at(3))).toBeCloseTo(1, 9);
     expect(Math.min(at(-3), at(3))).toBeCloseTo(Math.min(...rates) / Math.max(...rates), 9);
