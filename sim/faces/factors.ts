@@ -14,9 +14,9 @@ export const factors = [
   { name: "weight", range: [-1, 1], ends: ["thin", "round"] },
   { name: "smile", range: [-1, 1], ends: ["frown", "smile"] },
   { name: "eyes", range: [-1, 1], ends: ["narrow, brows down", "wide, brows up"] },
-  { name: "yaw_rad", range: [-0.28, 0.28], ends: ["left", "right"] },
-  { name: "pitch_rad", range: [-0.2, 0.2], ends: ["up", "down"] },
-  { name: "light_azimuth_rad", range: [-0.7, 0.7], ends: ["from the left", "from the right"] },
+  { name: "yaw_rad", range: [-0.21, 0.21], ends: ["left", "right"] },
+  { name: "pitch_rad", range: [-0.18, 0.18], ends: ["up", "down"] },
+  { name: "light_azimuth_rad", range: [-0.45, 0.45], ends: ["from the left", "from the right"] },
   { name: "background", range: [0, 1], ends: ["blue", "green"] },
 ] as const;
 

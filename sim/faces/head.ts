@@ -27,7 +27,11 @@ export const targetNames: readonly string[] = [
   "head/head-oval",
   ...["eye-height1-max", "eye-height2-max", "eye-height3-max", "eye-size-big"].flatMap(both),
   ...["eye-height1-min", "eye-height2-min", "eye-height3-min", "eye-size-small"].flatMap(both),
-  ...["mouth-corner-puller", "mouth-depression"].flatMap(unit),
+  "mouth/mouth-scale-horiz-incr",
+  "mouth/mouth-scale-horiz-decr",
+  "eyebrows/eyebrows-trans-vert-more",
+  "eyebrows/eyebrows-trans-vert-less",
+  ...["mouth-corner-puller", "mouth-depression", "mouth-open"].flatMap(unit),
   ...["eyebrows-left-up", "eyebrows-right-up", "eyebrows-left-down", "eyebrows-right-down"].flatMap(unit),
 ];
 
@@ -60,24 +64,33 @@ export function targetWeights(f: Factors): Map<string, number> {
   add(["head/head-fat"], 1.7 * f.weight);
   add(["head/head-skinny"], -1.3 * f.weight);
   const masculine = 2 * f.gender - 1;
-  add(["chin/chin-width-max", "head/head-square"], 0.9 * masculine);
+  add(["chin/chin-width-max", "head/head-square"], 0.5 * masculine);
   add(["chin/chin-prominent-more"], 0.7 * masculine);
-  add(["chin/chin-triangle", "chin/chin-width-min"], -0.9 * masculine);
+  add(["chin/chin-triangle", "chin/chin-width-min"], -0.5 * masculine);
   const third = 1 / ancestries.length;
-  add(unit("mouth-corner-puller"), 2.2 * third * f.smile);
-  add(unit("mouth-depression"), -1.7 * third * f.smile);
+  add(unit("mouth-corner-puller"), 1.5 * third * f.smile);
+  add(unit("mouth-open"), 0.57 * third * Math.max(0, f.smile + 0.5));
+  add(unit("mouth-depression"), -2.2 * third * f.smile);
   add(["eye-height1-max", "eye-height2-max", "eye-height3-max", "eye-size-big"].flatMap(both), 1.2 * f.eyes);
   add(["eye-height1-min", "eye-height2-min", "eye-height3-min", "eye-size-small"].flatMap(both), -1.2 * f.eyes);
-  add([...unit("eyebrows-left-up"), ...unit("eyebrows-right-up")], 2 * third * f.eyes);
-  add([...unit("eyebrows-left-down"), ...unit("eyebrows-right-down")], -2 * third * f.eyes);
+  add([...unit("eyebrows-left-up"), ...unit("eyebrows-right-up")], 1.7 * third * f.eyes);
+  add([...unit("eyebrows-left-down"), ...unit("eyebrows-right-down")], -1.5 * third * f.eyes);
+  add(["mouth/mouth-scale-horiz-incr"], f.smile);
+  add(["mouth/mouth-scale-horiz-decr"], -f.smile);
+  add(["eyebrows/eyebrows-trans-vert-more"], 1.2 * f.eyes);
+  add(["eyebrows/eyebrows-trans-vert-less"], -0.8 * f.eyes);
   return weights;
 }
 
 /** The part of MakeHuman's data that a picture of a head needs, with morphs over fewer vertices. */
 export interface HeadModel {
   base: Float32Array;
+  /** How much beard grows at each vertex, 0 to 1. */
+  beard: Float32Array;
   morphs: Map<string, { indices: Uint32Array; deltas: Float32Array }>;
   skin: Surface;
+  /** The inside of the mouth, part of the same body. */
+  mouth: Surface;
   hair: Piece;
   eyes: Piece;
   brows: Piece;
@@ -95,13 +108,15 @@ export function headModel(data: HeadData, lowestY = 5.2): HeadModel {
     index.set(vertex, index.size);
     return index.size - 1;
   };
-  const quads: number[] = [];
-  const uv: number[] = [];
+  const skin = { quads: [] as number[], uv: [] as number[] };
+  const mouth = { quads: [] as number[], uv: [] as number[] };
   for (let quad = 0; quad < data.body.quads.length; quad += 4) {
     const corners = data.body.quads.subarray(quad, quad + 4);
     if (!corners.every((vertex) => data.vertices[vertex * 3 + 1] > lowestY)) continue;
-    quads.push(...Array.from(corners, kept));
-    uv.push(...data.body.uv.subarray(quad * 2, quad * 2 + 8));
+    const uv = data.body.uv.subarray(quad * 2, quad * 2 + 8);
+    const surface = insideMouth(uv) ? mouth : skin;
+    surface.quads.push(...Array.from(corners, kept));
+    surface.uv.push(...uv);
   }
   const refit = (proxy: Piece): Piece => ({ ...proxy, references: proxy.references.map(kept) });
   const hair = refit(data.hair);
@@ -121,14 +136,37 @@ export function headModel(data: HeadData, lowestY = 5.2): HeadModel {
   }
   return {
     base,
+    beard: Float32Array.from({ length: base.length / 3 }, (_, i) => beardAt(base[i * 3], base[i * 3 + 1], base[i * 3 + 2])),
     morphs,
-    skin: { quads: Uint32Array.from(quads), uv: Float32Array.from(uv) },
+    skin: packed(skin),
+    mouth: packed(mouth),
     hair,
     eyes,
     brows,
     eyeVertices: Uint32Array.from(new Set(eyes.references)),
     skins: data.skins,
   };
+}
+
+const packed = ({ quads, uv }: { quads: number[]; uv: number[] }): Surface => ({
+  quads: Uint32Array.from(quads),
+  uv: Float32Array.from(uv),
+});
+
+/** Where the inside of the mouth lies in MakeHuman's skin texture: u and v from, to (origin bottom left). */
+const mouthInSkin = { u: [0.755, 0.925], v: [0.015, 0.13] } as const;
+
+/** Whether a quad with these corners' u and v is of the inside of the mouth. */
+function insideMouth(uv: Float32Array): boolean {
+  const { u, v } = mouthInSkin;
+  return uv.every((value, i) => (i % 2 === 0 ? value > u[0] && value < u[1] : value > v[0] && value < v[1]));
+}
+
+/** Beard of the unmorphed head at a point, decimetres: below nose and cheekbones, around the lips, not on the neck's back. */
+function beardAt(x: number, y: number, z: number): number {
+  const step = (value: number, width: number) => Math.min(1, Math.max(0, value / width + 0.5));
+  const lips = Math.hypot(x / 0.36, (y - 6.64) / 0.17);
+  return step(6.95 - 0.25 * Math.max(0, 0.5 - Math.abs(x)) - y, 0.15) * step(y - 6, 0.2) * step(z - 0.5, 0.4) * step(lips - 1.05, 0.3);
 }
 
 /** base + Σ weight · target, over all vertices (3 numbers each); unknown targets throw. */

@@ -5,22 +5,26 @@ import { attributesPerPixel, type Corners, clear, geometryBuffer, rasterise } fr
 
 type Colour = readonly [number, number, number];
 
-const layers = { background: 0, skin: 1, eyes: 2, brows: 3, hair: 4 } as const;
+const layers = { background: 0, skin: 1, eyes: 2, brows: 3, hair: 4, mouth: 5 } as const;
 /** Samples a pixel and axis; also the period of the alpha-to-coverage pattern. */
 const samples = 3;
 /** Decimetres from the middle of the picture to its edge; the middle lies this far below the eyes. */
-const halfView = 1.02;
+const halfView = 0.81;
 const eyesAboveMiddle = 0.3;
 
-const skinLight: Colour = [0.76, 0.58, 0.48];
-const skinDark: Colour = [0.46, 0.31, 0.235];
+const skinLight: Colour = [0.72, 0.55, 0.455];
+const skinDark: Colour = [0.565, 0.405, 0.32];
 const hairColours: readonly Colour[] = [
-  [0.1, 0.075, 0.07],
-  [0.28, 0.18, 0.11],
-  [0.54, 0.42, 0.24],
+  [0.13, 0.085, 0.07],
+  [0.25, 0.16, 0.1],
+  [0.42, 0.3, 0.16],
 ];
-const backgroundBlue: Colour = [0.28, 0.36, 0.68];
-const backgroundGreen: Colour = [0.36, 0.66, 0.46];
+const browColour: Colour = [0.12, 0.09, 0.075];
+/** Part of the skin's red, green and blue that a full beard's shadow takes away. */
+const beardDims: Colour = [0.42, 0.36, 0.24];
+const teeth: Colour = [0.95, 0.92, 0.86];
+const backgroundBlue: Colour = [0.26, 0.34, 0.72];
+const backgroundGreen: Colour = [0.34, 0.7, 0.4];
 
 /** A renderer of `size` × `size` heads; it keeps its working memory, so use one for each thread. */
 export interface Renderer {
@@ -41,15 +45,16 @@ export function createRenderer(model: HeadModel, size: number): Renderer {
       const place = placement(shape, model.eyeVertices, f, side);
       const draw = (surface: Surface, vertices: Float32Array, layer: number, keep?: Parameters<typeof rasterise>[3]) =>
         rasterise(buffer, corners(surface, vertices, place), layer, keep);
-      draw(model.skin, shape, layers.skin);
+      rasterise(buffer, corners(model.skin, shape, place, model.beard), layers.skin);
+      draw(model.mouth, shape, layers.mouth);
       draw(model.eyes, fitted(model.eyes, shape), layers.eyes);
       const browTexture = model.brows.texture;
-      const browWeight = 1.1 + 0.9 * f.gender;
+      const browWeight = 1.6 + 0.9 * f.gender;
       draw(model.brows, fitted(model.brows, shape), layers.brows, (a, x, y) => {
         return browWeight * alpha(browTexture, a[0], a[1]) > coverage(x, y);
       });
       // The cut falls from the forehead's height, the shortest hair, to below the picture.
-      const cutY = place.eyeY + 0.7 - 2.1 * f.hair_length;
+      const cutY = place.eyeY + 0.4 - 1.1 * f.hair_length;
       draw(model.hair, fitted(model.hair, shape), layers.hair, (a, x, y) => {
         const cut = Math.min(1, Math.max(0, (a[5] - cutY) / 0.3 + 0.5));
         return cut * 1.4 * alpha(model.hair.texture, a[0], a[1]) > coverage(x, y);
@@ -60,7 +65,7 @@ export function createRenderer(model: HeadModel, size: number): Renderer {
         const light = direction(f.light_azimuth_rad, 0.45);
         const tone = mix(skinLight, skinDark, f.skin_tone);
         const hair = path(hairColours, f.hair_colour);
-        const brow = mix(hair, [0.08, 0.06, 0.05], 0.45);
+        const brow = browColour;
         const back = mix(backgroundBlue, backgroundGreen, f.background);
         const detailWeights = [
           (1 - f.gender) * (1 - f.age),
@@ -97,12 +102,17 @@ export function createRenderer(model: HeadModel, size: number): Renderer {
             if (layer === layers.skin) {
               texel.fill(0);
               for (let k = 0; k < 4; k++) addSample(skinDetail[k], u, v, detailWeights[k], texel);
-              for (let c = 0; c < 3; c++) sum[at + c] += Math.min(1, tone[c] * texel[c] * lit);
+              const beard = f.gender * buffer.attributes[a + 5];
+              for (let c = 0; c < 3; c++) {
+                sum[at + c] += Math.min(1, tone[c] * texel[c] * lit * (1 - beard * beardDims[c]));
+              }
             } else if (layer === layers.eyes) {
               const t = texture(model.eyes.texture, u, v);
               for (let c = 0; c < 3; c++) {
                 sum[at + c] += Math.min(1, (model.eyes.texture.rgba[t + c] / 255) * (0.35 + 0.65 * lit));
               }
+            } else if (layer === layers.mouth) {
+              for (let c = 0; c < 3; c++) sum[at + c] += teeth[c] * (0.55 + 0.4 * lit);
             } else if (layer === layers.brows) {
               for (let c = 0; c < 3; c++) sum[at + c] += Math.min(1, brow[c] * lit);
             } else {
@@ -143,15 +153,15 @@ function placement(shape: Float32Array, eyeVertices: Uint32Array, f: Factors, si
   return {
     // Pitch after yaw: R = Rx(pitch) · Ry(yaw).
     rotation: Float32Array.of(cy, 0, sy, sp * sy, cp, -sp * cy, -cp * sy, sp, cp * cy),
-    centre: [0, eyeY - eyesAboveMiddle, eyeZ - 0.75],
+    centre: [0, eyeY - eyesAboveMiddle, eyeZ - 0.25],
     scale: side / (2 * halfView),
     middle: side / 2,
     eyeY,
   };
 }
 
-/** Triangles on the screen with smooth normals; the extra attribute is the height before turning, decimetres. */
-function corners(surface: Surface, vertices: Float32Array, place: Placement): Corners {
+/** Triangles on the screen with smooth normals; `extra` of each vertex, or else its height before turning, decimetres. */
+function corners(surface: Surface, vertices: Float32Array, place: Placement, extra?: Float32Array): Corners {
   const n = vertices.length / 3;
   const r = place.rotation;
   const screen = new Float32Array(vertices.length);
@@ -187,7 +197,7 @@ function corners(surface: Surface, vertices: Float32Array, place: Placement): Co
       attributes[at + 2] = normals[vertex * 3];
       attributes[at + 3] = normals[vertex * 3 + 1];
       attributes[at + 4] = normals[vertex * 3 + 2];
-      attributes[at + 5] = vertices[vertex * 3 + 1];
+      attributes[at + 5] = extra === undefined ? vertices[vertex * 3 + 1] : extra[vertex];
       corner++;
     }
   }
@@ -272,6 +282,9 @@ function relative(t: Texture): Detail {
 /** Where the face lies in MakeHuman's skin texture: u and v from, to (origin bottom left). */
 const faceInSkin = { u: [0.69, 0.98], v: [0.7, 0.98] } as const;
 
+/** Gains that make the middle of a rendered face equally light for either gender and age: measured on such pictures. */
+const evenness: Record<string, number> = { young_female: 0.99, young_male: 1.14, old_female: 0.92, old_male: 1.07 };
+
 /**
  * Young female, young male, old female, old male: light and dark skins averaged after division by the mean colour of
  * their face, so that neither gender nor age carries lightness and wrinkles show on every tone. Old ones with contrast.
@@ -281,8 +294,9 @@ function skinDetails(skins: HeadModel["skins"]): Detail[] {
     ["female", "male"].map((gender) => {
       const light = normalised(skins.get(`${age}_light_${gender}`)!);
       const dark = normalised(skins.get(`${age}_dark_${gender}`)!);
-      const contrast = age === "old" ? 2 : 1.3;
-      const rgb = light.rgb.map((value, i) => Math.max(0.15, 1 + contrast * ((value + dark.rgb[i]) / 2 - 1)));
+      const gain = evenness[`${age}_${gender}`];
+      const contrast = age === "old" ? 2.7 : 1.1;
+      const rgb = light.rgb.map((value, i) => gain * Math.max(0.15, 1 + contrast * ((value + dark.rgb[i]) / 2 - 1)));
       return { ...light, rgb };
     }),
   );
