@@ -1,26 +1,31 @@
-import { basename, resolve } from "node:path";
-import { Command } from "commander";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { Command, Option } from "commander";
 import { ConfigurationError } from "../failure.ts";
 import { type BackendName, backendName, backendNames, useBackend } from "../model/backends.ts";
-import { bundledModel, type ModelCard, readModelFolder, writeModelFolder } from "../model/model-folder.ts";
-import { type Architecture, defaultArchitecture } from "../model/network.ts";
-import { measureProbe } from "../model/probe.ts";
-import { type Evaluation, evaluate, reordered } from "../model/training/evaluation.ts";
-import { readFactors, spearman } from "../model/training/factors.ts";
-import { readImages } from "../model/training/images.ts";
-import { revived } from "../model/training/revival.ts";
-import { splitImages, type TrainingReport, train, type Weights } from "../model/training/trainer.ts";
+import { defaultArchitecture } from "../model/network.ts";
+import { type Checkpoint, readCheckpoint, type SavedRecipe, writeCheckpoint } from "../model/training/checkpoint.ts";
+import { evaluate } from "../model/training/evaluation.ts";
+import { readFactors } from "../model/training/factors.ts";
+import { type ImageSet, readImages } from "../model/training/images.ts";
+import { activeNats, saveModel } from "../model/training/save.ts";
+import { splitImages, type TrainingReport, type TrainingState, train, weightsOf } from "../model/training/trainer.ts";
 import { numberOption } from "./options.ts";
 import { createProgress } from "./progress.ts";
 
 interface Options {
   images: string;
   out: string;
-  from?: string;
-  revive?: boolean;
+  resume?: boolean;
   latents: number;
   beta: number;
-  betaFrom: number;
+  betaFrom?: number;
+  tc: number;
+  capacity?: number;
+  likelihood: "bernoulli" | "gaussian";
+  pixelSd: number;
   steps: number;
   batch: number;
   learningRate: number;
@@ -29,10 +34,14 @@ interface Options {
   saveEvery: number;
 }
 
+/** Options that say where and how to run, not what to train. */
+const aside = ["images", "out", "resume", "backend", "saveEvery"];
+
 const validation = 0.05;
 /** Held-out images behind a checkpoint's figures; the last save uses them all. */
 const checkpointImages = 512;
-const activeNats = 0.1;
+/** Steps between lines of the history. */
+const historyEvery = 20;
 
 /** `latentloop train`: a β-VAE of one's own images, as a model folder. */
 export function trainCommand(): Command {
@@ -40,14 +49,24 @@ export function trainCommand(): Command {
     .description("Train a β-VAE on a folder of square images; Ctrl-C leaves a usable model")
     .requiredOption("--images <folder>", "what `faces` wrote, or PNG or JPEG files of one square size")
     .requiredOption("--out <folder>", "where the model folder goes")
-    .option("--from <model>", "a model to go on from, by the same kind of network (default: fresh weights)")
-    .option(
-      "--revive",
-      "with --from: give unused latents what the model leaves unexplained (begin with a --beta-from near 0)",
-    )
+    .option("--resume", "go on from the checkpoint in --out, to the same end as if never interrupted")
     .option("--latents <n>", "dimensions of the code", numberOption("--latents", { min: 1, max: 512, whole: true }), 12)
-    .option("--beta <β>", "weight of the KL term in the end", numberOption("--beta", { min: 0.001, max: 1e4 }), 1)
-    .option("--beta-from <β>", "and in the beginning", numberOption("--beta-from", { min: 0.001, max: 1e4 }), 60)
+    .option("--beta <β>", "weight of the KL term in the end", numberOption("--beta", { min: 0.001, max: 1e4 }), 4)
+    .option(
+      "--beta-from <β>",
+      "and in the beginning, to anneal it (default: β is fixed)",
+      numberOption("--beta-from", { min: 0.001, max: 1e4 }),
+    )
+    .option("--tc <weight>", "of a total-correlation penalty (β-TCVAE)", numberOption("--tc", { min: 0, max: 1e4 }), 0)
+    .option(
+      "--capacity <nats>",
+      "penalise β·|KL − C| instead, C rising from 0 to this (Burgess et al. 2018)",
+      numberOption("--capacity", { min: 0, max: 1e4 }),
+    )
+    .addOption(
+      new Option("--likelihood <kind>", "of the pixels").choices(["bernoulli", "gaussian"]).default("bernoulli"),
+    )
+    .option("--pixel-sd <sd>", "of the gaussian likelihood", numberOption("--pixel-sd", { min: 1e-3, max: 10 }), 0.1)
     .option("--steps <n>", "batches to train on", numberOption("--steps", { min: 1, max: 1e8, whole: true }), 12_000)
     .option("--batch <n>", "images a batch", numberOption("--batch", { min: 1, max: 4096, whole: true }), 64)
     .option("--learning-rate <r>", "of Adam", numberOption("--learning-rate", { min: 1e-7, max: 1 }), 1e-3)
@@ -62,57 +81,59 @@ export function trainCommand(): Command {
     .action(trainModel);
 }
 
-async function trainModel(options: Options): Promise<void> {
+async function trainModel(options: Options, command: Command): Promise<void> {
   const say = (line: string) => process.stderr.write(`${line}\n`);
   const images = await readImages(options.images);
   if (images.side < 8 || !Number.isInteger(Math.log2(images.side))) {
     throw new ConfigurationError(`--images: expected a side of 8, 16, 32, 64…, found ${images.side} pixels`);
   }
   const factors = await readFactors(options.images);
-  const architecture = defaultArchitecture(images.side, options.latents);
-  const from = options.from === undefined ? undefined : await readModelFolder(bundledModel(options.from));
-  if (from !== undefined && JSON.stringify(from.card.architecture) !== JSON.stringify(architecture)) {
+  const begun = options.resume ? await resumed(options, images, command) : undefined;
+  if (begun === undefined && existsSync(join(options.out, "checkpoint.bin"))) {
     throw new ConfigurationError(
-      `--from ${options.from}: expected ${architecture.latents} latents and ${images.side} pixels, found ` +
-        `${from.card.architecture.latents} and ${from.card.architecture.side}, or another kind of network`,
+      `--out ${options.out}: a training was begun there; go on with --resume, or choose another folder`,
     );
   }
+  await mkdir(options.out, { recursive: true });
+  const recipe = begun?.recipe ?? recipeOf(options, images);
   const { name: backend, version } = await startBackend(options.backend);
-  const { training, held } = splitImages(images.count, validation, options.seed);
-  const dead = from?.card.latents.each.flatMap(({ klNats }, i) => (klNats < activeNats ? [i] : [])) ?? [];
-  const initial =
-    from && options.revive ? await revived(architecture, from.weights, dead, images, training) : from?.weights;
-  say(`${images.count - held.length} images to train on, ${held.length} held out; backend ${backend} ${version}`);
+  const { training, held } = splitImages(images.count, validation, recipe.seed);
+  say(`${training.length} images to train on, ${held.length} held out; backend ${backend} ${version}`);
 
   let interrupted = false;
-  process.once("SIGINT", () => {
+  const interrupt = () => {
     interrupted = true;
     say("stopping: saving the model first (Ctrl-C again to give up)");
-  });
-  const progress = createProgress("train", options.steps, 30_000);
+  };
+  process.once("SIGINT", interrupt);
+  const progress = createProgress("train", recipe.steps, 30_000);
   const started = performance.now();
+  const minutes = () => (begun?.minutes ?? 0) + (performance.now() - started) / 60_000;
+  const history = begun?.history ?? [];
   let saved = started;
-  let last: TrainingReport | undefined;
-  const save = async (weights: Weights, chosen: Uint32Array) => {
-    const evaluation = await evaluate(architecture, weights, images, chosen);
-    const minutes = (performance.now() - started) / 60_000;
+  const save = async (state: TrainingState, chosen: Uint32Array) => {
+    const weights = weightsOf(recipe.architecture, state);
+    const evaluation = await evaluate(recipe.architecture, weights, images, chosen);
+    if (history.length > 0) history[history.length - 1].heldOutNll = evaluation.nll;
     const made = {
-      command: commandLine(options),
+      command: commandLine(recipe),
       backend: `${backend} ${version}`,
-      steps: last?.step ?? 0,
-      minutes: Math.round(minutes * 10) / 10,
-      seed: options.seed,
-      ...(from && { from: from.card.made }),
+      steps: state.step,
+      minutes: Math.round(minutes() * 10) / 10,
+      seed: recipe.seed,
       data: { count: images.count, heldOut: held.length, recipe: images.manifest ?? null },
     };
-    await saveModel(options.out, architecture, weights, evaluation, made, chosen, factors);
+    await writeCheckpoint(options.out, { recipe, images: identity(images), minutes: minutes(), history, state });
+    await saveModel(options.out, recipe.architecture, weights, evaluation, made, chosen, factors);
     await useBackend(backend);
     return evaluation;
   };
 
-  const weights = await train(images, { ...options, architecture, validation, initial }, async (report, current) => {
-    last = report;
-    progress.update(report.step, note(report, options.batch, started));
+  const begin = begun?.state.step ?? 0;
+  const end = await train(images, { ...recipe, state: begun?.state }, async (report, current) => {
+    const rate = ((report.step - begin) * recipe.batch) / ((performance.now() - started) / 1000);
+    progress.update(report.step, note(report, rate));
+    if (report.step % historyEvery === 0 || report.step === recipe.steps) history.push(report);
     if (performance.now() - saved > options.saveEvery * 60_000) {
       await save(await current(), held.subarray(0, checkpointImages));
       saved = performance.now();
@@ -120,13 +141,53 @@ async function trainModel(options: Options): Promise<void> {
     return interrupted ? "stop" : "go on";
   });
   progress.stop();
-  const evaluation = await save(weights, held);
-  process.removeAllListeners("SIGINT");
+  const evaluation = await save(end, held);
+  process.off("SIGINT", interrupt);
   const active = evaluation.latents.filter(({ klNats }) => klNats > activeNats).length;
   say(
-    `${options.out}: ${last?.step} steps, ${active} of ${options.latents} latents active (KL > ${activeNats}), ` +
+    `${options.out}: ${end.step} steps, ${active} of ${recipe.architecture.latents} latents active (KL > ${activeNats}), ` +
       `PSNR ${evaluation.psnrDb.toFixed(1)} dB on held-out images`,
   );
+}
+
+function recipeOf(o: Options, images: ImageSet): SavedRecipe {
+  return {
+    architecture: defaultArchitecture(images.side, o.latents),
+    likelihood: o.likelihood === "bernoulli" ? { kind: "bernoulli" } : { kind: "gaussian", sd: o.pixelSd },
+    betaFrom: o.betaFrom ?? o.beta,
+    beta: o.beta,
+    tc: o.tc,
+    ...(o.capacity !== undefined && { capacity: o.capacity }),
+    learningRate: o.learningRate,
+    steps: o.steps,
+    batch: o.batch,
+    seed: o.seed,
+    validation,
+  };
+}
+
+/** The checkpoint in --out, if it is of these images and no option asks for another recipe. */
+async function resumed(options: Options, images: ImageSet, command: Command): Promise<Checkpoint> {
+  const checkpoint = await readCheckpoint(options.out);
+  const found = identity(images);
+  if (found.sha256 !== checkpoint.images.sha256) {
+    const { count, side } = checkpoint.images;
+    throw new ConfigurationError(
+      `--resume: expected the ${count} images of ${side} pixels that training began with, found ` +
+        `${found.count} of ${found.side}, or other pixels`,
+    );
+  }
+  for (const option of command.options) {
+    const name = option.attributeName();
+    if (command.getOptionValueSource(name) === "cli" && !aside.includes(name)) {
+      throw new ConfigurationError(`--resume: expected no ${option.long}: the recipe is the checkpoint's`);
+    }
+  }
+  return checkpoint;
+}
+
+function identity({ count, side, pixels }: ImageSet): Checkpoint["images"] {
+  return { count, side, sha256: createHash("sha256").update(pixels).digest("hex") };
 }
 
 async function startBackend(forced?: BackendName): Promise<{ name: BackendName; version: string }> {
@@ -142,90 +203,19 @@ async function startBackend(forced?: BackendName): Promise<{ name: BackendName; 
   throw new ConfigurationError(`no backend to train on: ${reasons.join("; ")}`);
 }
 
-/** Saves with latents in the order of their KL, named after the factor that each follows best, if factors are known. */
-async function saveModel(
-  folder: string,
-  architecture: Architecture,
-  weights: Weights,
-  evaluation: Evaluation,
-  made: Record<string, unknown>,
-  chosen: Uint32Array,
-  factors: Map<string, Float64Array> | undefined,
-): Promise<void> {
-  const order = evaluation.latents
-    .map((_, i) => i)
-    .sort((i, j) => evaluation.latents[j].klNats - evaluation.latents[i].klNats);
-  const table: Record<string, number[]> = {};
-  for (const [name, values] of factors ?? []) {
-    const own = Float64Array.from(chosen, (i) => values[i]);
-    table[name] = order.map((latent) => {
-      const rho = spearman(
-        own,
-        Float64Array.from(evaluation.means, (mean) => mean[latent]),
-      );
-      return Number.isNaN(rho) ? 0 : rounded(Math.abs(rho), 3);
-    });
-  }
-  const name = (position: number) => {
-    const [best] = Object.entries(table).reduce<[string, number]>(
-      (top, [factor, row]) => (row[position] > top[1] ? [factor, row[position]] : top),
-      ["", 0.4],
-    );
-    // What an unused latent correlates with is noise.
-    return best === "" || evaluation.latents[order[position]].klNats < activeNats
-      ? `z${position + 1}`
-      : `z${position + 1} ${best.replace(/_rad$/, "")}`;
-  };
-  const sorted = reordered(architecture, weights, order);
-  const card: Omit<ModelCard, "weights"> = {
-    format: "latentloop-model/1",
-    name: basename(resolve(folder)),
-    latents: {
-      count: order.length,
-      each: order.map((latent, position) => {
-        const { klNats, mean, sd, low, high } = evaluation.latents[latent];
-        return {
-          name: name(position),
-          klNats: rounded(klNats, 4),
-          mean: rounded(mean, 4),
-          sd: rounded(sd, 4),
-          low: rounded(low, 4),
-          high: rounded(high, 4),
-        };
-      }),
-    },
-    image: { width: architecture.side, height: architecture.side, channels: 3, pixelRange: [0, 1] },
-    architecture,
-    probe: { latents: [], blocks: 0, values: [] },
-    made: {
-      ...made,
-      measures: {
-        heldOutImages: chosen.length,
-        psnrDb: rounded(evaluation.psnrDb, 2),
-        active: evaluation.latents.filter(({ klNats }) => klNats > activeNats).length,
-        absoluteSpearman: table,
-      },
-    },
-  };
-  await useBackend("cpu");
-  const probe = await measureProbe({ folder, card: card as ModelCard, weights: sorted });
-  await writeModelFolder(folder, { ...card, probe }, sorted);
-  await readModelFolder(folder);
-}
-
-const rounded = (value: number, digits: number) => Math.round(value * 10 ** digits) / 10 ** digits;
-
-function note({ step, beta, nll, kl }: TrainingReport, batch: number, started: number): string {
-  const rate = (step * batch) / ((performance.now() - started) / 1000);
+function note({ beta, nll, kl }: TrainingReport, imagesPerS: number): string {
   const nats = [...kl].sort((a, b) => b - a).map((value) => value.toFixed(1));
-  return `β ${beta.toFixed(2)} nll ${nll.toFixed(1)} KL ${nats.join(" ")} ${rate.toFixed(0)} images/s`;
+  return `β ${beta.toFixed(2)} nll ${nll.toFixed(1)} KL ${nats.join(" ")} ${imagesPerS.toFixed(0)} images/s`;
 }
 
 /** What to type to get the same model again; paths are the user's business and left out. */
-function commandLine(o: Options): string {
+function commandLine(r: SavedRecipe): string {
   return [
-    `latentloop train --images <faces> --out <model>${o.from === undefined ? "" : ` --from <model>${o.revive ? " --revive" : ""}`}`,
-    `--latents ${o.latents} --beta ${o.beta} --beta-from ${o.betaFrom} --steps ${o.steps} --batch ${o.batch}`,
-    `--learning-rate ${o.learningRate} --seed ${o.seed}`,
+    `latentloop train --images <faces> --out <model> --latents ${r.architecture.latents} --beta ${r.beta}`,
+    ...(r.betaFrom === r.beta ? [] : [`--beta-from ${r.betaFrom}`]),
+    ...(r.tc === 0 ? [] : [`--tc ${r.tc}`]),
+    ...(r.capacity === undefined ? [] : [`--capacity ${r.capacity}`]),
+    ...(r.likelihood.kind === "bernoulli" ? [] : [`--likelihood gaussian --pixel-sd ${r.likelihood.sd}`]),
+    `--steps ${r.steps} --batch ${r.batch} --learning-rate ${r.learningRate} --seed ${r.seed}`,
   ].join(" ");
 }

@@ -102,6 +102,8 @@ interface GpuEntry {
 
 /** tfjs-node and tfjs-node-gpu both register themselves as "tensorflow". */
 async function native(name: string): Promise<string> {
+  // oneDNN's convolutions, which TensorFlow leaves off on some processors, train 1.4 to 1.7 times faster.
+  process.env.TF_ENABLE_ONEDNN_OPTS ??= "1";
   const module = await optional<{ version: Record<string, string>; default?: { version: Record<string, string> } }>(
     name,
   );

@@ -19,6 +19,8 @@ export const architectureSchema = z.strictObject({
   hidden: z.int().positive(),
   /** Channels of the decoder's smallest feature map, then after each doubling but the last, which gives the image. */
   decoder: z.array(z.int().positive()).min(1),
+  /** Of every hidden layer; leaky has slope 0.1 below 0, which keeps units alive where a high β silences plain ReLU. */
+  activation: z.enum(["relu", "leaky-relu"]).default("relu"),
 });
 
 export type Architecture = z.infer<typeof architectureSchema>;
@@ -29,17 +31,21 @@ export type Parameters = Record<string, tf.Tensor>;
 /** A network for square RGB images; decodes within the display's budget on one CPU thread at 64 × 64. */
 export function defaultArchitecture(side: number, latents: number): Architecture {
   const doublings = Math.log2(side / 4);
-  const widths = [64, 48, 32, 24, 16, 16, 16];
+  const widths = [64, 32, 16, 16, 16, 16, 16];
   return {
     kind: "sub-pixel-vae/1",
     latents,
     side,
     channels: 3,
-    encoder: Array.from({ length: doublings }, (_, i) => [32, 48, 64, 64][i] ?? 64),
+    encoder: Array.from({ length: doublings }, (_, i) => [16, 32, 32, 48][i] ?? 48),
     hidden: 256,
     decoder: widths.slice(0, doublings),
+    activation: "leaky-relu",
   };
 }
+
+/** Slope of the leaky activation below 0. */
+const leak = 0.1;
 
 const smallestSide = (a: Architecture) => a.side / 2 ** a.decoder.length;
 const encodedSide = (a: Architecture) => a.side / 2 ** a.encoder.length;
@@ -75,7 +81,7 @@ export function encode(
   images: tf.Tensor4D,
 ): { mean: tf.Tensor2D; logVariance: tf.Tensor2D } {
   const x = features(a, p, images);
-  const posterior = dense(p, "encoder/posterior", x, "linear");
+  const posterior = dense(p, "encoder/posterior", x);
   return {
     mean: tf.slice(posterior, [0, 0], [-1, a.latents]) as tf.Tensor2D,
     // Far outside these bounds exp overflows; no useful posterior lies there.
@@ -95,10 +101,10 @@ export function features(
 ): tf.Tensor2D {
   let x: tf.Tensor = images;
   for (const i of a.encoder.keys()) {
-    x = convolution(p, `encoder/conv${i}`, x, 2, "relu");
+    x = convolution(p, `encoder/conv${i}`, x, 2, a.activation);
     each?.(`encoder/conv${i}`, x);
   }
-  x = dense(p, "encoder/hidden", tf.reshape(x, [images.shape[0], -1]), "relu");
+  x = dense(p, "encoder/hidden", tf.reshape(x, [images.shape[0], -1]), a.activation);
   each?.("encoder/hidden", x);
   return x as tf.Tensor2D;
 }
@@ -106,23 +112,38 @@ export function features(
 /** Logits of the image's pixels, [n, side, side, 3], for `latents` [n, latents]; the image is their sigmoid. */
 export function decodeLogits(a: Architecture, p: Parameters, latents: tf.Tensor2D): tf.Tensor4D {
   const side = smallestSide(a);
-  let x: tf.Tensor = dense(p, "decoder/hidden", latents, "relu");
-  x = dense(p, "decoder/spread", x, "relu");
+  let x: tf.Tensor = dense(p, "decoder/hidden", latents, a.activation);
+  x = dense(p, "decoder/spread", x, a.activation);
   x = tf.reshape(x, [latents.shape[0], side, side, a.decoder[0]]);
   for (const i of a.decoder.keys()) {
-    // ReLU before the rearrangement gives the same numbers, and fuses with the convolution.
-    x = depthToSpace(convolution(p, `decoder/conv${i}`, x, 1, i < a.decoder.length - 1 ? "relu" : "linear"));
+    // The activation before the rearrangement gives the same numbers, and fuses with the convolution.
+    const activation = i < a.decoder.length - 1 ? a.activation : undefined;
+    x = depthToSpace(convolution(p, `decoder/conv${i}`, x, 1, activation));
   }
   return x as tf.Tensor4D;
 }
 
-function dense(p: Parameters, name: string, x: tf.Tensor, activation: "linear" | "relu"): tf.Tensor {
-  return tf.fused.matMul({ a: x, b: p[`${name}/kernel`], bias: p[`${name}/bias`], activation });
+type Activation = Architecture["activation"];
+
+/** As the fused operations of TensorFlow.js name it. */
+const fused = (activation: Activation | undefined) =>
+  activation === undefined ? "linear" : activation === "relu" ? "relu" : "leakyrelu";
+
+function dense(p: Parameters, name: string, x: tf.Tensor, activation?: Activation): tf.Tensor {
+  const [b, bias] = [p[`${name}/kernel`], p[`${name}/bias`]];
+  return tf.fused.matMul({ a: x, b, bias, activation: fused(activation), leakyreluAlpha: leak });
 }
 
-function convolution(p: Parameters, name: string, x: tf.Tensor, strides: number, activation: "linear" | "relu") {
-  const filter = p[`${name}/kernel`] as tf.Tensor4D;
-  return tf.fused.conv2d({ x: x as tf.Tensor4D, filter, strides, pad: "same", bias: p[`${name}/bias`], activation });
+function convolution(p: Parameters, name: string, x: tf.Tensor, strides: number, activation?: Activation) {
+  return tf.fused.conv2d({
+    x: x as tf.Tensor4D,
+    filter: p[`${name}/kernel`] as tf.Tensor4D,
+    strides,
+    pad: "same",
+    bias: p[`${name}/bias`],
+    activation: fused(activation),
+    leakyreluAlpha: leak,
+  });
 }
 
 /**

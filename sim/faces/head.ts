@@ -136,7 +136,9 @@ export function headModel(data: HeadData, lowestY = 5.2): HeadModel {
   }
   return {
     base,
-    beard: Float32Array.from({ length: base.length / 3 }, (_, i) => beardAt(base[i * 3], base[i * 3 + 1], base[i * 3 + 2])),
+    beard: Float32Array.from({ length: base.length / 3 }, (_, i) =>
+      beardAt(base[i * 3], base[i * 3 + 1], base[i * 3 + 2]),
+    ),
     morphs,
     skin: packed(skin),
     mouth: packed(mouth),
@@ -166,7 +168,12 @@ function insideMouth(uv: Float32Array): boolean {
 function beardAt(x: number, y: number, z: number): number {
   const step = (value: number, width: number) => Math.min(1, Math.max(0, value / width + 0.5));
   const lips = Math.hypot(x / 0.36, (y - 6.64) / 0.17);
-  return step(6.95 - 0.25 * Math.max(0, 0.5 - Math.abs(x)) - y, 0.15) * step(y - 6, 0.2) * step(z - 0.5, 0.4) * step(lips - 1.05, 0.3);
+  return (
+    step(6.95 - 0.25 * Math.max(0, 0.5 - Math.abs(x)) - y, 0.15) *
+    step(y - 6, 0.2) *
+    step(z - 0.5, 0.4) *
+    step(lips - 1.05, 0.3)
+  );
 }
 
 /** base + Σ weight · target, over all vertices (3 numbers each); unknown targets throw. */

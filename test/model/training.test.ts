@@ -5,9 +5,8 @@ import { depthToSpace, parameterShapes } from "../../server/model/network.ts";
 import { evaluate, reordered } from "../../server/model/training/evaluation.ts";
 import { spearman } from "../../server/model/training/factors.ts";
 import type { ImageSet } from "../../server/model/training/images.ts";
-import { bound } from "../../server/model/training/objective.ts";
-import { principalComponents, regression, revived } from "../../server/model/training/revival.ts";
-import { betaAt, learningRateAt } from "../../server/model/training/schedule.ts";
+import { bound, totalCorrelation } from "../../server/model/training/objective.ts";
+import { betaAt, capacityAt, learningRateAt } from "../../server/model/training/schedule.ts";
 import { prepare, splitImages, type TrainingRecipe, train } from "../../server/model/training/trainer.ts";
 import { random } from "../../server/random.ts";
 import { tinyArchitecture as a, untrained } from "./tiny.ts";
@@ -30,6 +29,8 @@ function squares(count: number): ImageSet {
 
 const recipe: TrainingRecipe = {
   architecture: a,
+  likelihood: { kind: "bernoulli" },
+  tc: 0,
   steps: 60,
   batch: 16,
   seed: 1,
@@ -55,7 +56,10 @@ describe("gradients", () => {
     prepare();
   });
 
-  test("of the bound agree with finite differences for every parameter", () => {
+  test.each([
+    { activation: "relu", likelihood: { kind: "bernoulli" } },
+    { activation: "leaky-relu", likelihood: { kind: "gaussian", sd: 0.3 } },
+  ] as const)("of the bound agree with finite differences for every parameter: %o", ({ activation, likelihood }) => {
     const { weights } = untrained(a);
     const draws = random(8);
     const x = tf.tensor4d(
@@ -70,8 +74,8 @@ describe("gradients", () => {
     const tensors = shapes.map(({ name, shape }) => tf.tensor(weights[name], shape));
     const loss = (...values: tf.Tensor[]) => {
       const p = Object.fromEntries(shapes.map(({ name }, i) => [name, values[i]]));
-      const { nll, kl } = bound(a, p, x, noise);
-      return tf.add(nll, tf.mul(tf.sum(kl), 3)) as tf.Scalar;
+      const { nll, kl, tc } = bound({ ...a, activation }, p, x, noise, likelihood, 50);
+      return tf.add(tf.add(nll, tf.mul(tf.abs(tf.sub(tf.sum(kl), 9)), 3)), tf.mul(tc!, 7)) as tf.Scalar;
     };
     const gradients = tf.grads(loss)(tensors);
     for (const [i, { name, shape }] of shapes.entries()) {
@@ -155,6 +159,15 @@ test("training stops when told to and leaves no tensor behind", async () => {
   expect(tf.memory().numTensors).toBe(before);
 });
 
+test("an interrupted training, resumed, ends where the uninterrupted one does, bit for bit", async () => {
+  await useBackend("wasm");
+  const images = squares(50);
+  const whole = await train(images, { ...recipe, steps: 9 }, async () => "go on");
+  const half = await train(images, { ...recipe, steps: 9 }, async ({ step }) => (step === 4 ? "stop" : "go on"));
+  expect(half.step).toBe(4);
+  expect(await train(images, { ...recipe, steps: 9, state: half }, async () => "go on")).toEqual(whole);
+});
+
 test("training can go on from a model's weights", async () => {
   const { weights } = untrained(a, 9);
   const first = await losses("wasm", 1, { initial: weights });
@@ -162,57 +175,30 @@ test("training can go on from a model's weights", async () => {
   expect(await losses("wasm", 1)).not.toEqual(first);
 });
 
-test("a revived latent reports what was unexplained, changes no picture, and leaves the others theirs", async () => {
-  await useBackend("wasm");
-  const { weights } = untrained({ ...a, hidden: 24 }, 9);
-  const wide = { ...a, hidden: 24 };
-  // A decoder that ignores every latent leaves both factors unexplained.
-  const deaf = { ...weights, "decoder/hidden/kernel": weights["decoder/hidden/kernel"].map(() => 0) };
-  const images = squares(300);
-  const chosen = Uint32Array.from({ length: 300 }, (_, i) => i);
-  const alive = await revived(wide, deaf, [0, 2], images, chosen);
-  const [before, after] = [await evaluate(wide, deaf, images, chosen), await evaluate(wide, alive, images, chosen)];
-  expect(after.psnrDb).toBeCloseTo(before.psnrDb, 5);
-  expect(after.latents[1].klNats).toBeCloseTo(before.latents[1].klNats, 2);
-  // The ground fills 48 of 64 pixels and the square 16, so that the first component is the ground, the second the square.
-  for (const [latent, pixel] of [
-    [0, 0],
-    [2, 8 * 4 + 4],
-  ]) {
-    const grey = Float64Array.from(chosen, (i) => images.pixels[(i * 64 + pixel) * 3]);
-    expect(
-      Math.abs(
-        spearman(
-          grey,
-          after.means.map((mean) => mean[latent]),
-        ),
-      ),
-    ).toBeGreaterThan(0.95);
-  }
-});
-
-test("principal components and regression are exact where the answer is known", () => {
-  const draws = random(4);
-  const rows = Array.from({ length: 400 }, () => {
-    const [u, v] = [draws.normal() * 5, draws.normal()];
-    return Float32Array.of(u, v, u);
-  });
-  const [first, second] = principalComponents(rows, 2, random(5)).map(({ scores }) => scores);
-  const column = (k: number) => rows.map((row) => row[k]);
-  expect(Math.abs(spearman(first, column(0)))).toBeGreaterThan(0.999);
-  expect(Math.abs(spearman(second, column(1)))).toBeGreaterThan(0.99);
-  const { slope, intercept } = regression(
-    rows,
-    Float64Array.from(rows, (row) => 2 * row[1] + 3),
-  );
-  // A ridge of 1 % of the mean variance (17) shrinks the slope along v, of variance 1, to about 1 / 1.17.
-  expect(slope[1]).toBeGreaterThan(1.6);
-  expect(slope[1]).toBeLessThan(1.8);
-  expect(intercept).toBeCloseTo(3, 0);
-});
-
 test("a loss that is not finite is told, with what to try", async () => {
   await expect(losses("cpu", 60, { learningRate: 1e30 })).rejects.toThrow(/finite loss.*--learning-rate/);
+});
+
+test("total correlation is that of the mixture of posteriors, estimated as minibatch-weighted sampling does", async () => {
+  await useBackend("cpu");
+  const draws = random("tc");
+  const [n, d, population] = [5, 3, 40];
+  const values = () => Float32Array.from({ length: n * d }, () => draws.normal());
+  const [z, mean, logVariance] = [values(), values(), values()];
+  const density = (k: number, m: number, i: number) => {
+    const variance = Math.exp(logVariance[m * d + i]);
+    return Math.exp(-((z[k * d + i] - mean[m * d + i]) ** 2) / (2 * variance)) / Math.sqrt(2 * Math.PI * variance);
+  };
+  let expected = 0;
+  for (let k = 0; k < n; k++) {
+    const sum = (term: (m: number) => number) =>
+      [0, 1, 2, 3, 4].reduce((total, m) => total + term(m), 0) / (n * population);
+    expected += Math.log(sum((m) => density(k, m, 0) * density(k, m, 1) * density(k, m, 2))) / n;
+    for (let i = 0; i < d; i++) expected -= Math.log(sum((m) => density(k, m, i))) / n;
+  }
+  const tensor = (x: Float32Array) => tf.tensor2d(x, [n, d]);
+  const [found] = totalCorrelation(tensor(z), tensor(mean), tensor(logVariance), population).dataSync();
+  expect(found).toBeCloseTo(expected, 4);
 });
 
 test("held-out images are not trained on, and the seed decides which", () => {
@@ -237,11 +223,12 @@ test("reordering latents permutes their summaries and changes no picture", async
   }
 });
 
-test("β falls geometrically to its end and stays; the learning rate falls after it", () => {
-  const schedule = { betaFrom: 100, beta: 1, learningRate: 1e-3 };
+test("β falls geometrically to its end and stays, as capacity rises in a line; the learning rate falls after it", () => {
+  const schedule = { betaFrom: 100, beta: 1, tc: 0, capacity: 21, learningRate: 1e-3 };
   expect(betaAt(schedule, 0)).toBeCloseTo(100);
   expect(betaAt(schedule, 0.35)).toBeCloseTo(10);
   for (const progress of [0.7, 0.8, 1]) expect(betaAt(schedule, progress)).toBeCloseTo(1);
+  expect([0, 0.35, 0.7, 1].map((progress) => capacityAt(schedule, progress))).toEqual([0, 10.5, 21, 21]);
   expect(learningRateAt(schedule, 0.5)).toBeCloseTo(1e-3);
   expect(learningRateAt(schedule, 1)).toBeCloseTo(5e-5);
 });

@@ -8,6 +8,8 @@ export interface Evaluation {
   latents: Omit<LatentSummary, "name">[];
   /** Of reconstructions from the posterior's mean: 10 · log₁₀(1 / mean squared error over all pixels). */
   psnrDb: number;
+  /** −log p(x|z) of Bernoulli pixels at the posterior's mean, nats per image. */
+  nll: number;
   /** Posterior means, [images][latents]. */
   means: Float32Array[];
 }
@@ -25,26 +27,31 @@ export async function evaluate(
   const means: Float32Array[] = [];
   const kl = new Float64Array(a.latents);
   let squares = 0;
+  let nll = 0;
   for (let from = 0; from < chosen.length; from += 64) {
     const part = chosen.subarray(from, from + 64);
-    const [mean, nats, error] = tf.tidy(() => {
+    const [mean, nats, error, cost] = tf.tidy(() => {
       const x = imageTensor(images, part);
       const { mean, logVariance } = encode(a, parameters, x);
       const each = tf.mul(tf.sub(tf.sub(tf.add(tf.square(mean), tf.exp(logVariance)), 1), logVariance), 0.5);
-      return [mean, tf.sum(each, 0), tf.sum(tf.squaredDifference(tf.sigmoid(decodeLogits(a, parameters, mean)), x))];
+      const logits = decodeLogits(a, parameters, mean);
+      const error = tf.sum(tf.squaredDifference(tf.sigmoid(logits), x));
+      return [mean, tf.sum(each, 0), error, tf.sum(tf.sub(tf.softplus(logits), tf.mul(x, logits)))];
     });
     const values = await mean.data();
     for (let i = 0; i < part.length; i++)
       means.push(Float32Array.from(values.slice(i * a.latents, (i + 1) * a.latents)));
     for (const [i, value] of (await nats.data()).entries()) kl[i] += value / chosen.length;
     squares += (await error.data())[0];
-    tf.dispose([mean, nats, error]);
+    nll += (await cost.data())[0] / chosen.length;
+    tf.dispose([mean, nats, error, cost]);
   }
   tf.dispose(parameters);
   const mse = squares / (chosen.length * images.side ** 2 * 3);
   return {
     latents: Array.from(kl, (klNats, i) => ({ klNats: Math.max(0, klNats), ...summary(means.map((m) => m[i])) })),
     psnrDb: -10 * Math.log10(mse),
+    nll,
     means,
   };
 }

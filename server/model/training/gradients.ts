@@ -3,13 +3,19 @@ import * as tf from "@tensorflow/tfjs-core";
 /**
  * Gradients of the operations in the training objective. tfjs-core's own are in a file that Node cannot import (they come
  * along only with the whole of @tensorflow/tfjs, as under tfjs-node), so these few are given here; one that is there
- * already is left alone. Each is checked against finite differences through the objective.
+ * already is left alone, except those of activations, which tfjs-node takes through ten operations each. Each is checked
+ * against finite differences through the objective.
  */
 export function registerGradients(): void {
   for (const gradient of gradients) {
-    if (tf.getGradient(gradient.kernelName) === undefined) tf.registerGradient(gradient);
+    const known = tf.getGradient(gradient.kernelName) !== undefined;
+    if (known && !activations.includes(gradient.kernelName)) continue;
+    if (known) tf.unregisterGradient(gradient.kernelName);
+    tf.registerGradient(gradient);
   }
 }
+
+const activations = ["Relu", "LeakyRelu"];
 
 type Attributes = Record<string, never>;
 
@@ -54,7 +60,12 @@ const gradients: tf.GradConfig[] = [
   gradient("Square", ["x"], (dy, [x]) => ({ x: () => tf.mul(dy, tf.mul(x, 2)) })),
   gradient("Exp", [], (dy, [y]) => ({ x: () => tf.mul(dy, y) }), [true]),
   gradient("Softplus", ["x"], (dy, [x]) => ({ x: () => tf.mul(dy, tf.sigmoid(x)) })),
-  gradient("Relu", ["x"], (dy, [x]) => ({ x: () => tf.mul(dy, tf.step(x)) })),
+  gradient("Sigmoid", [], (dy, [y]) => ({ x: () => tf.mul(dy, tf.mul(y, tf.sub(1, y))) }), [true]),
+  gradient("Abs", ["x"], (dy, [x]) => ({ x: () => tf.mul(dy, tf.sign(x)) })),
+  gradient("Relu", ["x"], (dy, [x]) => ({ x: () => tf.where(tf.greater(x, 0), dy, tf.zerosLike(dy)) })),
+  gradient("LeakyRelu", ["x"], (dy, [x], { alpha }) => ({
+    x: () => tf.where(tf.greater(x, 0), dy, tf.mul(dy, alpha)),
+  })),
   gradient("ClipByValue", ["x"], (dy, [x], { clipValueMin, clipValueMax }) => ({
     x: () =>
       tf.where(tf.logicalAnd(tf.greaterEqual(x, clipValueMin), tf.lessEqual(x, clipValueMax)), dy, tf.zerosLike(dy)),

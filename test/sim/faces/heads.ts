@@ -22,7 +22,7 @@ function piece(vertices: number[], texture: Texture): Piece {
   };
 }
 
-const body = square(7, 1, 0.8);
+const body = square(7, 1, 0.6);
 
 /** A "head" of four flat squares: a face, eyes, a brow and hair behind; one morph moves the face's upper corners. */
 export function flatHead(): HeadModel {
@@ -39,8 +39,10 @@ export function flatHead(): HeadModel {
   );
   return {
     base: Float32Array.from(body),
+    beard: new Float32Array(4),
     morphs,
     skin: quad,
+    mouth: { quads: new Uint32Array(0), uv: new Float32Array(0) },
     hair: piece(square(7, 0.5, 1.3), plain(90, 90, 90)),
     eyes: piece(square(7.2, 1.1, 0.1), plain(60, 40, 20)),
     brows: piece(square(7.45, 1.1, 0.08), plain(10, 10, 10)),
