@@ -2,6 +2,7 @@
 /** The command line. What runs a session is live.ts; what a session does is loop.ts. */
 import { Command, CommanderError } from "commander";
 import { displayCommand } from "./commands/display.ts";
+import { evaluateCommand } from "./commands/evaluate.ts";
 import { facesCommand } from "./commands/faces.ts";
 import { journalCommand } from "./commands/journal.ts";
 import { operatorCommand } from "./commands/operator.ts";
@@ -32,6 +33,7 @@ for (const command of [
   journalCommand(),
   facesCommand(),
   trainCommand(),
+  evaluateCommand(),
   traverseCommand(),
 ]) {
   command.copyInheritedSettings(program).exitOverride();

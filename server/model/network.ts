@@ -2,10 +2,10 @@ import * as tf from "@tensorflow/tfjs-core";
 import { z } from "zod";
 
 /**
- * A convolutional variational autoencoder. Encoder: 4×4 convolutions of stride 2, each halving the side, then a dense
- * layer to the posterior's mean and log variance. Decoder: sub-pixel convolutions (Shi et al. 2016): a 3×3 convolution to
+ * A convolutional variational autoencoder. Encoder: 4×4 convolutions, the first of stride 2 or 4, the others of stride 2,
+ * then dense layers to the posterior's mean and log variance. Decoder: sub-pixel convolutions (Shi et al. 2016): a 3×3 convolution to
  * 4·C channels and depth to space, each doubling the side, which a CPU does several times faster than transposed
- * convolution; the last one gives the image's logits.
+ * convolution; the last one gives the image's logits, in blocks of 2 or 4 pixels a side.
  */
 export const architectureSchema = z.strictObject({
   kind: z.literal("sub-pixel-vae/1"),
@@ -17,8 +17,10 @@ export const architectureSchema = z.strictObject({
   encoder: z.array(z.int().positive()).min(1),
   /** Width of the dense layers beside the latents. */
   hidden: z.int().positive(),
-  /** Channels of the decoder's smallest feature map, then after each doubling but the last, which gives the image. */
+  /** Channels of the decoder's smallest feature map, then after each doubling; the last gives the image. */
   decoder: z.array(z.int().positive()).min(1),
+  /** Pixels that the encoder's first convolution steps by, and side of the blocks of pixels that the decoder's last gives. */
+  patch: z.union([z.literal(2), z.literal(4)]).default(2),
   /** Of every hidden layer; leaky has slope 0.1 below 0, which keeps units alive where a high β silences plain ReLU. */
   activation: z.enum(["relu", "leaky-relu"]).default("relu"),
 });
@@ -28,18 +30,18 @@ export type Architecture = z.infer<typeof architectureSchema>;
 /** Parameters by name, as tensors of the backend in use. */
 export type Parameters = Record<string, tf.Tensor>;
 
-/** A network for square RGB images; decodes within the display's budget on one CPU thread at 64 × 64. */
+/** A network for square RGB images of side 16 or more; quick on a CPU: no feature map is wider than a quarter of the image. */
 export function defaultArchitecture(side: number, latents: number): Architecture {
-  const doublings = Math.log2(side / 4);
-  const widths = [64, 32, 16, 16, 16, 16, 16];
+  const halvings = Math.log2(side / 16);
   return {
     kind: "sub-pixel-vae/1",
     latents,
     side,
     channels: 3,
-    encoder: Array.from({ length: doublings }, (_, i) => [16, 32, 32, 48][i] ?? 48),
+    encoder: [32, ...Array.from({ length: halvings }, (_, i) => [32, 48][i] ?? 64)],
     hidden: 256,
-    decoder: widths.slice(0, doublings),
+    decoder: [64, 32, 24, 24, 24, 24].slice(0, halvings + 1),
+    patch: 4,
     activation: "leaky-relu",
   };
 }
@@ -47,8 +49,8 @@ export function defaultArchitecture(side: number, latents: number): Architecture
 /** Slope of the leaky activation below 0. */
 const leak = 0.1;
 
-const smallestSide = (a: Architecture) => a.side / 2 ** a.decoder.length;
-const encodedSide = (a: Architecture) => a.side / 2 ** a.encoder.length;
+const smallestSide = (a: Architecture) => a.side / (a.patch * 2 ** (a.decoder.length - 1));
+const encodedSide = (a: Architecture) => a.side / (a.patch * 2 ** (a.encoder.length - 1));
 
 /** Name and shape of every parameter, in the order they are stored. */
 export function parameterShapes(a: Architecture): { name: string; shape: number[] }[] {
@@ -66,7 +68,8 @@ export function parameterShapes(a: Architecture): { name: string; shape: number[
   layer("decoder/hidden", [a.latents, a.hidden]);
   layer("decoder/spread", [a.hidden, smallestSide(a) ** 2 * a.decoder[0]]);
   for (const [i, channels] of a.decoder.entries()) {
-    layer(`decoder/conv${i}`, [3, 3, channels, 4 * (a.decoder[i + 1] ?? a.channels)]);
+    const last = i === a.decoder.length - 1;
+    layer(`decoder/conv${i}`, [3, 3, channels, last ? a.patch ** 2 * a.channels : 4 * a.decoder[i + 1]]);
   }
   return shapes;
 }
@@ -101,7 +104,7 @@ export function features(
 ): tf.Tensor2D {
   let x: tf.Tensor = images;
   for (const i of a.encoder.keys()) {
-    x = convolution(p, `encoder/conv${i}`, x, 2, a.activation);
+    x = convolution(p, `encoder/conv${i}`, x, i === 0 ? a.patch : 2, a.activation);
     each?.(`encoder/conv${i}`, x);
   }
   x = dense(p, "encoder/hidden", tf.reshape(x, [images.shape[0], -1]), a.activation);
@@ -117,8 +120,9 @@ export function decodeLogits(a: Architecture, p: Parameters, latents: tf.Tensor2
   x = tf.reshape(x, [latents.shape[0], side, side, a.decoder[0]]);
   for (const i of a.decoder.keys()) {
     // The activation before the rearrangement gives the same numbers, and fuses with the convolution.
-    const activation = i < a.decoder.length - 1 ? a.activation : undefined;
-    x = depthToSpace(convolution(p, `decoder/conv${i}`, x, 1, activation));
+    const last = i === a.decoder.length - 1;
+    const y = convolution(p, `decoder/conv${i}`, x, 1, last ? undefined : a.activation) as tf.Tensor4D;
+    x = depthToSpace(y, last ? a.patch : 2);
   }
   return x as tf.Tensor4D;
 }
@@ -147,17 +151,20 @@ function convolution(p: Parameters, name: string, x: tf.Tensor, strides: number,
 }
 
 /**
- * Depth to space with blocks of 2: [n, h, w, 4c] → [n, 2h, 2w, c], out[2y + i][2x + j][c] = in[y][x][(2i + j)·C + c]. Done
- * as a transposition, since wasm's own kernel for it is 15 times slower; the gradient is the inverse transposition.
+ * Depth to space with blocks of side b: [n, h, w, b²c] → [n, bh, bw, c], out[by + i][bx + j][c] = in[y][x][(b·i + j)·C + c].
+ * Done as a transposition, since wasm's own kernel for it is 15 times slower; the gradient is the inverse transposition.
  */
-export const depthToSpace = tf.customGrad((x) => {
-  const [n, h, w, depth] = (x as tf.Tensor).shape;
-  const blocks = tf.reshape(x as tf.Tensor, [n * h, w, 2, 2, depth / 4]);
-  return {
-    value: tf.reshape(tf.transpose(blocks, [0, 2, 1, 3, 4]), [n, 2 * h, 2 * w, depth / 4]),
-    gradFunc: (dy: tf.Tensor) => {
-      const rows = tf.reshape(dy, [n * h, 2, w, 2, depth / 4]);
-      return tf.reshape(tf.transpose(rows, [0, 2, 1, 3, 4]), [n, h, w, depth]);
-    },
-  };
-}) as (x: tf.Tensor4D) => tf.Tensor4D;
+export function depthToSpace(x: tf.Tensor4D, b: number): tf.Tensor4D {
+  const [n, h, w, depth] = x.shape;
+  const c = depth / b ** 2;
+  return tf.customGrad((input) => {
+    const blocks = tf.reshape(input as tf.Tensor, [n * h, w, b, b * c]);
+    return {
+      value: tf.reshape(tf.transpose(blocks, [0, 2, 1, 3]), [n, b * h, b * w, c]),
+      gradFunc: (dy: tf.Tensor) => {
+        const rows = tf.reshape(dy, [n * h, b, w, b * c]);
+        return tf.reshape(tf.transpose(rows, [0, 2, 1, 3]), [n, h, w, depth]);
+      },
+    };
+  })(x) as tf.Tensor4D;
+}

@@ -12,6 +12,7 @@ export const tinyArchitecture: Architecture = {
   encoder: [4, 5],
   hidden: 6,
   decoder: [4, 3],
+  patch: 2,
   activation: "relu",
 };
 

@@ -1,9 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { useBackend } from "../../server/model/backends.ts";
+import { spearman } from "../../server/model/measures/rank.ts";
 import { depthToSpace, parameterShapes } from "../../server/model/network.ts";
 import { evaluate, reordered } from "../../server/model/training/evaluation.ts";
-import { spearman } from "../../server/model/training/factors.ts";
 import type { ImageSet } from "../../server/model/training/images.ts";
 import { bound, totalCorrelation } from "../../server/model/training/objective.ts";
 import { betaAt, capacityAt, learningRateAt } from "../../server/model/training/schedule.ts";
@@ -100,9 +100,9 @@ describe("gradients", () => {
       [1, 4, 4, 4],
     );
     const x = tf.zeros([1, 2, 2, 16]) as tf.Tensor4D;
-    const gradient = tf.grad((t) => tf.sum(tf.mul(depthToSpace(t as tf.Tensor4D), weight)))(x) as tf.Tensor4D;
+    const gradient = tf.grad((t) => tf.sum(tf.mul(depthToSpace(t as tf.Tensor4D, 2), weight)))(x) as tf.Tensor4D;
     // The gradient of a rearrangement, rearranged, is the weight itself.
-    expect(Array.from(depthToSpace(gradient).dataSync())).toEqual(Array.from(weight.dataSync()));
+    expect(Array.from(depthToSpace(gradient, 2).dataSync())).toEqual(Array.from(weight.dataSync()));
   });
 
   test.each([

@@ -1,10 +1,10 @@
 import { basename, resolve } from "node:path";
 import { useBackend } from "../backends.ts";
+import { spearman } from "../measures/rank.ts";
 import { type ModelCard, readModelFolder, writeModelFolder } from "../model-folder.ts";
 import type { Architecture } from "../network.ts";
 import { measureProbe } from "../probe.ts";
 import { type Evaluation, reordered } from "./evaluation.ts";
-import { spearman } from "./factors.ts";
 import type { Weights } from "./trainer.ts";
 
 /** A latent is active whose posterior differs from the prior by more than so many nats. */
