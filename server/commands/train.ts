@@ -5,11 +5,13 @@ import { join } from "node:path";
 import { Command, Option } from "commander";
 import { ConfigurationError } from "../failure.ts";
 import { type BackendName, backendName, backendNames, useBackend } from "../model/backends.ts";
+import { readModelFolder } from "../model/model-folder.ts";
 import { defaultArchitecture } from "../model/network.ts";
 import { type Checkpoint, readCheckpoint, type SavedRecipe, writeCheckpoint } from "../model/training/checkpoint.ts";
 import { evaluate } from "../model/training/evaluation.ts";
 import { readFactors } from "../model/training/factors.ts";
 import { type ImageSet, readImages } from "../model/training/images.ts";
+import { writeReport } from "../model/training/report.ts";
 import { activeNats, saveModel } from "../model/training/save.ts";
 import { splitImages, type TrainingReport, type TrainingState, train, weightsOf } from "../model/training/trainer.ts";
 import { numberOption } from "./options.ts";
@@ -18,6 +20,7 @@ import { createProgress } from "./progress.ts";
 interface Options {
   images: string;
   out: string;
+  size?: number;
   resume?: boolean;
   latents: number;
   beta: number;
@@ -35,7 +38,7 @@ interface Options {
 }
 
 /** Options that say where and how to run, not what to train. */
-const aside = ["images", "out", "resume", "backend", "saveEvery"];
+const aside = ["images", "out", "size", "resume", "backend", "saveEvery"];
 
 const validation = 0.05;
 /** Held-out images behind a checkpoint's figures; the last save uses them all. */
@@ -47,8 +50,13 @@ const historyEvery = 20;
 export function trainCommand(): Command {
   return new Command("train")
     .description("Train a β-VAE on a folder of square images; Ctrl-C leaves a usable model")
-    .requiredOption("--images <folder>", "what `faces` wrote, or PNG or JPEG files of one square size")
+    .requiredOption("--images <folder>", "what `faces` wrote, or PNG or JPEG files")
     .requiredOption("--out <folder>", "where the model folder goes")
+    .option(
+      "--size <pixels>",
+      "crop to squares and scale to this side: 16, 32, 64, 128… (default: images are square and of one such size)",
+      numberOption("--size", { min: 16, max: 512, whole: true }),
+    )
     .option("--resume", "go on from the checkpoint in --out, to the same end as if never interrupted")
     .option("--latents <n>", "dimensions of the code", numberOption("--latents", { min: 1, max: 512, whole: true }), 12)
     .option("--beta <β>", "weight of the KL term in the end", numberOption("--beta", { min: 0.001, max: 1e4 }), 4)
@@ -83,9 +91,11 @@ export function trainCommand(): Command {
 
 async function trainModel(options: Options, command: Command): Promise<void> {
   const say = (line: string) => process.stderr.write(`${line}\n`);
-  const images = await readImages(options.images);
-  if (images.side < 8 || !Number.isInteger(Math.log2(images.side))) {
-    throw new ConfigurationError(`--images: expected a side of 8, 16, 32, 64…, found ${images.side} pixels`);
+  const images = await readImages(options.images, options.size);
+  if (images.side < 16 || !Number.isInteger(Math.log2(images.side))) {
+    throw new ConfigurationError(
+      `--images: expected a side of 16, 32, 64, 128…, found ${images.side} pixels; --size 64 would scale them`,
+    );
   }
   const factors = await readFactors(options.images);
   const begun = options.resume ? await resumed(options, images, command) : undefined;
@@ -126,6 +136,7 @@ async function trainModel(options: Options, command: Command): Promise<void> {
     await writeCheckpoint(options.out, { recipe, images: identity(images), minutes: minutes(), history, state });
     await saveModel(options.out, recipe.architecture, weights, evaluation, made, chosen, factors);
     await useBackend(backend);
+    await writeReport(await readModelFolder(options.out), history, images, held);
     return evaluation;
   };
 
@@ -146,7 +157,7 @@ async function trainModel(options: Options, command: Command): Promise<void> {
   const active = evaluation.latents.filter(({ klNats }) => klNats > activeNats).length;
   say(
     `${options.out}: ${end.step} steps, ${active} of ${recipe.architecture.latents} latents active (KL > ${activeNats}), ` +
-      `PSNR ${evaluation.psnrDb.toFixed(1)} dB on held-out images`,
+      `PSNR ${evaluation.psnrDb.toFixed(1)} dB on held-out images; see ${join(options.out, "report.html")}`,
   );
 }
 

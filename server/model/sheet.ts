@@ -1,16 +1,21 @@
+import { writeFile } from "node:fs/promises";
 import sharp from "sharp";
 
+/** Writes what `sheet` gives to a file. */
+export async function writeSheet(file: string, ...pictures: Parameters<typeof sheet>): Promise<void> {
+  await writeFile(file, await sheet(...pictures));
+}
+
 /**
- * Writes pictures in rows as one PNG, `zoom` times enlarged without smoothing. Pictures are RGB bytes of width × height;
- * all rows are as long as the first. Labels, if given, stand left of their rows.
+ * Pictures in rows as one PNG, `zoom` times enlarged without smoothing. Pictures are RGB bytes of width × height; all rows
+ * are as long as the first. Labels, if given, stand left of their rows.
  */
-export async function writeSheet(
-  file: string,
+export async function sheet(
   rows: readonly (readonly Uint8Array[])[],
   { width, height }: { width: number; height: number },
   zoom = 1,
   labels: readonly string[] = [],
-): Promise<void> {
+): Promise<Buffer> {
   const across = rows[0].length * width;
   const down = rows.length * height;
   const pixels = new Uint8Array(across * down * 3);
@@ -32,12 +37,43 @@ export async function writeSheet(
       `<text x="6" y="${(r + 0.5) * height * zoom + 5}" font-family="sans-serif" font-size="14">${escaped(label)}</text>`,
   );
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${left}" height="${down * zoom}">${text.join("")}</svg>`;
-  await sharp({
+  return sharp({
     create: { width: across * zoom + left, height: down * zoom, channels: 3, background: "white" },
   })
     .composite([{ input: enlarged, left, top: 0 }, ...(left > 0 ? [{ input: Buffer.from(svg), left: 0, top: 0 }] : [])])
     .png()
-    .toFile(file);
+    .toBuffer();
+}
+
+/** RGB bytes of picture `index` of RGBA ones of `pixels` pixels each. */
+export function rgbOf(rgba: Uint8Array, index: number, pixels: number): Uint8Array {
+  const picture = new Uint8Array(pixels * 3);
+  for (let pixel = 0; pixel < pixels; pixel++) {
+    picture.set(rgba.subarray((index * pixels + pixel) * 4, (index * pixels + pixel) * 4 + 3), pixel * 3);
+  }
+  return picture;
+}
+
+/** Columns of a sheet of traversals, in standard deviations of the prior. */
+export const traversalPositions = [-3, -2, -1, 0, 1, 2, 3];
+
+/** A row of RGB pictures for each latent: it moves over `traversalPositions`, the others stay at 0. */
+export async function traversals(
+  decode: (latents: Float32Array) => Promise<Uint8Array>,
+  count: number,
+  pixels: number,
+): Promise<Uint8Array[][]> {
+  const columns = traversalPositions.length;
+  const codes = new Float32Array(count * columns * count);
+  for (let latent = 0; latent < count; latent++) {
+    for (const [column, value] of traversalPositions.entries()) {
+      codes[(latent * columns + column) * count + latent] = value;
+    }
+  }
+  const faces = await decode(codes);
+  return Array.from({ length: count }, (_, latent) =>
+    traversalPositions.map((_, column) => rgbOf(faces, latent * columns + column, pixels)),
+  );
 }
 
 const escaped = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");

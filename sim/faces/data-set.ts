@@ -1,8 +1,10 @@
-import { mkdir, open, writeFile } from "node:fs/promises";
+import { constants, existsSync } from "node:fs";
+import { mkdir, open, readFile, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import sharp from "sharp";
+import { ConfigurationError } from "../../server/failure.ts";
 import { compiledModule } from "../../server/package-root.ts";
 import { drawFactors, type FactorName, factors } from "./factors.ts";
 import { makehumanPackage } from "./makehuman.ts";
@@ -23,8 +25,9 @@ const measuredHeads = 4000;
 
 /**
  * Renders a set of heads into `folder`: images/000000.png…, factors.csv, images.u8 (RGB bytes [count][size][size][3], for
- * training) and manifest.json. Image i is a function of (seed, i) and the renderer's version. `done(n)` reports progress.
- * Resolves to the factors' shares of the pixels' variance.
+ * training) and manifest.json. Image i is a function of (seed, i) and the renderer's version. An interrupted rendering goes
+ * on where it stopped. `done(n)` reports progress. Resolves to the factors' shares of the pixels' variance. Throws
+ * ConfigurationError if the folder holds another set.
  */
 export async function writeFaces(
   folder: string,
@@ -36,25 +39,23 @@ export async function writeFaces(
   const { count, size, seed } = recipe;
   const bytes = size * size * 3;
   await mkdir(join(folder, "images"), { recursive: true });
-  const packed = await open(join(folder, "images.u8"), "w");
+  const ledger = await openLedger(folder, { ...recipe, rendererVersion });
+  const packed = await open(join(folder, "images.u8"), constants.O_RDWR | constants.O_CREAT);
+  const waiting: number[] = [];
+  for (let from = 0; from < count; from += batch) if (!ledger.finished.has(from)) waiting.push(from);
+  let finished = count - waiting.reduce((sum, from) => sum + Math.min(batch, count - from), 0);
   const measured = Math.min(count, measuredHeads);
   const sample = new Uint8Array(measured * bytes);
-  let next = 0;
-  let finished = 0;
   try {
     const work = async () => {
       const worker = new Worker(compiledModule("sim/faces/render-worker.js"), {
         workerData: { folder: makehuman, size, seed },
       });
       try {
-        while (next < count) {
-          const from = next;
+        for (let from = waiting.shift(); from !== undefined; from = waiting.shift()) {
           const to = Math.min(count, from + batch);
-          next = to;
           const pixels = await answer(worker, { from, to });
           await packed.write(pixels, 0, pixels.length, from * bytes);
-          if (from < measured)
-            sample.set(pixels.subarray(0, Math.min(pixels.length, (measured - from) * bytes)), from * bytes);
           for (let i = from; i < to; i++) {
             await sharp(pixels.subarray((i - from) * bytes, (i - from + 1) * bytes), {
               raw: { width: size, height: size, channels: 3 },
@@ -62,6 +63,7 @@ export async function writeFaces(
               .png({ compressionLevel: 6 })
               .toFile(join(folder, "images", imageName(i)));
           }
+          await ledger.add(from);
           finished += to - from;
           done(finished);
         }
@@ -69,8 +71,10 @@ export async function writeFaces(
         await worker.terminate();
       }
     };
-    await Promise.all(Array.from({ length: Math.min(threads, Math.ceil(count / batch)) }, work));
+    await Promise.all(Array.from({ length: Math.min(threads, waiting.length) }, work));
+    await packed.read(sample, 0, sample.length, 0);
   } finally {
+    await ledger.close();
     await packed.close();
   }
   const drawn = Array.from({ length: count }, (_, i) => drawFactors(seed, i));
@@ -96,6 +100,28 @@ export async function writeFaces(
   };
   await writeFile(join(folder, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
   return shareOf;
+}
+
+/**
+ * Which batches of a set are on disk: rendered.txt, a line of JSON with the recipe, then the first index of each batch,
+ * written when its pixels are. Throws ConfigurationError if the file is of another recipe.
+ */
+async function openLedger(folder: string, recipe: FacesRecipe & { rendererVersion: number }) {
+  const path = join(folder, "rendered.txt");
+  const { count, size, seed } = recipe;
+  const label = JSON.stringify({ count, size, seed, rendererVersion: recipe.rendererVersion });
+  const [found, ...batches] = existsSync(path) ? (await readFile(path, "utf8")).split("\n") : [label];
+  if (found !== label) {
+    throw new ConfigurationError(`--out ${folder}: expected no heads there or those of ${label}, found ${found}`);
+  }
+  if (!existsSync(path)) await writeFile(path, `${label}\n`);
+  const file = await open(path, "a");
+  return {
+    // A line cut short by a crash is a batch to do again.
+    finished: new Set(batches.slice(0, -1).map(Number)),
+    add: (from: number) => file.appendFile(`${from}\n`),
+    close: () => file.close(),
+  };
 }
 
 const imageName = (index: number) => `${String(index).padStart(6, "0")}.png`;

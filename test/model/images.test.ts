@@ -47,3 +47,15 @@ test("no folder, no image, a broken one and mixed sizes are refused, naming the 
   await writeFile(join(folder, "b.png"), "not an image");
   await expect(readImages(folder)).rejects.toThrow(/b\.png: expected an image/);
 });
+
+test("with a size, images of any shape, grey ones too, are cropped to squares and scaled", async () => {
+  const folder = await emptyFolder();
+  await picture(folder, "a.png", 32, 16, 100);
+  await sharp({ create: { width: 20, height: 40, channels: 3, background: "white" } })
+    .greyscale()
+    .toFile(join(folder, "b.jpg"));
+  const images = await readImages(folder, 16);
+  expect([images.count, images.side, images.pixels.length]).toEqual([2, 16, 2 * 16 * 16 * 3]);
+  expect(Array.from(images.pixels.subarray(0, 3))).toEqual([100, 0, 255]);
+  expect(Array.from(images.pixels.subarray(768, 771))).toEqual([255, 255, 255]);
+});

@@ -23,16 +23,18 @@ const packedSchema = z.looseObject({
 
 /**
  * Reads a folder of images: what `latentloop faces` wrote (packed, quick), or any PNG or JPEG files in it or in its
- * images/, all of one square size. Throws ConfigurationError for no folder, no images, a broken one, or mixed sizes.
+ * images/; grey ones become RGB. They are all of one square size, unless `size` is given: then each is cropped to a square
+ * about its middle and scaled to that side. Throws ConfigurationError for no folder, no images, a broken one, or mixed sizes.
  */
-export async function readImages(folder: string): Promise<ImageSet> {
+export async function readImages(folder: string, size?: number): Promise<ImageSet> {
   if (!(await stat(folder).catch(() => undefined))?.isDirectory()) {
     throw new ConfigurationError(`--images: expected a folder, found none at ${folder}`);
   }
   const manifestFile = join(folder, "manifest.json");
   const manifest: unknown = existsSync(manifestFile) ? JSON.parse(await readFile(manifestFile, "utf8")) : undefined;
   const packed = packedSchema.safeParse(manifest);
-  if (packed.success && existsSync(join(folder, packed.data.packed))) {
+  const scaled = packed.success && size !== undefined && size !== packed.data.image.width;
+  if (packed.success && !scaled && existsSync(join(folder, packed.data.packed))) {
     const { count, image } = packed.data;
     const pixels = new Uint8Array(await readFile(join(folder, packed.data.packed)));
     const expected = count * image.width ** 2 * 3;
@@ -43,16 +45,17 @@ export async function readImages(folder: string): Promise<ImageSet> {
     }
     return { count, side: image.width, pixels, manifest };
   }
-  return { ...(await readFiles(existsSync(join(folder, "images")) ? join(folder, "images") : folder)), manifest };
+  return { ...(await readFiles(existsSync(join(folder, "images")) ? join(folder, "images") : folder, size)), manifest };
 }
 
-async function readFiles(folder: string): Promise<Omit<ImageSet, "manifest">> {
+async function readFiles(folder: string, size?: number): Promise<Omit<ImageSet, "manifest">> {
   const names = (await readdir(folder)).filter((name) => /\.(png|jpe?g)$/i.test(name)).sort();
   if (names.length === 0) throw new ConfigurationError(`--images: expected PNG or JPEG files in ${folder}, found none`);
   let side = 0;
   let pixels = new Uint8Array(0);
   for (const [i, name] of names.entries()) {
-    const { data, info } = await sharp(join(folder, name))
+    const file = sharp(join(folder, name)).autoOrient();
+    const { data, info } = await (size === undefined ? file : file.resize(size, size, { fit: "cover" }))
       .flatten()
       .toColourspace("srgb")
       .raw()
@@ -67,7 +70,7 @@ async function readFiles(folder: string): Promise<Omit<ImageSet, "manifest">> {
     if (info.width !== side || info.height !== side || info.channels !== 3) {
       const found = `${info.width} × ${info.height} with ${info.channels} channels`;
       throw new ConfigurationError(
-        `${join(folder, name)}: expected ${side} × ${side} RGB as the first, found ${found}`,
+        `${join(folder, name)}: expected ${side} × ${side} RGB as the first, found ${found}; --size 64 would scale them all`,
       );
     }
     pixels.set(data, i * side * side * 3);

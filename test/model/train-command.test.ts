@@ -1,0 +1,97 @@
+import { readFileSync } from "node:fs";
+import { appendFile, mkdir, readFile, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import sharp from "sharp";
+import { expect, test } from "vitest";
+import { bundledModel, readModelFolder } from "../../server/model/model-folder.ts";
+import { random } from "../../server/random.ts";
+import { start, temporaryFolder } from "../cli.ts";
+
+/** Pictures of two greys, with a factors.csv that knows them: what `faces` leaves behind, smaller. */
+async function pictures(count: number, side = 16): Promise<string> {
+  const folder = temporaryFolder();
+  await mkdir(join(folder, "images"));
+  const draws = random("greys");
+  const rows = ["image,inside,outside"];
+  for (let i = 0; i < count; i++) {
+    const [inside, outside] = [draws.uniform(), draws.uniform()];
+    const pixels = new Uint8Array(side * side * 3).map((_, k) => {
+      const [x, y] = [Math.floor(k / 3) % side, Math.floor(k / 3 / side)];
+      return 255 * (x > side / 4 && x < (3 * side) / 4 && y > side / 4 && y < (3 * side) / 4 ? inside : outside);
+    });
+    const name = `${String(i).padStart(6, "0")}.png`;
+    await sharp(pixels, { raw: { width: side, height: side, channels: 3 } })
+      .png()
+      .toFile(join(folder, "images", name));
+    rows.push(`${name},${inside},${outside}`);
+  }
+  await writeFile(join(folder, "factors.csv"), `${rows.join("\n")}\n`);
+  return folder;
+}
+
+const train = (images: string, out: string, ...more: string[]) =>
+  start("train", "--images", images, "--out", out, "--backend", "wasm", ...more);
+
+test("a model is trained, interrupted, gone on with to the same end, and measured", { timeout: 180_000 }, async () => {
+  const images = await pictures(60);
+  const recipe = ["--latents", "2", "--steps", "40", "--batch", "8", "--beta", "1", "--seed", "3"];
+  const whole = join(temporaryFolder(), "whole");
+  expect(await train(images, whole, ...recipe).finished).toMatchObject({ code: 0 });
+  const stopped = join(temporaryFolder(), "stopped");
+  const running = train(images, stopped, ...recipe);
+  await running.says(/images to train on/);
+  running.signal("SIGINT");
+  const { code, stderr } = await running.finished;
+  expect([code, stderr]).toEqual([0, expect.stringMatching(/saving the model first[^]* \d+ steps, \d of 2 latents/)]);
+  const begun = await readModelFolder(stopped);
+  expect(begun.card.made.steps).toBeLessThan(40);
+
+  const other = await train(images, stopped, "--resume", "--beta", "2").finished;
+  expect([other.code, other.stderr]).toEqual([2, expect.stringContaining("--resume: expected no --beta")]);
+  const again = await train(images, stopped, ...recipe).finished;
+  expect([again.code, again.stderr]).toEqual([2, expect.stringContaining("go on with --resume")]);
+  expect(await train(images, stopped, "--resume").finished).toMatchObject({ code: 0 });
+  const [a, b] = [await readModelFolder(whole), await readModelFolder(stopped)];
+  expect(b.weights).toEqual(a.weights);
+
+  const report = await readFile(join(stopped, "report.html"), "utf8");
+  for (const part of ["Reconstructions", "Traversals", "<polyline", "data:image/png;base64,", "<td>outside</td>"]) {
+    expect(report).toContain(part);
+  }
+  const measured = await start("evaluate", stopped, "--faces", images, "--against", whole, "--json").finished;
+  const found = JSON.parse(measured.stdout);
+  expect(found).toMatchObject({ images: 60, udr: { score: expect.any(Number) }, mig: expect.any(Number) });
+  expect(found.factors.map(({ name }: { name: string }) => name)).toEqual(["inside", "outside"]);
+  // The same model twice agrees with itself as well as latents are told apart from one another.
+  expect(found.udr.score).toBe(found.udr.against[0].score);
+});
+
+test("a checkpoint that is not one, or of other images, is refused", { timeout: 60_000 }, async () => {
+  const images = await pictures(20);
+  const out = join(temporaryFolder(), "model");
+  const recipe = ["--latents", "2", "--steps", "2", "--batch", "4"];
+  expect((await train(images, out, "--resume").finished).stderr).toMatch(
+    /--resume: expected .*checkpoint\.bin.*found none/,
+  );
+  expect(await train(images, out, ...recipe).finished).toMatchObject({ code: 0 });
+  expect((await train(await pictures(21), out, "--resume").finished).stderr).toMatch(
+    /expected the 20 images.*found 21/,
+  );
+  const checkpoint = join(out, "checkpoint.bin");
+  await appendFile(checkpoint, "x");
+  const size = readFileSync(checkpoint).length;
+  const longer = await train(images, out, "--resume").finished;
+  expect([longer.code, longer.stderr]).toEqual([
+    2,
+    expect.stringContaining(`expected ${size - 1} bytes, found ${size}`),
+  ]);
+  await truncate(checkpoint, 10);
+  expect((await train(images, out, "--resume").finished).stderr).toContain("expected a line of JSON first");
+});
+
+test("evaluate says what it wants", { timeout: 60_000 }, async () => {
+  const few = await start("evaluate", "faces-64", "--faces", await pictures(10, 64)).finished;
+  expect([few.code, few.stderr]).toEqual([2, expect.stringContaining("at least 50 images to measure on, found 10")]);
+  const small = await start("evaluate", bundledModel("faces-64"), "--faces", await pictures(4)).finished;
+  expect([small.code, small.stderr]).toEqual([2, expect.stringContaining("expected images of 64 pixels")]);
+});
