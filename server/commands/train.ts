@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { Command, Option } from "commander";
 import { ConfigurationError } from "../failure.ts";
 import { type BackendName, backendName, backendNames, useBackend } from "../model/backends.ts";
-import { readModelFolder } from "../model/model-folder.ts";
-import { defaultArchitecture } from "../model/network.ts";
+import { bundledModel, type ModelFolder, readModelFolder } from "../model/model-folder.ts";
+import { architectureSchema, defaultArchitecture } from "../model/network.ts";
 import { type Checkpoint, readCheckpoint, type SavedRecipe, writeCheckpoint } from "../model/training/checkpoint.ts";
 import { evaluate } from "../model/training/evaluation.ts";
 import { readFactors } from "../model/training/factors.ts";
@@ -21,6 +21,7 @@ interface Options {
   images: string;
   out: string;
   size?: number;
+  from?: string;
   resume?: boolean;
   latents: number;
   beta: number;
@@ -57,6 +58,7 @@ export function trainCommand(): Command {
       "crop to squares and scale to this side: 16, 32, 64, 128… (default: images are square and of one such size)",
       numberOption("--size", { min: 16, max: 512, whole: true }),
     )
+    .option("--from <model>", "begin with a model's weights instead of fresh ones: a next stage, with its own β")
     .option("--resume", "go on from the checkpoint in --out, to the same end as if never interrupted")
     .option("--latents <n>", "dimensions of the code", numberOption("--latents", { min: 1, max: 512, whole: true }), 12)
     .option("--beta <β>", "weight of the KL term in the end", numberOption("--beta", { min: 0.001, max: 1e4 }), 4)
@@ -106,6 +108,8 @@ async function trainModel(options: Options, command: Command): Promise<void> {
   }
   await mkdir(options.out, { recursive: true });
   const recipe = begun?.recipe ?? recipeOf(options, images);
+  const from = begun === undefined && options.from !== undefined ? await firstStage(options.from, recipe) : undefined;
+  const stageBefore = begun?.from ?? from?.card.made;
   const { name: backend, version } = await startBackend(options.backend);
   const { training, held } = splitImages(images.count, validation, recipe.seed);
   say(`${training.length} images to train on, ${held.length} held out; backend ${backend} ${version}`);
@@ -126,14 +130,16 @@ async function trainModel(options: Options, command: Command): Promise<void> {
     const evaluation = await evaluate(recipe.architecture, weights, images, chosen);
     if (history.length > 0) history[history.length - 1].heldOutNll = evaluation.nll;
     const made = {
-      command: commandLine(recipe),
+      command: commandLine(recipe, stageBefore !== undefined),
       backend: `${backend} ${version}`,
       steps: state.step,
       minutes: Math.round(minutes() * 10) / 10,
       seed: recipe.seed,
+      ...(stageBefore !== undefined && { from: stageBefore }),
       data: { count: images.count, heldOut: held.length, recipe: images.manifest ?? null },
     };
-    await writeCheckpoint(options.out, { recipe, images: identity(images), minutes: minutes(), history, state });
+    const spent = { minutes: minutes(), history, state, ...(stageBefore !== undefined && { from: stageBefore }) };
+    await writeCheckpoint(options.out, { recipe, images: identity(images), ...spent });
     await saveModel(options.out, recipe.architecture, weights, evaluation, made, chosen, factors);
     await useBackend(backend);
     await writeReport(await readModelFolder(options.out), history, images, held);
@@ -141,7 +147,7 @@ async function trainModel(options: Options, command: Command): Promise<void> {
   };
 
   const begin = begun?.state.step ?? 0;
-  const end = await train(images, { ...recipe, state: begun?.state }, async (report, current) => {
+  const end = await train(images, { ...recipe, initial: from?.weights, state: begun?.state }, async (report, current) => {
     const rate = ((report.step - begin) * recipe.batch) / ((performance.now() - started) / 1000);
     progress.update(report.step, note(report, rate));
     if (report.step % historyEvery === 0 || report.step === recipe.steps) history.push(report);
@@ -175,6 +181,19 @@ function recipeOf(o: Options, images: ImageSet): SavedRecipe {
     seed: o.seed,
     validation,
   };
+}
+
+/** The model that --from names, if its network is the recipe's. */
+async function firstStage(name: string, { architecture }: SavedRecipe): Promise<ModelFolder> {
+  const model = await readModelFolder(bundledModel(name));
+  if (JSON.stringify(model.card.architecture) !== JSON.stringify(architectureSchema.parse(architecture))) {
+    const { latents, side } = model.card.architecture;
+    throw new ConfigurationError(
+      `--from ${name}: expected ${architecture.latents} latents and ${architecture.side} pixels, found ${latents} and ` +
+        `${side}, or another kind of network`,
+    );
+  }
+  return model;
 }
 
 /** The checkpoint in --out, if it is of these images and no option asks for another recipe. */
@@ -220,9 +239,9 @@ function note({ beta, nll, kl }: TrainingReport, imagesPerS: number): string {
 }
 
 /** What to type to get the same model again; paths are the user's business and left out. */
-function commandLine(r: SavedRecipe): string {
+function commandLine(r: SavedRecipe, staged: boolean): string {
   return [
-    `latentloop train --images <faces> --out <model> --latents ${r.architecture.latents} --beta ${r.beta}`,
+    `latentloop train --images <faces> --out <model>${staged ? " --from <model>" : ""} --latents ${r.architecture.latents} --beta ${r.beta}`,
     ...(r.betaFrom === r.beta ? [] : [`--beta-from ${r.betaFrom}`]),
     ...(r.tc === 0 ? [] : [`--tc ${r.tc}`]),
     ...(r.capacity === undefined ? [] : [`--capacity ${r.capacity}`]),

@@ -13,6 +13,7 @@ import { readExperiment } from "../../server/session/experiment-file.ts";
 import { benchAcquisition } from "./acquisition.ts";
 import { benchDecision, benchVirtualSession } from "./decision.ts";
 import { spread } from "./spread.ts";
+import { benchTraining } from "./training.ts";
 
 const quick = process.argv.includes("quick");
 const say = (what: string) => process.stderr.write(`bench: ${what}\n`);
@@ -58,6 +59,8 @@ say("tuning + choice");
 const decisions = [await benchDecision(20, 400), await benchDecision(100, 400)];
 if (!quick) decisions.push(await benchDecision(1000, 150));
 const flatness = quick ? null : await benchDecision(20, 10_000);
+say("training");
+const training = await benchTraining();
 say("virtual session");
 const virtualSession = await benchVirtualSession(400);
 say("acquisition");
@@ -71,6 +74,7 @@ process.stdout.write(
       decode,
       decisions,
       trial10000OverTrial100: flatness?.lateOverEarly ?? null,
+      training,
       virtualSession,
       acquisition,
       live,

@@ -43,6 +43,7 @@ const headerSchema = z.strictObject({
   parameters: z.int().positive(),
   minutes: z.number(),
   history: historySchema,
+  from: z.record(z.string(), z.unknown()).optional(),
 });
 
 export type SavedRecipe = z.infer<typeof recipeSchema>;
@@ -56,6 +57,8 @@ export interface Checkpoint {
   minutes: number;
   /** Every so many steps, from the first on. */
   history: History;
+  /** How the model was made that this training began with (its card's `made`), if it did. */
+  from?: Record<string, unknown> | undefined;
   state: TrainingState;
 }
 
