@@ -12,8 +12,16 @@ import { evaluate } from "../model/training/evaluation.ts";
 import { readFactors } from "../model/training/factors.ts";
 import { type ImageSet, readImages } from "../model/training/images.ts";
 import { writeReport } from "../model/training/report.ts";
+import { rotated } from "../model/training/rotation.ts";
 import { activeNats, saveModel } from "../model/training/save.ts";
-import { splitImages, type TrainingReport, type TrainingState, train, weightsOf } from "../model/training/trainer.ts";
+import {
+  splitImages,
+  type TrainingReport,
+  type TrainingState,
+  train,
+  type Weights,
+  weightsOf,
+} from "../model/training/trainer.ts";
 import { numberOption } from "./options.ts";
 import { createProgress } from "./progress.ts";
 
@@ -22,6 +30,7 @@ interface Options {
   out: string;
   size?: number;
   from?: string;
+  rotate?: boolean;
   resume?: boolean;
   latents: number;
   beta: number;
@@ -44,6 +53,8 @@ const aside = ["images", "out", "size", "resume", "backend", "saveEvery"];
 const validation = 0.05;
 /** Held-out images behind a checkpoint's figures; the last save uses them all. */
 const checkpointImages = 512;
+/** Training images that --rotate looks at. */
+const rotationImages = 5000;
 /** Steps between lines of the history. */
 const historyEvery = 20;
 
@@ -59,6 +70,7 @@ export function trainCommand(): Command {
       numberOption("--size", { min: 16, max: 512, whole: true }),
     )
     .option("--from <model>", "begin with a model's weights instead of fresh ones: a next stage, with its own β")
+    .option("--rotate", "with --from: first turn its code to independent components (ICA), which changes no picture")
     .option("--resume", "go on from the checkpoint in --out, to the same end as if never interrupted")
     .option("--latents <n>", "dimensions of the code", numberOption("--latents", { min: 1, max: 512, whole: true }), 12)
     .option("--beta <β>", "weight of the KL term in the end", numberOption("--beta", { min: 0.001, max: 1e4 }), 4)
@@ -93,6 +105,9 @@ export function trainCommand(): Command {
 
 async function trainModel(options: Options, command: Command): Promise<void> {
   const say = (line: string) => process.stderr.write(`${line}\n`);
+  if (options.rotate && options.from === undefined) {
+    throw new ConfigurationError("--rotate: expected --from, whose model's code it turns");
+  }
   const images = await readImages(options.images, options.size);
   if (images.side < 16 || !Number.isInteger(Math.log2(images.side))) {
     throw new ConfigurationError(
@@ -146,8 +161,9 @@ async function trainModel(options: Options, command: Command): Promise<void> {
     return evaluation;
   };
 
+  const initial = from && (recipe.rotated ? await turned(from, images, training) : from.weights);
   const begin = begun?.state.step ?? 0;
-  const end = await train(images, { ...recipe, initial: from?.weights, state: begun?.state }, async (report, current) => {
+  const end = await train(images, { ...recipe, initial, state: begun?.state }, async (report, current) => {
     const rate = ((report.step - begin) * recipe.batch) / ((performance.now() - started) / 1000);
     progress.update(report.step, note(report, rate));
     if (report.step % historyEvery === 0 || report.step === recipe.steps) history.push(report);
@@ -180,7 +196,14 @@ function recipeOf(o: Options, images: ImageSet): SavedRecipe {
     batch: o.batch,
     seed: o.seed,
     validation,
+    rotated: o.rotate ?? false,
   };
+}
+
+/** The weights of a model whose code has been turned to independent components of what it says of training images. */
+async function turned({ card, weights }: ModelFolder, images: ImageSet, training: Uint32Array): Promise<Weights> {
+  const seen = await evaluate(card.architecture, weights, images, training.subarray(0, rotationImages));
+  return rotated(card.architecture, weights, seen);
 }
 
 /** The model that --from names, if its network is the recipe's. */
@@ -241,7 +264,7 @@ function note({ beta, nll, kl }: TrainingReport, imagesPerS: number): string {
 /** What to type to get the same model again; paths are the user's business and left out. */
 function commandLine(r: SavedRecipe, staged: boolean): string {
   return [
-    `latentloop train --images <faces> --out <model>${staged ? " --from <model>" : ""} --latents ${r.architecture.latents} --beta ${r.beta}`,
+    `latentloop train --images <faces> --out <model>${staged ? ` --from <model>${r.rotated ? " --rotate" : ""}` : ""} --latents ${r.architecture.latents} --beta ${r.beta}`,
     ...(r.betaFrom === r.beta ? [] : [`--beta-from ${r.betaFrom}`]),
     ...(r.tc === 0 ? [] : [`--tc ${r.tc}`]),
     ...(r.capacity === undefined ? [] : [`--capacity ${r.capacity}`]),

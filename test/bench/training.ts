@@ -18,7 +18,9 @@ export async function benchTraining() {
   const threads = availableParallelism();
   const script = fileURLToPath(new URL(`file://${packageRoot}/test/bench/training.py`));
   const torch = () =>
-    Number(execFileSync(python!, [script, "--threads", String(threads), "--batch", String(batch), "--steps", String(steps)]));
+    Number(
+      execFileSync(python!, [script, "--threads", String(threads), "--batch", String(batch), "--steps", String(steps)]),
+    );
   const native = await useBackend("tfjs-node").catch(() => undefined);
   const ours: number[] = [];
   const theirs: number[] = [];

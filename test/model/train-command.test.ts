@@ -42,7 +42,10 @@ test("a model is trained, interrupted, gone on with to the same end, and measure
   await running.says(/images to train on/);
   running.signal("SIGINT");
   const { code, stderr } = await running.finished;
-  expect([code, stderr]).toEqual([0, expect.stringMatching(/saving the model first[\s\S]* \d+ steps, \d of 2 latents/)]);
+  expect([code, stderr]).toEqual([
+    0,
+    expect.stringMatching(/saving the model first[\s\S]* \d+ steps, \d of 2 latents/),
+  ]);
   const begun = await readModelFolder(stopped);
   expect(begun.card.made.steps).toBeLessThan(40);
 
@@ -61,7 +64,10 @@ test("a model is trained, interrupted, gone on with to the same end, and measure
   expect(card.made.from).toEqual(a.card.made);
   expect(weights["decoder/conv0/bias"][0]).toBeCloseTo(a.weights["decoder/conv0/bias"][0], 5);
   const unlike = await train(images, join(temporaryFolder(), "unlike"), "--latents", "3", "--from", whole).finished;
-  expect([unlike.code, unlike.stderr]).toEqual([2, expect.stringContaining("expected 3 latents and 16 pixels, found 2")]);
+  expect([unlike.code, unlike.stderr]).toEqual([
+    2,
+    expect.stringContaining("expected 3 latents and 16 pixels, found 2"),
+  ]);
 
   const report = await readFile(join(stopped, "report.html"), "utf8");
   for (const part of ["Reconstructions", "Traversals", "<polyline", "data:image/png;base64,", "<td>outside</td>"]) {

@@ -6,6 +6,7 @@ import { depthToSpace, parameterShapes } from "../../server/model/network.ts";
 import { evaluate, reordered } from "../../server/model/training/evaluation.ts";
 import type { ImageSet } from "../../server/model/training/images.ts";
 import { bound, totalCorrelation } from "../../server/model/training/objective.ts";
+import { independentComponents, rotated } from "../../server/model/training/rotation.ts";
 import { betaAt, capacityAt, learningRateAt } from "../../server/model/training/schedule.ts";
 import { prepare, splitImages, type TrainingRecipe, train } from "../../server/model/training/trainer.ts";
 import { random } from "../../server/random.ts";
@@ -199,6 +200,57 @@ test("total correlation is that of the mixture of posteriors, estimated as minib
   const tensor = (x: Float32Array) => tf.tensor2d(x, [n, d]);
   const [found] = totalCorrelation(tensor(z), tensor(mean), tensor(logVariance), population).dataSync();
   expect(found).toBeCloseTo(expected, 4);
+});
+
+test("independent components of mixed uniform sources are the sources, and mixing undoes unmixing", () => {
+  const draws = random("sources");
+  const mix = [
+    [1, 0.9, 0.2],
+    [-0.6, 1, 0.3],
+    [0.1, -0.4, 2],
+  ];
+  const sources = Array.from({ length: 5000 }, () => [0, 1, 2].map(() => draws.uniform()));
+  const rows = sources.map((s) => mix.map((row) => row.reduce((sum, weight, i) => sum + weight * s[i], 3)));
+  const { mean, unmixing, mixing } = independentComponents(rows);
+  const found = rows.map((row) => unmixing.map((w) => w.reduce((sum, v, i) => sum + v * (row[i] - mean[i]), 0)));
+  for (const s of [0, 1, 2]) {
+    const rho = [0, 1, 2]
+      .map((k) =>
+        Math.abs(
+          spearman(
+            sources.map((x) => x[s]),
+            found.map((y) => y[k]),
+          ),
+        ),
+      )
+      .sort();
+    expect(rho[2]).toBeGreaterThan(0.995);
+    expect(rho[1]).toBeLessThan(0.05);
+  }
+  for (const [i, row] of rows.slice(0, 5).entries()) {
+    const back = mixing.map((m, k) => mean[k] + m.reduce((sum, v, j) => sum + v * found[i][j], 0));
+    for (const k of [0, 1, 2]) expect(back[k]).toBeCloseTo(row[k], 9);
+  }
+});
+
+test("turning a model's code changes no picture, and makes its latents uncorrelated, of second moment 1", async () => {
+  await useBackend("cpu");
+  const { weights } = untrained(a, 5);
+  // Large enough posteriors for all to count as active.
+  const loud = { ...weights, "encoder/posterior/kernel": weights["encoder/posterior/kernel"].map((v) => 30 * v) };
+  const images = squares(400);
+  const chosen = Uint32Array.from({ length: 400 }, (_, i) => i);
+  const before = await evaluate(a, loud, images, chosen);
+  const after = await evaluate(a, rotated(a, loud, before), images, chosen);
+  expect(after.psnrDb).toBeCloseTo(before.psnrDb, 3);
+  for (const [l, { mean, sd, noiseVariance }] of after.latents.entries()) {
+    expect(mean).toBeCloseTo(0, 3);
+    expect(sd ** 2 + noiseVariance).toBeCloseTo(1, 2);
+    for (let other = 0; other < l; other++) {
+      const product = after.means.reduce((sum, row) => sum + row[l] * row[other], 0) / 400;
+      expect(Math.abs(product)).toBeLessThan(1e-3);
+    }
+  }
 });
 
 test("held-out images are not trained on, and the seed decides which", () => {

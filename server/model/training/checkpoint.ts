@@ -20,6 +20,8 @@ export const recipeSchema = z.strictObject({
   batch: z.int().positive(),
   seed: z.int().nonnegative(),
   validation: z.number().positive(),
+  /** Whether the model that training began with had its code turned first. */
+  rotated: z.boolean(),
 });
 
 const historySchema = z.array(

@@ -5,7 +5,8 @@ import type { ImageSet } from "./images.ts";
 import { imageTensor, type Weights } from "./trainer.ts";
 
 export interface Evaluation {
-  latents: Omit<LatentSummary, "name">[];
+  /** `noiseVariance`: mean over images of the posterior's own variance. */
+  latents: (Omit<LatentSummary, "name"> & { noiseVariance: number })[];
   /** Of reconstructions from the posterior's mean: 10 · log₁₀(1 / mean squared error over all pixels). */
   psnrDb: number;
   /** −log p(x|z) of Bernoulli pixels at the posterior's mean, nats per image. */
@@ -27,16 +28,18 @@ export async function evaluate(
   const means: Float32Array[] = [];
   const kl = new Float64Array(a.latents);
   let squares = 0;
+  const noise = new Float64Array(a.latents);
   let nll = 0;
   for (let from = 0; from < chosen.length; from += 64) {
     const part = chosen.subarray(from, from + 64);
-    const [mean, nats, error, cost] = tf.tidy(() => {
+    const [mean, nats, error, cost, variance] = tf.tidy(() => {
       const x = imageTensor(images, part);
       const { mean, logVariance } = encode(a, parameters, x);
       const each = tf.mul(tf.sub(tf.sub(tf.add(tf.square(mean), tf.exp(logVariance)), 1), logVariance), 0.5);
       const logits = decodeLogits(a, parameters, mean);
       const error = tf.sum(tf.squaredDifference(tf.sigmoid(logits), x));
-      return [mean, tf.sum(each, 0), error, tf.sum(tf.sub(tf.softplus(logits), tf.mul(x, logits)))];
+      const cost = tf.sum(tf.sub(tf.softplus(logits), tf.mul(x, logits)));
+      return [mean, tf.sum(each, 0), error, cost, tf.sum(tf.exp(logVariance), 0)];
     });
     const values = await mean.data();
     for (let i = 0; i < part.length; i++)
@@ -44,12 +47,17 @@ export async function evaluate(
     for (const [i, value] of (await nats.data()).entries()) kl[i] += value / chosen.length;
     squares += (await error.data())[0];
     nll += (await cost.data())[0] / chosen.length;
-    tf.dispose([mean, nats, error, cost]);
+    for (const [i, value] of (await variance.data()).entries()) noise[i] += value / chosen.length;
+    tf.dispose([mean, nats, error, cost, variance]);
   }
   tf.dispose(parameters);
   const mse = squares / (chosen.length * images.side ** 2 * 3);
   return {
-    latents: Array.from(kl, (klNats, i) => ({ klNats: Math.max(0, klNats), ...summary(means.map((m) => m[i])) })),
+    latents: Array.from(kl, (klNats, i) => ({
+      klNats: Math.max(0, klNats),
+      ...summary(means.map((m) => m[i])),
+      noiseVariance: noise[i],
+    })),
     psnrDb: -10 * Math.log10(mse),
     nll,
     means,
