@@ -2,11 +2,8 @@ import { Command } from "commander";
 import { type BackendName, backendName, backendNames, chooseBackend } from "../model/backends.ts";
 import { createDecoder } from "../model/decoder.ts";
 import { bundledModel, readModelFolder } from "../model/model-folder.ts";
-import { writeSheet } from "../model/sheet.ts";
+import { traversalPositions, traversals, writeSheet } from "../model/sheet.ts";
 import { numberOption } from "./options.ts";
-
-/** Columns of a sheet, in standard deviations of the prior. */
-const positions = [-3, -2, -1, 0, 1, 2, 3];
 
 /** `latentloop traverse`: what each latent of a model does, as a picture. */
 export function traverseCommand(): Command {
@@ -20,28 +17,12 @@ export function traverseCommand(): Command {
       const model = await readModelFolder(bundledModel(name));
       await chooseBackend({ model, forced: options.backend });
       const { latents, image } = model.card;
-      const codes = new Float32Array(latents.count * positions.length * latents.count);
-      for (let latent = 0; latent < latents.count; latent++) {
-        for (const [column, value] of positions.entries()) {
-          codes[(latent * positions.length + column) * latents.count + latent] = value;
-        }
-      }
       const decoder = createDecoder(model);
-      const faces = await decoder.decode(codes);
+      const rows = await traversals(decoder.decode, latents.count, image.width * image.height);
       decoder.dispose();
-      const rows = latents.each.map((_, latent) =>
-        positions.map((_, column) => rgb(faces, latent * positions.length + column, image.width * image.height)),
-      );
       const labels = latents.each.map((latent) => `${latent.name} (${latent.klNats.toFixed(1)} nats)`);
       await writeSheet(options.out, rows, image, options.zoom, labels);
-      process.stderr.write(`${options.out}: ${latents.count} latents, ${positions[0]} to ${positions.at(-1)}\n`);
+      const [first, last] = [traversalPositions[0], traversalPositions.at(-1)];
+      process.stderr.write(`${options.out}: ${latents.count} latents, ${first} to ${last}\n`);
     });
-}
-
-function rgb(rgba: Uint8Array, index: number, pixels: number): Uint8Array {
-  const picture = new Uint8Array(pixels * 3);
-  for (let pixel = 0; pixel < pixels; pixel++) {
-    picture.set(rgba.subarray((index * pixels + pixel) * 4, (index * pixels + pixel) * 4 + 3), pixel * 3);
-  }
-  return picture;
 }
