@@ -127,7 +127,6 @@ async function trainModel(options: Options, command: Command): Promise<void> {
   const stageBefore = begun?.from ?? from?.card.made;
   const { name: backend, version } = await startBackend(options.backend);
   const { training, held } = splitImages(images.count, validation, recipe.seed);
-  say(`${training.length} images to train on, ${held.length} held out; backend ${backend} ${version}`);
 
   let interrupted = false;
   const interrupt = () => {
@@ -135,6 +134,7 @@ async function trainModel(options: Options, command: Command): Promise<void> {
     say("stopping: saving the model first (Ctrl-C again to give up)");
   };
   process.once("SIGINT", interrupt);
+  say(`${training.length} images to train on, ${held.length} held out; backend ${backend} ${version}`);
   const progress = createProgress("train", recipe.steps, 30_000);
   const started = performance.now();
   const minutes = () => (begun?.minutes ?? 0) + (performance.now() - started) / 60_000;
