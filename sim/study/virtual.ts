@@ -48,6 +48,8 @@ export interface RunningVirtualSession {
   units: SimulatedUnit[];
   /** What is known by now; may be asked in the middle of the session, also from within `told`, and changes nothing. */
   reports(): UnitReport[];
+  /** The same, with every unit examined for what the model of its tuning leaves out. */
+  examine(): Promise<UnitReport[]>;
   /** Ends the session; what is known by now. */
   result(): VirtualSession;
 }
@@ -143,6 +145,7 @@ export function openVirtualSession(
     view: () => view,
     units,
     reports: () => decider.report(),
+    examine: () => decider.examine(),
     result() {
       session.unsubscribe();
       return { view, reports: decider.report(), units, spikes };

@@ -86,7 +86,10 @@ describe("measures of a simulated unit", () => {
     const face = (value: number) => [0, 1, 2].map((d) => (d === coded ? value : 1));
     const rates = [-3, 3].map((value) => ramp.rateHz(face(value)));
     const at = (value: number) =>
-      measures.peak.of(ramp, reportOf(ramp, 1, { peak: { latents: face(value), rateHz: 9 } } as Partial<UnitReport>))!;
+      measures.peak.of(
+        ramp,
+        reportOf(ramp, 1, { peak: { latents: face(value), rateHz: { estimate: 9, low: 8, high: 10 } } }),
+      )!;
     expect(Math.max(at(-3), at(3))).toBeCloseTo(1, 9);
     expect(Math.min(at(-3), at(3))).toBeCloseTo(Math.min(...rates) / Math.max(...rates), 9);
   });
