@@ -127,7 +127,9 @@ export interface Decider {
   /** Leaves a unit out of choices, takes it in again, or forgets all about one that was sorted anew. Throws Error for an unknown unit. */
   change(unit: string, change: UnitChange): void;
   report(): UnitReport[];
-  /** All that the session has found, every unit examined for what the model of its tuning leaves out; takes some time. */
+  /** `report`, with every unit examined for what the model of its tuning leaves out; takes some time. */
+  examine(): Promise<UnitReport[]>;
+  /** All that the session has found, every unit examined. */
   conclude(): Promise<Findings>;
 }
 
@@ -397,12 +399,17 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
         ),
       );
     },
-    async conclude() {
+    async examine() {
       const reports = this.report();
+      const found = await Promise.all(
+        units.map((_, unit) => refits.examine({ unit, belief: beliefOf(posterior, unit) })),
+      );
+      return reports.map((report, u) => ({ ...report, ...found[u] }));
+    },
+    async conclude() {
       const beliefs = units.map((_, u) => beliefOf(posterior, u));
-      const found = await Promise.all(beliefs.map((belief, unit) => refits.examine({ unit, belief })));
       return {
-        units: reports.map((report, u) => ({ ...report, ...found[u] })),
+        units: await this.examine(),
         alignment: populationAlignment(
           beliefs.filter((_, u) => weights[u] > 0 && !excluded[u]),
           random.split("alignment"),

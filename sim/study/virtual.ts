@@ -48,7 +48,9 @@ export interface RunningVirtualSession {
   units: SimulatedUnit[];
   /** What is known by now; may be asked in the middle of the session, also from within `told`, and changes nothing. */
   reports(): UnitReport[];
-  /** The same with every unit examined (`Decider.conclude`). Of what is known when it is called. */
+  /** The same, with every unit examined for what the model of its tuning leaves out: as of when it is called. */
+  examine(): Promise<UnitReport[]>;
+  /** All that the session has found; to be asked at its end. */
   conclude(): Promise<Findings>;
   /** Ends the session; what is known by now. */
   result(): VirtualSession;
@@ -145,6 +147,7 @@ export function openVirtualSession(
     view: () => view,
     units,
     reports: () => decider.report(),
+    examine: () => decider.examine(),
     conclude: () => decider.conclude(),
     result() {
       session.unsubscribe();
