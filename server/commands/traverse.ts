@@ -1,7 +1,6 @@
 import { Command } from "commander";
-import { type BackendName, backendName, backendNames, chooseBackend } from "../model/backends.ts";
-import { createDecoder } from "../model/decoder.ts";
-import { bundledModel, readModelFolder } from "../model/model-folder.ts";
+import { type BackendName, backendName, backendNames, openModel } from "../model/backends.ts";
+import { bundledModel, readModel } from "../model/model-folder.ts";
 import { writeSheet } from "../model/sheet.ts";
 import { numberOption } from "./options.ts";
 
@@ -17,8 +16,8 @@ export function traverseCommand(): Command {
     .option("--zoom <n>", "enlargement", numberOption("--zoom", { min: 1, max: 8, whole: true }), 2)
     .option("--backend <name>", `one of ${backendNames.join(", ")} (default: the first that works)`, backendName)
     .action(async (name: string, options: { out: string; zoom: number; backend?: BackendName }) => {
-      const model = await readModelFolder(bundledModel(name));
-      await chooseBackend({ model, forced: options.backend });
+      const model = await readModel(bundledModel(name));
+      const { decoder } = await openModel(model, options.backend);
       const { latents, image } = model.card;
       const codes = new Float32Array(latents.count * positions.length * latents.count);
       for (let latent = 0; latent < latents.count; latent++) {
@@ -26,13 +25,14 @@ export function traverseCommand(): Command {
           codes[(latent * positions.length + column) * latents.count + latent] = value;
         }
       }
-      const decoder = createDecoder(model);
       const faces = await decoder.decode(codes);
       decoder.dispose();
       const rows = latents.each.map((_, latent) =>
         positions.map((_, column) => rgb(faces, latent * positions.length + column, image.width * image.height)),
       );
-      const labels = latents.each.map((latent) => `${latent.name} (${latent.klNats.toFixed(1)} nats)`);
+      const labels = latents.each.map(({ name, klNats }) =>
+        klNats === undefined ? name : `${name} (${klNats.toFixed(1)} nats)`,
+      );
       await writeSheet(options.out, rows, image, options.zoom, labels);
       process.stderr.write(`${options.out}: ${latents.count} latents, ${positions[0]} to ${positions.at(-1)}\n`);
     });
