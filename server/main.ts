@@ -7,6 +7,8 @@ import { facesCommand } from "./commands/faces.ts";
 import { journalCommand } from "./commands/journal.ts";
 import { linkTensorflowCommand } from "./commands/link-tensorflow.ts";
 import { operatorCommand } from "./commands/operator.ts";
+import { paperCommand } from "./commands/paper.ts";
+import { reconstructCommand } from "./commands/reconstruct.ts";
 import { rigCommand } from "./commands/rig.ts";
 import { runCommand } from "./commands/run.ts";
 import { studyCommand } from "./commands/study.ts";
@@ -35,8 +37,10 @@ for (const command of [
   facesCommand(),
   trainCommand(),
   traverseCommand(),
+  reconstructCommand(),
   doctorCommand(),
   linkTensorflowCommand(),
+  paperCommand(),
 ]) {
   command.copyInheritedSettings(program).exitOverride();
   program.addCommand(command);

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { type BackendName, backendName, backendNames, openModel } from "../model/backends.ts";
 import { bundledModel, readModel } from "../model/model-folder.ts";
-import { writeSheet } from "../model/sheet.ts";
+import { withoutAlpha, writeSheet } from "../model/sheet.ts";
 import { numberOption } from "./options.ts";
 
 /** Columns of a sheet, in standard deviations of the prior. */
@@ -27,8 +27,10 @@ export function traverseCommand(): Command {
       }
       const faces = await decoder.decode(codes);
       decoder.dispose();
+      const size = image.width * image.height * 4;
+      const face = (i: number) => withoutAlpha(faces.subarray(i * size, (i + 1) * size));
       const rows = latents.each.map((_, latent) =>
-        positions.map((_, column) => rgb(faces, latent * positions.length + column, image.width * image.height)),
+        positions.map((_, column) => face(latent * positions.length + column)),
       );
       const labels = latents.each.map(({ name, klNats }) =>
         klNats === undefined ? name : `${name} (${klNats.toFixed(1)} nats)`,
@@ -36,12 +38,4 @@ export function traverseCommand(): Command {
       await writeSheet(options.out, rows, image, options.zoom, labels);
       process.stderr.write(`${options.out}: ${latents.count} latents, ${positions[0]} to ${positions.at(-1)}\n`);
     });
-}
-
-function rgb(rgba: Uint8Array, index: number, pixels: number): Uint8Array {
-  const picture = new Uint8Array(pixels * 3);
-  for (let pixel = 0; pixel < pixels; pixel++) {
-    picture.set(rgba.subarray((index * pixels + pixel) * 4, (index * pixels + pixel) * 4 + 3), pixel * 3);
-  }
-  return picture;
 }
