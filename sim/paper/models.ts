@@ -35,7 +35,7 @@ const betas = (name: Trained, { beta, betaFrom }: Recipe): { beta: number; betaF
   name === "beta-vae"
     ? { beta, betaFrom }
     : name === "vae"
-      ? { beta: 1, betaFrom: 1 }
+      ? { beta: 1, betaFrom: Math.min(1, betaFrom) }
       : { beta: noPrior, betaFrom: noPrior };
 
 export interface Faces {
