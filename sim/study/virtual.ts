@@ -1,4 +1,4 @@
-import { EMPTY, type Observable, of, Subject, VirtualTimeScheduler } from "rxjs";
+import { EMPTY, from, type Observable, of, Subject, VirtualTimeScheduler } from "rxjs";
 import type { Experiment } from "../../protocols/experiment.ts";
 import type { DisplayMessage, ServerMessage } from "../../protocols/wire/display.ts";
 import type { AcquisitionEvent } from "../../server/acquisition/spike-batch.ts";
@@ -107,7 +107,8 @@ export function openVirtualSession(
       refine: () => of(decider.refine()),
       change: (unit, change) => of(decider.change(unit, change)),
     },
-    synthesise: () => of({ width: 1, height: 1, pixels: new Uint8Array(4) }),
+    synthesise: (faces) => from(faces.map(() => ({ width: 1, height: 1, pixels: new Uint8Array(4) }))),
+    realise: () => of([]),
     commands$: EMPTY,
     unitOrders$: EMPTY,
     told(event) {
