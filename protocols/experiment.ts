@@ -207,6 +207,21 @@ export const experiment = z.strictObject({
       minutes: positive.nullable().default(null),
     })
     .prefault({}),
+  /** For models with an encoder: what faces come out as, read back from their pixels. */
+  validity: z
+    .strictObject({
+      /**
+       * What explains a trial's counts: the latents that were asked for, or those that the encoder reads back from the face.
+       * auto: read back for real recordings; as asked for simulated neurons, which are tuned to what is asked.
+       */
+      regressor: z.enum(["auto", "realised", "asked"]).default("auto"),
+      /**
+       * Where faces are read back: those that are foretold to come back further off than this (root mean square over the latents
+       * in use, in latent units) are not offered.
+       */
+      threshold: positive.max(100).default(0.75),
+    })
+    .prefault({}),
   /** Neurons of the simulated rig (`--rig sim`). */
   simulation: simulation.optional(),
 });

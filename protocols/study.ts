@@ -20,6 +20,8 @@ export const simulatedMeasures = [
   "coverageCoded",
   "coverageAll",
   "baselineCovered",
+  "axisAngle",
+  "axisCovered",
   "misfitWarned",
   "heldOutGain",
 ] as const;

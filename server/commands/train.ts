@@ -14,6 +14,7 @@ import { type ImageSet, readImages } from "../model/training/images.ts";
 import { writeReport } from "../model/training/report.ts";
 import { rotated } from "../model/training/rotation.ts";
 import { activeNats, saveModel } from "../model/training/save.ts";
+import { bestBackend } from "../model/training/start.ts";
 import {
   splitImages,
   type TrainingReport,
@@ -125,7 +126,7 @@ async function trainModel(options: Options, command: Command): Promise<void> {
   const recipe = begun?.recipe ?? recipeOf(options, images);
   const from = begun === undefined && options.from !== undefined ? await firstStage(options.from, recipe) : undefined;
   const stageBefore = begun?.from ?? from?.card.made;
-  const { name: backend, version } = await startBackend(options.backend);
+  const { name: backend, version } = await bestBackend(options.backend);
   const { training, held } = splitImages(images.count, validation, recipe.seed);
 
   let interrupted = false;
@@ -241,19 +242,6 @@ async function resumed(options: Options, images: ImageSet, command: Command): Pr
 
 function identity({ count, side, pixels }: ImageSet): Checkpoint["images"] {
   return { count, side, sha256: createHash("sha256").update(pixels).digest("hex") };
-}
-
-async function startBackend(forced?: BackendName): Promise<{ name: BackendName; version: string }> {
-  const reasons: string[] = [];
-  for (const name of forced === undefined ? backendNames : [forced]) {
-    try {
-      const version = await useBackend(name);
-      return { name, version };
-    } catch (error) {
-      reasons.push(`${name}: ${(error as Error).message}`);
-    }
-  }
-  throw new ConfigurationError(`no backend to train on: ${reasons.join("; ")}`);
 }
 
 function note({ beta, nll, kl }: TrainingReport, imagesPerS: number): string {

@@ -1,7 +1,6 @@
 import { Command } from "commander";
-import { type BackendName, backendName, backendNames, chooseBackend } from "../model/backends.ts";
-import { createDecoder } from "../model/decoder.ts";
-import { bundledModel, readModelFolder } from "../model/model-folder.ts";
+import { type BackendName, backendName, backendNames, openModel } from "../model/backends.ts";
+import { bundledModel, readModel } from "../model/model-folder.ts";
 import { traversalPositions, traversals, writeSheet } from "../model/sheet.ts";
 import { numberOption } from "./options.ts";
 
@@ -14,13 +13,14 @@ export function traverseCommand(): Command {
     .option("--zoom <n>", "enlargement", numberOption("--zoom", { min: 1, max: 8, whole: true }), 2)
     .option("--backend <name>", `one of ${backendNames.join(", ")} (default: the first that works)`, backendName)
     .action(async (name: string, options: { out: string; zoom: number; backend?: BackendName }) => {
-      const model = await readModelFolder(bundledModel(name));
-      await chooseBackend({ model, forced: options.backend });
+      const model = await readModel(bundledModel(name));
+      const { decoder } = await openModel(model, options.backend);
       const { latents, image } = model.card;
-      const decoder = createDecoder(model);
-      const rows = await traversals(decoder.decode, latents.count, image.width * image.height);
+      const rows = await traversals((codes) => decoder.decode(codes), latents.count, image.width * image.height);
       decoder.dispose();
-      const labels = latents.each.map((latent) => `${latent.name} (${latent.klNats.toFixed(1)} nats)`);
+      const labels = latents.each.map(({ name, klNats }) =>
+        klNats === undefined ? name : `${name} (${klNats.toFixed(1)} nats)`,
+      );
       await writeSheet(options.out, rows, image, options.zoom, labels);
       const [first, last] = [traversalPositions[0], traversalPositions.at(-1)];
       process.stderr.write(`${options.out}: ${latents.count} latents, ${first} to ${last}\n`);

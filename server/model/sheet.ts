@@ -46,13 +46,8 @@ export async function sheet(
 }
 
 /** RGB bytes of picture `index` of RGBA ones of `pixels` pixels each. */
-export function rgbOf(rgba: Uint8Array, index: number, pixels: number): Uint8Array {
-  const picture = new Uint8Array(pixels * 3);
-  for (let pixel = 0; pixel < pixels; pixel++) {
-    picture.set(rgba.subarray((index * pixels + pixel) * 4, (index * pixels + pixel) * 4 + 3), pixel * 3);
-  }
-  return picture;
-}
+export const rgbOf = (rgba: Uint8Array, index: number, pixels: number): Uint8Array =>
+  withoutAlpha(rgba.subarray(index * pixels * 4, (index + 1) * pixels * 4));
 
 /** Columns of a sheet of traversals, in standard deviations of the prior. */
 export const traversalPositions = [-3, -2, -1, 0, 1, 2, 3];
@@ -77,3 +72,6 @@ export async function traversals(
 }
 
 const escaped = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+
+/** RGB bytes of RGBA ones. */
+export const withoutAlpha = (rgba: Uint8Array): Uint8Array => rgba.filter((_, i) => i % 4 < 3);

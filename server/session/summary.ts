@@ -77,6 +77,8 @@ export interface SessionSummary {
   stopped: string | null;
   /** Null in virtual time, where nothing takes any. */
   lastSpikeToReadyMs: { p50: number; p99: number } | null;
+  /** How far faces came out from what was asked, over the latents in use, in latent units; null where they were not read back. */
+  realised: { faces: number; difference: { median: number; p95: number }; beyondThreshold: number } | null;
   deadlineMisses: number;
   droppedFrames: number;
   abortedPresentations: number;
@@ -92,6 +94,8 @@ export interface SummaryInput {
   /** Of simulated units, in the order of the reports; null for a real recording. */
   score: SessionScore | null;
   lastSpikeToReadyMs: readonly number[];
+  /** Of each face that was read back. */
+  differences?: readonly number[];
   backend: string;
   sessionDir: string;
 }
@@ -129,6 +133,7 @@ export function summarise(input: SummaryInput): SessionSummary {
       lastSpikeToReadyMs.length > 0
         ? { p50: quantile(lastSpikeToReadyMs, 0.5), p99: quantile(lastSpikeToReadyMs, 0.99) }
         : null,
+    realised: realisedSummary(input.differences ?? [], experiment.validity.threshold),
     deadlineMisses: view.deadlineMisses,
     droppedFrames: view.droppedFrames,
     abortedPresentations: view.abortedPresentations,
@@ -151,6 +156,15 @@ const unitFigures = ({ unit, bestLatent, shares, alignment, codes, heldOut, misf
   },
   warning: misfit?.warning ?? null,
 });
+
+const realisedSummary = (differences: readonly number[], threshold: number): SessionSummary["realised"] =>
+  differences.length > 0
+    ? {
+        faces: differences.length,
+        difference: { median: quantile(differences, 0.5), p95: quantile(differences, 0.95) },
+        beyondThreshold: differences.filter((difference) => difference > threshold).length,
+      }
+    : null;
 
 const number = (value: number, digits = 2) => value.toFixed(digits);
 
@@ -181,6 +195,11 @@ export function describeSummary(summary: SessionSummary, latentNames: readonly s
     ...summary.units.flatMap(({ unit, warning }) => (warning ? [`warning: ${unit}: ${warning}`] : [])),
     ...(ready
       ? [`last spike to next face ready: ${number(ready.p50, 1)} ms (median), ${number(ready.p99, 1)} ms (p99)`]
+      : []),
+    ...(summary.realised
+      ? [
+          `faces came out ${number(summary.realised.difference.median)} (median), ${number(summary.realised.difference.p95)} (95 %) from the latents asked for; ${summary.realised.beyondThreshold} of ${summary.realised.faces} beyond the threshold`,
+        ]
       : []),
     `faces missing when due: ${summary.deadlineMisses}; frames dropped: ${summary.droppedFrames}; backend: ${summary.backend}`,
     `session: ${summary.sessionDir}`,

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Experiment } from "../../protocols/experiment.ts";
-import type { MeasureName, Study } from "../../protocols/study.ts";
+import type { MeasureName, SimulatedMeasure, Study } from "../../protocols/study.ts";
 
 /** One session of a study: what it depends on, whole. */
 export interface Cell {
@@ -11,6 +11,8 @@ export interface Cell {
   experiment: Experiment;
   checkpoints: number[];
   recording: Recording | null;
+  /** Figures wanted of simulated units; of recorded ones all are given. */
+  measures: readonly SimulatedMeasure[];
 }
 
 /** Real counts that a cell replays instead of simulating units. */
@@ -29,28 +31,24 @@ export interface CellResult {
 }
 
 /** The name under which a cell's result is kept: a hash of all that it depends on. */
-export const cellKey = ({ experiment, seed, checkpoints, recording }: Cell, version: string): string =>
+export const cellKey = ({ experiment, seed, checkpoints, recording, measures }: Cell, version: string): string =>
   createHash("sha256")
-    .update(JSON.stringify([version, experiment, seed, checkpoints, recording]))
+    .update(JSON.stringify([version, experiment, seed, checkpoints, recording, measures]))
     .digest("hex")
     .slice(0, 32);
 
 /** Figures are kept with this many digits: far more than one session tells. */
 const DIGITS = 7;
 
-/** Gathers a cell's figures, a checkpoint at a time. */
+/** Gathers a cell's figures. */
 export function gather(kinds: string[]): {
-  add(unit: number, figures: Iterable<readonly [MeasureName, number | null]>): void;
-  checkpoint(): void;
+  /** @param at index of the checkpoint */
+  add(at: number, unit: number, figures: Iterable<readonly [MeasureName, number | null]>): void;
   result: CellResult;
 } {
   const result: CellResult = { kinds, values: {} };
-  let at = -1;
   return {
-    checkpoint() {
-      at++;
-    },
-    add(unit, figures) {
+    add(at, unit, figures) {
       for (const [name, value] of figures) {
         const rows = (result.values[name] ??= []);
         (rows[at] ??= [])[unit] = value === null ? null : Number(value.toPrecision(DIGITS));

@@ -1,8 +1,8 @@
 import type { SimulatedMeasure } from "../../protocols/study.ts";
 import { curveGrid, type UnitReport } from "../../server/tuning/report.ts";
 import { codedLatent } from "../neurons/unit.ts";
-import { correlation, relativeError, trueRates } from "./curves.ts";
-import { attainableHz, type Truth } from "./truth.ts";
+import { angleDeg, correlation, relativeError, trueRates } from "./curves.ts";
+import { attainableHz, type Truth, trueAxis } from "./truth.ts";
 
 /** A figure of one unit, and how a session's units are taken together. */
 export interface Measure {
@@ -92,6 +92,20 @@ export const simulatedMeasureTable: Record<SimulatedMeasure, SimulatedMeasureOf>
     better: "near 0.9",
     together: "mean",
     of: (truth, { baselineHz: { low, high } }) => holds(truth.rateHz(new Float64Array(truth.latents)), low, high),
+  },
+  axisAngle: {
+    title: "Axis error",
+    says: "Angle between the estimated and the true preferred axis, the average gradient of log rate over faces z ~ N(0, I), in degrees.",
+    better: "low",
+    together: "median",
+    of: (truth, { axis }) => angleDeg(axis.direction, trueAxis(truth)),
+  },
+  axisCovered: {
+    title: "Coverage, axis",
+    says: "Share of units whose true preferred axis the reported 90 % cone holds.",
+    better: "near 0.9",
+    together: "mean",
+    of: (truth, { axis }) => Number(angleDeg(axis.direction, trueAxis(truth)) <= axis.coneDeg),
   },
   misfitWarned: {
     title: "Misfit warned",

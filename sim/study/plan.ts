@@ -1,5 +1,5 @@
 import { type Experiment, parseExperimentValue } from "../../protocols/experiment.ts";
-import type { Study } from "../../protocols/study.ts";
+import { type Study, simulatedMeasures } from "../../protocols/study.ts";
 import { ConfigurationError } from "../../server/failure.ts";
 import type { Cell } from "./cell.ts";
 import { recordedLatents, recordedUnits } from "./recorded/data.ts";
@@ -18,6 +18,7 @@ export function planCells(study: Study, base: Record<string, unknown>): Cell[] {
     experiment: variant(base, design, overrides, study.trials),
   }));
   const { firstSeed, checkpoints, heldOutShare } = study;
+  const measures = simulatedMeasures.filter((name) => !study.measures || study.measures.includes(name));
   const cells: Cell[] = [];
   for (let seed = firstSeed; seed < firstSeed + study.seeds; seed++) {
     for (const [population, simulation] of Object.entries(study.populations ?? {}))
@@ -29,6 +30,7 @@ export function planCells(study: Study, base: Record<string, unknown>): Cell[] {
           experiment: { ...experiment, seed, simulation },
           checkpoints,
           recording: null,
+          measures,
         });
     for (const dataSet of study.recordings ?? [])
       for (const { name, windowMs } of recordedUnits(dataSet))
@@ -46,6 +48,7 @@ export function planCells(study: Study, base: Record<string, unknown>): Cell[] {
             },
             checkpoints,
             recording: { dataSet, unit: name, heldOutShare, rounds },
+            measures: [],
           });
   }
   return cells;

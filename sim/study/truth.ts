@@ -1,4 +1,5 @@
 import type { Experiment } from "../../protocols/experiment.ts";
+import { random } from "../../server/random.ts";
 import type { SimulatedUnit } from "../neurons/unit.ts";
 
 /** What a response window of a simulated unit is expected to hold: the truth that an estimate is judged against. */
@@ -35,6 +36,28 @@ export function truthOf(
     range: choice.range,
     rateHz: (face) => driven * fired(unit.rateHz(face, presentation)) + rest,
   };
+}
+
+const AXIS_FACES = 200;
+const AXIS_STEP = 0.01;
+
+/** The true preferred axis: the average gradient of log rate over faces z ~ N(0, I), by central differences at faces that are the same each time. */
+export function trueAxis({ unit, latents, rateHz }: Truth): Float64Array {
+  const axis = new Float64Array(latents);
+  const r = random("faces of the true axis");
+  for (let i = 0; i < AXIS_FACES; i++) {
+    const face = Float64Array.from({ length: latents }, () => r.normal());
+    for (const d of unit.tunedTo) {
+      const here = face[d];
+      const logAt = (z: number) => {
+        face[d] = z;
+        return Math.log(rateHz(face));
+      };
+      axis[d] += (logAt(here + AXIS_STEP) - logAt(here - AXIS_STEP)) / (2 * AXIS_STEP * AXIS_FACES);
+      face[d] = here;
+    }
+  }
+  return axis;
 }
 
 const STARTS = 8;

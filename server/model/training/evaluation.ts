@@ -5,8 +5,9 @@ import type { ImageSet } from "./images.ts";
 import { imageTensor, type Weights } from "./trainer.ts";
 
 export interface Evaluation {
-  /** `noiseVariance`: mean over images of the posterior's own variance. */
-  latents: (Omit<LatentSummary, "name"> & { noiseVariance: number })[];
+  latents: Omit<LatentSummary, "name">[];
+  /** The posterior's own variance, mean over images, of each latent. */
+  noiseVariance: number[];
   /** Of reconstructions from the posterior's mean: 10 · log₁₀(1 / mean squared error over all pixels). */
   psnrDb: number;
   /** −log p(x|z) of Bernoulli pixels at the posterior's mean, nats per image. */
@@ -56,8 +57,8 @@ export async function evaluate(
     latents: Array.from(kl, (klNats, i) => ({
       klNats: Math.max(0, klNats),
       ...summary(means.map((m) => m[i])),
-      noiseVariance: noise[i],
     })),
+    noiseVariance: Array.from(noise),
     psnrDb: -10 * Math.log10(mse),
     nll,
     means,

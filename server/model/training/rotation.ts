@@ -58,7 +58,7 @@ export function rotated(a: Architecture, weights: Weights, evaluation: Evaluatio
     evaluation.means.map((row) => Float64Array.from(active, (l) => row[l])),
   );
   const noise = unmixing.map((row) =>
-    row.reduce((sum, value, j) => sum + value ** 2 * evaluation.latents[active[j]].noiseVariance, 0),
+    row.reduce((sum, value, j) => sum + value ** 2 * evaluation.noiseVariance[active[j]], 0),
   );
   const scale = noise.map((variance) => 1 / Math.sqrt(1 + variance));
   const width = 2 * a.latents;

@@ -50,7 +50,10 @@ export function judgeRecorded(
   ];
 }
 
-/** The rate that a report gives a face: its curves are added in log rate, each interpolated between the grid's values. */
+/**
+ * The rate that a report gives a face: its curves added in log rate, each interpolated between the grid's values. Of several latents that is
+ * the model's own rate with an exponential link only.
+ */
 function estimatedHz({ baselineHz, curves }: UnitReport, latents: Float64Array): number {
   let log = Math.log(baselineHz.estimate);
   curves.forEach(({ mean }, d) => {

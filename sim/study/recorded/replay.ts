@@ -74,9 +74,8 @@ export function runRecordedCell({ experiment, seed, checkpoints, recording }: Ce
     if (!lesson) throw new Error(`${dataSet} ${name}: expected ${experiment.trials} trials, all ${trial - 1} are used`);
     choose(lesson);
     decider.refine();
-    if (!checkpoints.includes(trial)) continue;
-    gathered.checkpoint();
-    gathered.add(0, judgeRecorded(decider.report()[0], stimuli, unit.windowMs / 1000));
+    const at = checkpoints.indexOf(trial);
+    if (at >= 0) gathered.add(at, 0, judgeRecorded(decider.report()[0], stimuli, unit.windowMs / 1000));
   }
   return gathered.result;
 }

@@ -74,6 +74,7 @@ function made(study: Study, factor: Record<string, number>) {
           experiment: {} as never,
           checkpoints: study.checkpoints,
           recording: null,
+          measures: [],
         });
         results.push({
           kinds: ["ramp", "bump"],

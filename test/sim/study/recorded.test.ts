@@ -71,6 +71,7 @@ describe("V5 a replay", () => {
       },
       checkpoints: [5, 30],
       recording: { dataSet: "rgc", unit: "4", heldOutShare: 1 / 3, rounds },
+      measures: [],
     });
     const first = runRecordedCell(cell("variance"));
     expect(runRecordedCell(cell("variance"))).toEqual(first);
