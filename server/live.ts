@@ -3,6 +3,7 @@ import { auditTime, from, lastValueFrom, merge, type Observable, Subject, takeUn
 import { type Experiment, periodMs } from "../protocols/experiment.ts";
 import type { OperatorOp } from "../protocols/wire/operator.ts";
 import { scoreSession } from "../sim/study/score.ts";
+import type { Findings } from "./choice/decider.ts";
 import { serverNow } from "./clock.ts";
 import { type LiveOptions, openLiveEdges } from "./live-edges.ts";
 import { type Edges, runLoop } from "./loop.ts";
@@ -58,6 +59,7 @@ export async function runLive(
     const latentNames = card.latents.each.map((latent) => latent.name);
     const folder = await openSessionFolder(options.out, experiment, failed);
     let summary: SessionSummary | null = null;
+    let findings: Findings | null = null;
     try {
       const { backend } = synthesis;
       folder.note("model", serverNow(), { ...model, backend });
@@ -141,22 +143,22 @@ export async function runLive(
         acquisition.events$.subscribe((event) => folder.record({ kind: "acquisition", event }, serverNow()));
         acquisition.dispose();
       }
-      const reports = await decider.call("report").catch((error: Error) => {
+      findings = await decider.call("conclude").catch((error: Error) => {
         throw failure ?? error;
       });
       summary = summarise({
         experiment,
         view,
         counts: acquisition.counts(),
-        reports,
-        score: truth && scoreSession(experiment, truth, reports, view.trials.closed),
+        findings,
+        score: truth && scoreSession(experiment, truth, findings.units, view.trials.closed),
         lastSpikeToReadyMs,
         backend: `${backend.name} ${backend.version}`,
         sessionDir: folder.path,
       });
       return { summary, latentNames, failure };
     } finally {
-      await folder.close(summary);
+      await folder.close(summary, findings);
     }
   } finally {
     await disposers.dispose();

@@ -22,7 +22,7 @@ import {
   withGain,
 } from "../tuning/posterior.ts";
 import type { Refit, Refits, RefitterSettings, Taught } from "../tuning/refits.ts";
-import { reportUnit, sharesOf, type UnitReport } from "../tuning/report.ts";
+import { type Interval, populationAlignment, reportUnit, sharesOf, type UnitReport } from "../tuning/report.ts";
 import { codesOf, createRivals, heldOutOf, learnRivals, resetRivals } from "../tuning/rivals.ts";
 import type { AxisTestResult, AxisTestSettings } from "./axis-test.ts";
 import { createAxisTester } from "./axis-tester.ts";
@@ -90,6 +90,13 @@ export interface BestUnit {
   share: number;
 }
 
+export interface Findings {
+  units: UnitReport[];
+  /** How well the units that count are aligned with single latents, as a population: 0 to 1. */
+  alignment: Interval;
+  axisTests: AxisTestResult[];
+}
+
 export type UnitChange = "exclude" | "include" | "reset";
 
 /**
@@ -118,9 +125,8 @@ export interface Decider {
   /** Leaves a unit out of choices, takes it in again, or forgets all about one that was sorted anew. Throws Error for an unknown unit. */
   change(unit: string, change: UnitChange): void;
   report(): UnitReport[];
-  /** `report`, with every unit examined for what the model of its tuning leaves out; takes some time. */
-  examine(): Promise<UnitReport[]>;
-  axisTests(): AxisTestResult[];
+  /** All that the session has found, every unit examined for what the model of its tuning leaves out; takes some time. */
+  conclude(): Promise<Findings>;
 }
 
 /** Units whose turn it is in one `refine`: each unit's comes every ten trials. */
@@ -389,14 +395,19 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
         ),
       );
     },
-    async examine() {
+    async conclude() {
       const reports = this.report();
-      const found = await Promise.all(
-        units.map((_, unit) => refits.examine({ unit, belief: beliefOf(posterior, unit) })),
-      );
-      return reports.map((report, u) => ({ ...report, ...found[u] }));
+      const beliefs = units.map((_, u) => beliefOf(posterior, u));
+      const found = await Promise.all(beliefs.map((belief, unit) => refits.examine({ unit, belief })));
+      return {
+        units: reports.map((report, u) => ({ ...report, ...found[u] })),
+        alignment: populationAlignment(
+          beliefs.filter((_, u) => weights[u] > 0 && !excluded[u]),
+          random.split("alignment"),
+        ),
+        axisTests: tester.results(),
+      };
     },
-    axisTests: () => tester.results(),
   };
 }
 

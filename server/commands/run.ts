@@ -133,18 +133,19 @@ async function runVirtual(experiment: Experiment, file: string, out: string, wat
     watcher.changed(running.view(), latentNames);
     await new Promise(setImmediate);
   }
+  const findings = await running.conclude();
   const session = running.result();
   const summary = summarise({
     experiment,
     view: session.view,
     counts: { spikes: session.spikes, lostMessages: 0, rejected: {} },
-    reports: session.reports,
-    score: scoreSession(experiment, session.units, session.reports, session.view.trials.closed),
+    findings,
+    score: scoreSession(experiment, session.units, findings.units, session.view.trials.closed),
     lastSpikeToReadyMs: [],
     backend: "none (virtual time)",
     sessionDir: folder.path,
   });
-  await folder.close(summary);
+  await folder.close(summary, findings);
   return { summary, latentNames, failure };
 }
 

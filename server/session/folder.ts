@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { stringify } from "yaml";
 import type { Experiment } from "../../protocols/experiment.ts";
+import type { Findings } from "../choice/decider.ts";
 import { serverNow } from "../clock.ts";
 import { packageVersion } from "../package-root.ts";
 import { createJournal, type Journal } from "./journal.ts";
@@ -9,14 +10,14 @@ import { recordOf } from "./record.ts";
 import type { SessionSummary } from "./summary.ts";
 import type { SessionEvent } from "./view.ts";
 
-/** A session's folder: journal, the experiment as it was run, and at the end the summary. */
+/** A session's folder: journal, the experiment as it was run, and at the end the summary and all estimates. */
 export interface SessionFolder {
   path: string;
   /** Journals an event of the loop. `serverMs` is when it happened. */
   record(event: SessionEvent, serverMs: number): void;
   note(kind: string, serverMs: number, fields: object): void;
-  /** Journals the summary, closes the journal, then writes summary.json. */
-  close(summary: SessionSummary | null): Promise<void>;
+  /** Journals the summary, closes the journal, then writes summary.json and estimates.json. */
+  close(summary: SessionSummary | null, findings: Findings | null): Promise<void>;
 }
 
 /** Rejections of one reason that are journalled; a sender of garbage must not fill the disk. The summary counts all. */
@@ -58,10 +59,11 @@ export async function openSessionFolder(
       if (record) journal.write(record.kind, serverMs, record.fields);
     },
     note: (kind, serverMs, fields) => journal.write(kind, serverMs, fields),
-    async close(summary) {
+    async close(summary, findings) {
       if (summary) journal.write("summary", serverNow(), { summary });
       await journal.close();
       if (summary) await writeFile(join(path, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
+      if (findings) await writeFile(join(path, "estimates.json"), `${JSON.stringify(findings)}\n`);
     },
   };
 }

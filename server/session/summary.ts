@@ -1,6 +1,8 @@
 import type { Experiment } from "../../protocols/experiment.ts";
 import type { AcquisitionCounts } from "../acquisition/spike-batch.ts";
-import type { UnitReport } from "../tuning/report.ts";
+import type { AxisTestResult } from "../choice/axis-test.ts";
+import type { Findings } from "../choice/decider.ts";
+import type { Interval, UnitReport } from "../tuning/report.ts";
 import { quantile } from "./quantile.ts";
 import type { SessionView } from "./view.ts";
 
@@ -9,6 +11,16 @@ export interface UnitSummary {
   bestLatent: number;
   /** Share of the unit's tuning that its best latent carries, 0 to 1. */
   share: number;
+  /** 1 where one latent carries all of its tuning, 0 where all carry as much; with its 90 % interval. */
+  alignment: Interval;
+  /** Probability that one latent carries its tuning and it is this one; that several do; that it is not tuned. */
+  codesBest: number;
+  codesSeveral: number;
+  notTuned: number;
+  /** Log probability of counts before they were seen, in nats a trial, above that under a constant rate; linear: of a linear model. */
+  heldOutGain: { additive: number; linear: number } | null;
+  /** What its tuning is outside of, in a sentence; null where nothing is. */
+  warning: string | null;
   /** Spikes counted in its response windows. */
   spikes: number;
   /** Simulated units only. */
@@ -55,6 +67,11 @@ export interface SessionSummary {
   /** Error of √rate relative to its variance; null where the truth is not known. */
   curveError: { median: number } | null;
   bestLatentCorrect: number | null;
+  /** How well the population's units are aligned with single latents, 0 to 1, with its 90 % interval. */
+  alignment: Interval;
+  axisTests: AxisTestResult[];
+  /** The rule that ended the session before its last trial; null where none did. */
+  stopped: string | null;
   /** Null in virtual time, where nothing takes any. */
   lastSpikeToReadyMs: { p50: number; p99: number } | null;
   deadlineMisses: number;
@@ -68,7 +85,7 @@ export interface SummaryInput {
   experiment: Experiment;
   view: SessionView;
   counts: Pick<AcquisitionCounts, "spikes" | "lostMessages"> & { rejected: Record<string, number> };
-  reports: readonly UnitReport[];
+  findings: Findings;
   /** Of simulated units, in the order of the reports; null for a real recording. */
   score: SessionScore | null;
   lastSpikeToReadyMs: readonly number[];
@@ -77,7 +94,7 @@ export interface SummaryInput {
 }
 
 export function summarise(input: SummaryInput): SessionSummary {
-  const { experiment, view, counts, reports, score, lastSpikeToReadyMs } = input;
+  const { experiment, view, counts, findings, score, lastSpikeToReadyMs } = input;
   const { "unknown-unit": ofUnknownUnits = 0, ...rejected } = counts.rejected;
   const rejectedBy = Object.fromEntries(Object.entries(rejected).filter(([, n]) => n > 0));
   return {
@@ -93,16 +110,17 @@ export function summarise(input: SummaryInput): SessionSummary {
       rejectedBy,
       ofUnknownUnits,
     },
-    units: reports.map(({ unit, bestLatent, shares }, u) => ({
-      unit,
-      bestLatent,
-      share: shares[bestLatent],
+    units: findings.units.map((report, u) => ({
+      ...unitFigures(report),
       spikes: view.spikesInWindows[u] ?? 0,
       ...(score && { truth: score.units[u] }),
     })),
     tuningCorrelation: score?.tuningCorrelation ?? null,
     curveError: score?.curveError ?? null,
     bestLatentCorrect: score?.bestLatentCorrect ?? null,
+    alignment: findings.alignment,
+    axisTests: findings.axisTests,
+    stopped: view.stopped,
     lastSpikeToReadyMs:
       lastSpikeToReadyMs.length > 0
         ? { p50: quantile(lastSpikeToReadyMs, 0.5), p99: quantile(lastSpikeToReadyMs, 0.99) }
@@ -114,6 +132,21 @@ export function summarise(input: SummaryInput): SessionSummary {
     sessionDir: input.sessionDir,
   };
 }
+
+const unitFigures = ({ unit, bestLatent, shares, alignment, codes, heldOut, misfit }: UnitReport) => ({
+  unit,
+  bestLatent,
+  share: shares[bestLatent],
+  alignment,
+  codesBest: codes ? codes.one * codes.latents[bestLatent] : 0,
+  codesSeveral: codes?.several ?? 0,
+  notTuned: codes?.none ?? 0,
+  heldOutGain: heldOut && {
+    additive: heldOut.additive - heldOut.constant,
+    linear: heldOut.linear - heldOut.constant,
+  },
+  warning: misfit?.warning ?? null,
+});
 
 const number = (value: number, digits = 2) => value.toFixed(digits);
 
@@ -133,6 +166,10 @@ export function describeSummary(summary: SessionSummary, latentNames: readonly s
           }`,
         ]
       : []),
+    `alignment of the population with single latents: ${number(summary.alignment.estimate)} (${number(summary.alignment.low)}–${number(summary.alignment.high)})`,
+    ...summary.axisTests.map(axisTestWords),
+    ...(summary.stopped ? [`ended before its last trial: ${summary.stopped}`] : []),
+    ...summary.units.flatMap(({ unit, warning }) => (warning ? [`warning: ${unit}: ${warning}`] : [])),
     ...(ready
       ? [`last spike to next face ready: ${number(ready.p50, 1)} ms (median), ${number(ready.p99, 1)} ms (p99)`]
       : []),
@@ -141,6 +178,9 @@ export function describeSummary(summary: SessionSummary, latentNames: readonly s
     "",
   ].join("\n");
 }
+
+const axisTestWords = ({ unit, ramp, flat }: AxisTestResult): string =>
+  `axis test of ${unit}: ramp along its axis p = ${ramp.p.toPrecision(2)} (slope ${number(ramp.slope)}), tuning across it p = ${flat.p.toPrecision(2)}; ${ramp.trials} and ${flat.trials} trials`;
 
 function unitTable({ units, tuningCorrelation }: SessionSummary, latentNames: readonly string[]): string[] {
   const column = (words: readonly string[]) => Math.max(...words.map((word) => word.length));

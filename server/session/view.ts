@@ -35,6 +35,8 @@ export interface SessionView {
   deadlineMisses: number;
   abortedPresentations: number;
   droppedFrames: number;
+  /** The rule that ended the session before its last trial. */
+  stopped: string | null;
 }
 
 export const waitingView = (planned: number): SessionView => ({
@@ -48,6 +50,7 @@ export const waitingView = (planned: number): SessionView => ({
   deadlineMisses: 0,
   abortedPresentations: 0,
   droppedFrames: 0,
+  stopped: null,
 });
 
 export function stepView(view: SessionView, event: SessionEvent): SessionView {
@@ -75,8 +78,9 @@ export function stepView(view: SessionView, event: SessionEvent): SessionView {
     case "acquisition":
     case "choice":
     case "unit":
-    case "stopped":
       return view;
+    case "stopped":
+      return { ...view, stopped: event.reason };
   }
 }
 

@@ -2,7 +2,7 @@ import { EMPTY, type Observable, of, Subject, VirtualTimeScheduler } from "rxjs"
 import type { Experiment } from "../../protocols/experiment.ts";
 import type { DisplayMessage, ServerMessage } from "../../protocols/wire/display.ts";
 import type { AcquisitionEvent } from "../../server/acquisition/spike-batch.ts";
-import { createDecider, refitterSettings } from "../../server/choice/decider.ts";
+import { createDecider, type Findings, refitterSettings } from "../../server/choice/decider.ts";
 import { runLoop } from "../../server/loop.ts";
 import type { DisplayEvent } from "../../server/presentation/display-server.ts";
 import { random } from "../../server/random.ts";
@@ -48,8 +48,8 @@ export interface RunningVirtualSession {
   units: SimulatedUnit[];
   /** What is known by now; may be asked in the middle of the session, also from within `told`, and changes nothing. */
   reports(): UnitReport[];
-  /** The same, with every unit examined for what the model of its tuning leaves out. */
-  examine(): Promise<UnitReport[]>;
+  /** The same with every unit examined (`Decider.conclude`). Of what is known when it is called. */
+  conclude(): Promise<Findings>;
   /** Ends the session; what is known by now. */
   result(): VirtualSession;
 }
@@ -145,7 +145,7 @@ export function openVirtualSession(
     view: () => view,
     units,
     reports: () => decider.report(),
-    examine: () => decider.examine(),
+    conclude: () => decider.conclude(),
     result() {
       session.unsubscribe();
       return { view, reports: decider.report(), units, spikes };
