@@ -141,7 +141,7 @@ export const experiment = z.strictObject({
       bases: whole.default(2),
       refinements: z.number().int().nonnegative().default(2),
       /** variance: what the error is of that is to fall. rate: of √rate, so that trials go where a unit fires. log-rate: of log rate. */
-      target: z.enum(["log-rate", "rate"]).default("log-rate"),
+      target: z.enum(["log-rate", "rate"]).default("rate"),
       /** peak: Thompson sampling, or the upper confidence bound so many standard deviations up. */
       peak: z
         .strictObject({
@@ -205,6 +205,21 @@ export const experiment = z.strictObject({
       axisTestsDone: z.boolean().default(true),
       /** Minutes since the first trial. */
       minutes: positive.nullable().default(null),
+    })
+    .prefault({}),
+  /** For models with an encoder: what faces come out as, read back from their pixels. */
+  validity: z
+    .strictObject({
+      /**
+       * What explains a trial's counts: the latents that were asked for, or those that the encoder reads back from the face.
+       * auto: read back for real recordings; as asked for simulated neurons, which are tuned to what is asked.
+       */
+      regressor: z.enum(["auto", "realised", "asked"]).default("auto"),
+      /**
+       * Where faces are read back: those that are foretold to come back further off than this (root mean square over the latents
+       * in use, in latent units) are not offered.
+       */
+      threshold: positive.max(100).default(0.75),
     })
     .prefault({}),
   /** Neurons of the simulated rig (`--rig sim`). */

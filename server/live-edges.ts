@@ -58,12 +58,24 @@ export async function openLiveEdges(
   const units = [...roster.names];
 
   const synthesis = disposers.opened(
-    await openSynthesis({ modelFolder: model.folder, forced: options.backend ?? null }, failed),
+    await openSynthesis(
+      {
+        modelFolder: model.folder,
+        forced: options.backend ?? null,
+        readBack: readsBack(experiment, truth !== null)
+          ? { range: experiment.choice.range, threshold: experiment.validity.threshold }
+          : null,
+      },
+      failed,
+    ),
   );
   const decider = disposers.opened(
     openWorker<Decider>(
       "server/choice/decider-worker.js",
-      { settings: deciderSettings(experiment, units), seed: experiment.seed } satisfies DeciderData,
+      {
+        settings: deciderSettings(experiment, units, synthesis.validity?.region ?? null),
+        seed: experiment.seed,
+      } satisfies DeciderData,
       failed,
     ),
   );
@@ -115,6 +127,10 @@ export function checkSimulation({ simulation }: Experiment) {
   if (countUnits(simulation) === 0) throw new ConfigurationError("simulation: expected at least one unit, found none");
   return simulation;
 }
+
+/** Whether faces are read back and explain trials as they came out. */
+const readsBack = ({ validity }: Experiment, simulated: boolean): boolean =>
+  validity.regressor === "realised" || (validity.regressor === "auto" && !simulated);
 
 function recordedUnits({ recording }: Experiment) {
   if (recording.units.length === 0)

@@ -1,5 +1,5 @@
 /** A live session: opens the edges (live-edges.ts), runs the loop over them, closes them in reverse order. */
-import { auditTime, from, lastValueFrom, merge, type Observable, Subject, takeUntil, tap } from "rxjs";
+import { auditTime, concatMap, from, lastValueFrom, merge, type Observable, of, Subject, takeUntil, tap } from "rxjs";
 import { type Experiment, periodMs } from "../protocols/experiment.ts";
 import type { OperatorOp } from "../protocols/wire/operator.ts";
 import { scoreSession } from "../sim/study/score.ts";
@@ -14,7 +14,7 @@ import { complaints, initQuiet, stepQuiet } from "./session/quiet.ts";
 import { type SessionSummary, summarise } from "./session/summary.ts";
 import { timingWarnings } from "./session/timing.ts";
 import { type SessionView, waitingView } from "./session/view.ts";
-import { createAnnouncer } from "./session/words.ts";
+import { createAnnouncer, validityWords } from "./session/words.ts";
 import { forkHeadlessDisplay } from "./simulated-edges.ts";
 
 /** What is told to whoever watches the terminal. */
@@ -61,11 +61,13 @@ export async function runLive(
     let summary: SessionSummary | null = null;
     let findings: Findings | null = null;
     try {
-      const { backend } = synthesis;
-      folder.note("model", serverNow(), { ...model, backend });
+      const { backend, warnings, validity } = synthesis;
+      folder.note("model", serverNow(), { ...model, backend, warnings, validity });
       const passedOver = backend.passedOver.map(({ name, reason }) => `${name} (${reason})`).join(", ");
       watcher.said(`backend ${backend.name} ${backend.version}${passedOver && `; passed over: ${passedOver}`}`);
       watcher.said(`model ${card.name}, ${card.latents.count} latents`);
+      for (const warning of warnings) watcher.said(`warning: ${warning}`);
+      if (validity) for (const line of validityWords(validity, latentNames)) watcher.said(line);
       watcher.said(`spikes from ${acquisition.address}; public events on ${events.address}`);
       watcher.said(`session ${folder.path}`);
       if (options.display === "headless") {
@@ -75,6 +77,9 @@ export async function runLive(
       for (const warning of timingWarnings(experiment)) watcher.said(`warning: ${warning}`);
 
       const lastSpikeToReadyMs: number[] = [];
+      const differences: number[] = [];
+      /** Faces that were read back and are still to be shown. */
+      const realised = new Map<number, Float64Array>();
       const inWords = createAnnouncer(experiment.stimulus.onMs);
       let quiet = initQuiet(serverNow());
       let failure: Error | null = null;
@@ -94,11 +99,14 @@ export async function runLive(
         display,
         decider: {
           decide: (lesson, count) => from(decider.call("decide", lesson, count)),
-          refine: () => from(decider.call("refine")),
+          refine: (realised) => from(decider.call("refine", realised)),
           change: (unit, change) => from(decider.call("change", unit, change)),
         },
-        synthesise: (latents) =>
-          from(synthesis.synthesise(latents).then((pixels) => ({ width: image.width, height: image.height, pixels }))),
+        synthesise: (faces) =>
+          from(synthesis.synthesise(faces)).pipe(
+            concatMap((all) => all.map((pixels) => ({ width: image.width, height: image.height, pixels }))),
+          ),
+        realise: (faces) => (synthesis.validity ? from(synthesis.realise(faces)) : of([])),
         commands$: merge(interrupts$, desk.commands$),
         unitOrders$: desk.unitOrders$,
         told(event) {
@@ -106,9 +114,16 @@ export async function runLive(
           const words = inWords(event);
           if (words) watcher.said(words);
           folder.record(event, serverNow());
-          for (const told of publicEventOf(event, folder.path, experiment, units)) events.publish(told);
+          if (event.kind === "realised") {
+            differences.push(event.difference);
+            realised.set(event.face, event.latents);
+          }
+          for (const told of publicEventOf(event, folder.path, experiment, units, realised)) events.publish(told);
           if (event.kind !== "plan") return;
-          for (const onset of event.output.onsets) rehearseFor(onset.onsetServerMs);
+          for (const onset of event.output.onsets) {
+            rehearseFor(onset.onsetServerMs);
+            realised.delete(onset.face);
+          }
           lastSpikeToReadyMs.push(...event.output.lastSpikeToReadyMs);
         },
       };
@@ -153,6 +168,7 @@ export async function runLive(
         findings,
         score: truth && scoreSession(experiment, truth, findings.units, view.trials.closed),
         lastSpikeToReadyMs,
+        differences,
         backend: `${backend.name} ${backend.version}`,
         sessionDir: folder.path,
       });

@@ -16,6 +16,7 @@ import {
   map,
   merge,
   type Observable,
+  of,
   pipe,
   Subject,
   scan,
@@ -31,6 +32,7 @@ import type { OperatorOp, UnitOrder } from "../protocols/wire/operator.ts";
 import type { AcquisitionEvent } from "./acquisition/spike-batch.ts";
 import type { Choice } from "./choice/choice.ts";
 import type { Lesson, Refined } from "./choice/decider.ts";
+import type { Realised } from "./model/synthesis-worker.ts";
 import type { DisplayEvent } from "./presentation/display-server.ts";
 import {
   initPlan,
@@ -48,11 +50,13 @@ export interface Edges {
   display: { events$: Observable<DisplayEvent>; send(message: ServerMessage): boolean };
   decider: {
     decide(lesson: Lesson | null, count: number): Observable<Choice[]>;
-    refine(): Observable<Refined>;
+    refine(realised: Float64Array[]): Observable<Refined>;
     change(unit: string, change: UnitOrder["op"]): Observable<unknown>;
   };
-  /** Latents to a face. */
-  synthesise(latents: Float64Array): Observable<Pick<PlannedFace, "width" | "height" | "pixels">>;
+  /** Latents to faces, in order. */
+  synthesise(faces: Float64Array[]): Observable<Pick<PlannedFace, "width" | "height" | "pixels">>;
+  /** The same faces as they came out; none where they are not read back. */
+  realise(faces: Float64Array[]): Observable<Realised[]>;
   commands$: Observable<OperatorOp>;
   unitOrders$: Observable<UnitOrder>;
   /** Told of everything that happens, in order: the journal and the public events. */
@@ -95,10 +99,10 @@ export function runLoop(experiment: Experiment, units: readonly string[], edges:
     const faces$ = trials$.pipe(
       startWith(null),
       concatMap((trial) => decide(trial)),
-      concatMap(({ choice, face, answersServerMs }) =>
+      concatMap(({ choices, first, answersServerMs }) =>
         edges
-          .synthesise(choice.latents)
-          .pipe(map((image): PlannedFace => ({ face, choice, answersServerMs, ...image }))),
+          .synthesise(choices.map(({ latents }) => latents))
+          .pipe(map((image, i): PlannedFace => ({ face: first + i, choice: choices[i], answersServerMs, ...image }))),
       ),
       tap({ complete: () => learned$.next("all") }),
     );
@@ -113,11 +117,10 @@ export function runLoop(experiment: Experiment, units: readonly string[], edges:
         }),
         concatMap((choices) =>
           merge(
-            from(
-              choices.map((choice, i) => ({ choice, face: first + i, answersServerMs: trial?.closedServerMs ?? null })),
-            ),
+            choices.length > 0 ? of({ choices, first, answersServerMs: trial?.closedServerMs ?? null }) : EMPTY,
             // Between trials, off the path from spike to face.
-            decider.refine().pipe(
+            realised(choices, first).pipe(
+              concatMap((faces) => decider.refine(faces.map(({ latents }) => latents))),
               tap((refined) => tell({ kind: "refined", ...refined })),
               ignoreElements(),
             ),
@@ -125,6 +128,13 @@ export function runLoop(experiment: Experiment, units: readonly string[], edges:
         ),
       );
     }
+
+    const realised = (choices: Choice[], first: number) =>
+      edges.realise(choices.map(({ latents }) => latents)).pipe(
+        tap((faces) => {
+          for (const [i, face] of faces.entries()) tell({ kind: "realised", face: first + i, ...face });
+        }),
+      );
 
     const streaming$ = acquisition$.pipe(
       filter((event) => event.type === "batch"),

@@ -2,9 +2,13 @@
 /** The command line. What runs a session is live.ts; what a session does is loop.ts. */
 import { Command, CommanderError } from "commander";
 import { displayCommand } from "./commands/display.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { facesCommand } from "./commands/faces.ts";
 import { journalCommand } from "./commands/journal.ts";
+import { linkTensorflowCommand } from "./commands/link-tensorflow.ts";
 import { operatorCommand } from "./commands/operator.ts";
+import { paperCommand } from "./commands/paper.ts";
+import { reconstructCommand } from "./commands/reconstruct.ts";
 import { rigCommand } from "./commands/rig.ts";
 import { runCommand } from "./commands/run.ts";
 import { studyCommand } from "./commands/study.ts";
@@ -33,6 +37,10 @@ for (const command of [
   facesCommand(),
   trainCommand(),
   traverseCommand(),
+  reconstructCommand(),
+  doctorCommand(),
+  linkTensorflowCommand(),
+  paperCommand(),
 ]) {
   command.copyInheritedSettings(program).exitOverride();
   program.addCommand(command);

@@ -33,6 +33,8 @@ const publicEvent = z.discriminatedUnion("type", [
     presentation: index,
     face: index,
     latents: z.array(z.number()),
+    /** Latents that the model's encoder reads back from the face; left out where it does not. */
+    realised: z.array(z.number()).optional(),
     onset: z.object({ serverMs: z.number(), uncertaintyMs: z.number() }),
     onMs: z.number(),
     lateFrames: index,

@@ -1,4 +1,5 @@
 import type { Random } from "../random.ts";
+import { isInside, type Region } from "./region.ts";
 
 /** Whether a face (latents) may be shown next. */
 export type Allowed = (latents: ArrayLike<number>) => boolean;
@@ -14,11 +15,13 @@ export interface ConstraintSettings {
    */
   balance: number;
   balanceFaces: number;
+  /** Where the model's decoder and encoder agree; left out: everywhere. */
+  region?: Region | null;
 }
 
 /** @param shown faces chosen so far, oldest first */
 export function constraints(
-  { minDistance, recentFaces, balance, balanceFaces }: ConstraintSettings,
+  { minDistance, recentFaces, balance, balanceFaces, region }: ConstraintSettings,
   shown: readonly Float64Array[],
 ): Allowed {
   const recent = minDistance > 0 ? shown.slice(-recentFaces) : [];
@@ -27,6 +30,7 @@ export function constraints(
   // Until the window is full the bound is that of a full one: the first few faces could not keep it.
   const limit = balance * (balanceFaces + 1);
   return (latents) =>
+    (!region || isInside(region, latents)) &&
     recent.every((face) => squaredDistance(face, latents) >= minDistance ** 2) &&
     sums.every((sum, d) => Math.abs(sum + latents[d]) <= Math.max(limit, Math.abs(sum)));
 }

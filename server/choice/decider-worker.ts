@@ -52,6 +52,7 @@ function refitsElsewhere(settings: DeciderData["settings"]): Refits {
       );
     },
     examine: (job) => worker.call("examine", job),
+    readBack: (beliefs) => worker.call("readBack", beliefs),
     finished: () => finished.splice(0),
   };
 }

@@ -21,7 +21,7 @@ import {
   shrinkAll,
   withGain,
 } from "../tuning/posterior.ts";
-import type { Refit, Refits, RefitterSettings, Taught } from "../tuning/refits.ts";
+import type { ReadBack, Refit, Refits, RefitterSettings, Taught } from "../tuning/refits.ts";
 import { type Interval, populationAlignment, reportUnit, sharesOf, type UnitReport } from "../tuning/report.ts";
 import { codesOf, createRivals, heldOutOf, learnRivals, resetRivals } from "../tuning/rivals.ts";
 import type { AxisTestResult, AxisTestSettings } from "./axis-test.ts";
@@ -95,6 +95,8 @@ export interface Findings {
   /** How well the units that count are aligned with single latents, as a population: 0 to 1. */
   alignment: Interval;
   axisTests: AxisTestResult[];
+  /** Faces read back from counts; null where there are too few trials. */
+  readBack: ReadBack | null;
 }
 
 export type UnitChange = "exclude" | "include" | "reset";
@@ -118,14 +120,19 @@ export interface Decider {
   /**
    * Brings the covariances up to date, takes over finished refits and asks for those that are due, prepares the next choice, and
    * says what is known so far. Meant for the pause between trials; `decide` does what of it is needed where it was not called.
+   *
+   * @param realised latents of the faces that the last `decide` chose, as they came out: what their counts will be explained by;
+   * left out or empty: they came out as asked
    */
-  refine(): Refined;
+  refine(realised?: readonly Float64Array[]): Refined;
   /** Makes a choice as `decide` would and throws it away: nothing changes but what the processor has at hand. */
   rehearse(): void;
   /** Leaves a unit out of choices, takes it in again, or forgets all about one that was sorted anew. Throws Error for an unknown unit. */
   change(unit: string, change: UnitChange): void;
   report(): UnitReport[];
-  /** All that the session has found, every unit examined for what the model of its tuning leaves out; takes some time. */
+  /** `report`, with every unit examined for what the model of its tuning leaves out; takes some time. */
+  examine(): Promise<UnitReport[]>;
+  /** All that the session has found, every unit examined. */
   conclude(): Promise<Findings>;
 }
 
@@ -161,7 +168,13 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
   const tester = createAxisTester(settings.axisTest, choice.range, random.split("axis test"));
 
   /** Faces not yet answered, oldest first, beside `outlook.outstanding`. */
-  const outstanding: { latents: Float64Array; reason: Choice["reason"]; index: number }[] = [];
+  const outstanding: {
+    latents: Float64Array;
+    /** As it came out. */
+    realised: Float64Array;
+    reason: Choice["reason"];
+    index: number;
+  }[] = [];
   const shown: Float64Array[] = [];
   const history: Taught[] = [];
   const weights = Float64Array.from(settings.weights);
@@ -266,7 +279,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
       const logGain = gain?.mean ?? 0;
       const m = Float64Array.from(units, (_, u) => linearPredictor(posterior, u, first.prospect.x));
       const kappas = learnMeans(posterior, first.prospect, own, logGain);
-      const lesson = { latents: next.latents, counts: own, logGain };
+      const lesson = { latents: next.realised, counts: own, logGain };
       history.push(lesson);
       refits.learn(lesson);
       unjudged = { lesson, m, s2: first.prospect.variance.slice() };
@@ -336,14 +349,19 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
         if (prepared.ordinary) program.chosen(chosen, next.latents);
         if (next.reason.objective === "axis-test" && !prepared.ordinary) tester.shown(chosen);
         expectFace(outlook, next.latents);
-        outstanding.push({ ...next, index: chosen });
+        outstanding.push({ ...next, realised: next.latents, index: chosen });
         shown.push(next.latents);
         chosen++;
       }
       prepared = null;
       return choices;
     },
-    refine() {
+    refine(realised = []) {
+      realised.forEach((face, i) => {
+        const at = outstanding.length - realised.length + i;
+        outstanding[at].realised = face;
+        features(basis, face, outlook.outstanding[at].prospect.x);
+      });
       settle();
       const taken = refits.finished().filter(({ unit, trials }) => trials > sinceReset[unit]);
       for (const refit of taken) adopt(refit);
@@ -395,17 +413,23 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
         ),
       );
     },
-    async conclude() {
+    async examine() {
       const reports = this.report();
+      const found = await Promise.all(
+        units.map((_, unit) => refits.examine({ unit, belief: beliefOf(posterior, unit) })),
+      );
+      return reports.map((report, u) => ({ ...report, ...found[u] }));
+    },
+    async conclude() {
       const beliefs = units.map((_, u) => beliefOf(posterior, u));
-      const found = await Promise.all(beliefs.map((belief, unit) => refits.examine({ unit, belief })));
       return {
-        units: reports.map((report, u) => ({ ...report, ...found[u] })),
+        units: await this.examine(),
         alignment: populationAlignment(
           beliefs.filter((_, u) => weights[u] > 0 && !excluded[u]),
           random.split("alignment"),
         ),
         axisTests: tester.results(),
+        readBack: await refits.readBack(beliefs),
       };
     },
   };

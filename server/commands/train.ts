@@ -9,6 +9,7 @@ import { type Evaluation, evaluate, reordered } from "../model/training/evaluati
 import { readFactors, spearman } from "../model/training/factors.ts";
 import { readImages } from "../model/training/images.ts";
 import { revived } from "../model/training/revival.ts";
+import { bestBackend } from "../model/training/start.ts";
 import { splitImages, type TrainingReport, train, type Weights } from "../model/training/trainer.ts";
 import { numberOption } from "./options.ts";
 import { createProgress } from "./progress.ts";
@@ -77,7 +78,7 @@ async function trainModel(options: Options): Promise<void> {
         `${from.card.architecture.latents} and ${from.card.architecture.side}, or another kind of network`,
     );
   }
-  const { name: backend, version } = await startBackend(options.backend);
+  const { name: backend, version } = await bestBackend(options.backend);
   const { training, held } = splitImages(images.count, validation, options.seed);
   const dead = from?.card.latents.each.flatMap(({ klNats }, i) => (klNats < activeNats ? [i] : [])) ?? [];
   const initial =
@@ -127,19 +128,6 @@ async function trainModel(options: Options): Promise<void> {
     `${options.out}: ${last?.step} steps, ${active} of ${options.latents} latents active (KL > ${activeNats}), ` +
       `PSNR ${evaluation.psnrDb.toFixed(1)} dB on held-out images`,
   );
-}
-
-async function startBackend(forced?: BackendName): Promise<{ name: BackendName; version: string }> {
-  const reasons: string[] = [];
-  for (const name of forced === undefined ? backendNames : [forced]) {
-    try {
-      const version = await useBackend(name);
-      return { name, version };
-    } catch (error) {
-      reasons.push(`${name}: ${(error as Error).message}`);
-    }
-  }
-  throw new ConfigurationError(`no backend to train on: ${reasons.join("; ")}`);
 }
 
 /** Saves with latents in the order of their KL, named after the factor that each follows best, if factors are known. */

@@ -1,8 +1,7 @@
 import { Command } from "commander";
-import { type BackendName, backendName, backendNames, chooseBackend } from "../model/backends.ts";
-import { createDecoder } from "../model/decoder.ts";
-import { bundledModel, readModelFolder } from "../model/model-folder.ts";
-import { writeSheet } from "../model/sheet.ts";
+import { type BackendName, backendName, backendNames, openModel } from "../model/backends.ts";
+import { bundledModel, readModel } from "../model/model-folder.ts";
+import { withoutAlpha, writeSheet } from "../model/sheet.ts";
 import { numberOption } from "./options.ts";
 
 /** Columns of a sheet, in standard deviations of the prior. */
@@ -17,8 +16,8 @@ export function traverseCommand(): Command {
     .option("--zoom <n>", "enlargement", numberOption("--zoom", { min: 1, max: 8, whole: true }), 2)
     .option("--backend <name>", `one of ${backendNames.join(", ")} (default: the first that works)`, backendName)
     .action(async (name: string, options: { out: string; zoom: number; backend?: BackendName }) => {
-      const model = await readModelFolder(bundledModel(name));
-      await chooseBackend({ model, forced: options.backend });
+      const model = await readModel(bundledModel(name));
+      const { decoder } = await openModel(model, options.backend);
       const { latents, image } = model.card;
       const codes = new Float32Array(latents.count * positions.length * latents.count);
       for (let latent = 0; latent < latents.count; latent++) {
@@ -26,22 +25,17 @@ export function traverseCommand(): Command {
           codes[(latent * positions.length + column) * latents.count + latent] = value;
         }
       }
-      const decoder = createDecoder(model);
       const faces = await decoder.decode(codes);
       decoder.dispose();
+      const size = image.width * image.height * 4;
+      const face = (i: number) => withoutAlpha(faces.subarray(i * size, (i + 1) * size));
       const rows = latents.each.map((_, latent) =>
-        positions.map((_, column) => rgb(faces, latent * positions.length + column, image.width * image.height)),
+        positions.map((_, column) => face(latent * positions.length + column)),
       );
-      const labels = latents.each.map((latent) => `${latent.name} (${latent.klNats.toFixed(1)} nats)`);
+      const labels = latents.each.map(({ name, klNats }) =>
+        klNats === undefined ? name : `${name} (${klNats.toFixed(1)} nats)`,
+      );
       await writeSheet(options.out, rows, image, options.zoom, labels);
       process.stderr.write(`${options.out}: ${latents.count} latents, ${positions[0]} to ${positions.at(-1)}\n`);
     });
-}
-
-function rgb(rgba: Uint8Array, index: number, pixels: number): Uint8Array {
-  const picture = new Uint8Array(pixels * 3);
-  for (let pixel = 0; pixel < pixels; pixel++) {
-    picture.set(rgba.subarray((index * pixels + pixel) * 4, (index * pixels + pixel) * 4 + 3), pixel * 3);
-  }
-  return picture;
 }

@@ -2,8 +2,11 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../failure.ts";
-import type { ModelFolder } from "./model-folder.ts";
-import { probeFailure } from "./probe.ts";
+import { type Decoder, openDecoder } from "./decoder.ts";
+import { type OnnxProvider, onnxRuntime, requireCudaProvider } from "./foreign/onnx.ts";
+import type { FaceModel, ModelCard } from "./model-folder.ts";
+import { optional } from "./optional.ts";
+import { probeFailure, takeProbe } from "./probe.ts";
 
 const require = createRequire(import.meta.url);
 
@@ -11,39 +14,100 @@ const require = createRequire(import.meta.url);
 export const backendNames = ["tfjs-node-gpu", "tfjs-node", "webgpu", "wasm", "cpu"] as const;
 export type BackendName = (typeof backendNames)[number];
 
+/** What decodes: a backend of TensorFlow.js, or onnxruntime for ONNX models, on a GPU or on the processor. */
+export type RuntimeName = BackendName | "onnxruntime-cuda" | "onnxruntime";
+
 export interface BackendChoice {
-  name: BackendName;
+  name: RuntimeName;
   version: string;
   /** The ones tried before it, and in a few words why each was not taken. */
-  passedOver: { name: BackendName; reason: string }[];
+  passedOver: { name: RuntimeName; reason: string }[];
+}
+
+export interface OpenModel {
+  decoder: Decoder;
+  backend: BackendChoice;
 }
 
 /**
- * Makes the first backend that decodes the model's probe right the current one, or the `forced` one.
- * Throws ConfigurationError if the forced one cannot be used, saying why, or if none can.
+ * Opens a model on the first backend that decodes its probe right, or on the `forced` one, which becomes the current one. A
+ * model of another program without a probe is compared with what the plain `cpu` backend makes of it.
+ *
+ * @throws ConfigurationError if the forced one cannot be used, saying why, or if none can
  */
+export async function openModel(model: FaceModel, forced?: BackendName | undefined): Promise<OpenModel> {
+  const ways = waysToRun(model, forced);
+  const probe = await referenceProbe(model);
+  const passedOver: BackendChoice["passedOver"] = [];
+  for (const { name, start, provider } of ways) {
+    let decoder: Decoder | undefined;
+    try {
+      const version = await start();
+      decoder = await openDecoder(model, provider);
+      const failure = probe && (await probeFailure(decoder, model.card.image, probe));
+      if (failure === undefined) return { decoder, backend: { name, version, passedOver } };
+      passedOver.push({ name, reason: failure });
+    } catch (error) {
+      // What is wrong with the model itself is wrong on every backend.
+      if (error instanceof ConfigurationError && name !== "onnxruntime-cuda") throw error;
+      passedOver.push({ name, reason: firstLine(error) });
+    }
+    decoder?.dispose();
+  }
+  const reasons = passedOver.map(({ name, reason }) => `${name}: ${reason}`).join("; ");
+  throw new ConfigurationError(
+    forced === undefined ? `no backend can run the model: ${reasons}` : `backend ${forced} cannot be used: ${reasons}`,
+  );
+}
+
+/** Makes the best backend for a model the current one: `openModel` without the decoder. */
 export async function chooseBackend({
   model,
   forced,
 }: {
-  model: ModelFolder;
+  model: FaceModel;
   forced?: BackendName | undefined;
 }): Promise<BackendChoice> {
-  const passedOver: BackendChoice["passedOver"] = [];
-  for (const name of forced === undefined ? backendNames : [forced]) {
-    try {
-      const version = await useBackend(name);
-      const failure = await probeFailure(model);
-      if (failure === undefined) return { name, version, passedOver };
-      passedOver.push({ name, reason: failure });
-    } catch (error) {
-      passedOver.push({ name, reason: firstLine(error) });
-    }
+  const { decoder, backend } = await openModel(model, forced);
+  decoder.dispose();
+  return backend;
+}
+
+interface Way {
+  name: RuntimeName;
+  provider?: OnnxProvider;
+  /** Gives the version. */
+  start(): Promise<string>;
+}
+
+function waysToRun({ card }: FaceModel, forced: BackendName | undefined): Way[] {
+  if (!("network" in card && card.network.kind === "onnx"))
+    return (forced === undefined ? backendNames : [forced]).map((name) => ({ name, start: () => useBackend(name) }));
+  if (forced !== undefined)
+    throw new ConfigurationError(
+      `backend ${forced} cannot be used: model ${card.name} is ONNX, which onnxruntime runs`,
+    );
+  return (["cuda", "cpu"] as const).map((provider) => ({
+    name: provider === "cuda" ? "onnxruntime-cuda" : "onnxruntime",
+    provider,
+    async start() {
+      const { version } = await onnxRuntime();
+      if (provider === "cuda") requireCudaProvider();
+      return version;
+    },
+  }));
+}
+
+async function referenceProbe(model: FaceModel): Promise<ModelCard["probe"] | undefined> {
+  const { card } = model;
+  if (card.probe !== undefined || !("network" in card) || card.network.kind === "onnx") return card.probe;
+  await useBackend("cpu");
+  const decoder = await openDecoder(model);
+  try {
+    return await takeProbe(decoder, card);
+  } finally {
+    decoder.dispose();
   }
-  const reasons = passedOver.map(({ name, reason }) => `${name}: ${reason}`).join("; ");
-  throw new ConfigurationError(
-    forced === undefined ? `no TensorFlow backend works: ${reasons}` : `backend ${forced} cannot be used: ${reasons}`,
-  );
 }
 
 /** Loads a backend and makes it the current one; gives its version. Throws, saying why, if it cannot be had. */
@@ -114,16 +178,6 @@ async function setBackend(registered: string): Promise<void> {
   tf.enableProdMode();
   if (!(await tf.setBackend(registered))) throw new Error("does not start");
   await tf.ready();
-}
-
-/** An optional peer dependency: not known to the compiler, not there on a plain install. */
-async function optional<T>(name: string): Promise<T> {
-  try {
-    require.resolve(name);
-  } catch {
-    throw new Error("not installed");
-  }
-  return (await import(name)) as T;
 }
 
 const firstLine = (error: unknown) => (error instanceof Error ? error.message : String(error)).split("\n")[0];

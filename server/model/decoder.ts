@@ -1,19 +1,34 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { ModelFolder } from "./model-folder.ts";
+import { openForeignDecoder } from "./foreign/decoder.ts";
+import type { OnnxProvider } from "./foreign/onnx.ts";
+import type { FaceModel, ModelFolder } from "./model-folder.ts";
 import { decodeLogits, encode, type Parameters, parameterShapes } from "./network.ts";
 
 /** A model on the backend that was in use when it was made. For one backend, the same latents give the same bytes. */
 export interface Decoder {
   /** Faces, RGBA bytes [n][height][width][4], of `latents` [n][D]. Throws RangeError for a broken length or number. */
   decode(latents: Float32Array): Promise<Uint8Array>;
-  /** Posterior's mean and standard deviation, [n][D] each, of `faces`, RGBA bytes as `decode` gives (alpha ignored). */
-  encode(faces: Uint8Array): Promise<{ mean: Float32Array; sd: Float32Array }>;
+  /**
+   * Posterior's mean, [n][D], of `faces`, RGBA bytes as `decode` gives (alpha ignored), and its standard deviation where it
+   * is known; not there for a model without an encoder.
+   */
+  encode?(faces: Uint8Array): Promise<{ mean: Float32Array; sd?: Float32Array }>;
   /** Frees the weights on the backend. */
   dispose(): void;
 }
 
+/** The decoder of a model that was trained here, which always has its encoder. */
+export interface OwnDecoder extends Decoder {
+  encode(faces: Uint8Array): Promise<{ mean: Float32Array; sd: Float32Array }>;
+}
+
+/** Opens any model; those of TensorFlow on the current backend (see `chooseBackend`). */
+export async function openDecoder(model: FaceModel, provider?: OnnxProvider): Promise<Decoder> {
+  return "weights" in model ? createDecoder(model) : openForeignDecoder(model, provider);
+}
+
 /** Puts the model's weights on the current backend (see `chooseBackend`). */
-export function createDecoder({ card, weights }: ModelFolder): Decoder {
+export function createDecoder({ card, weights }: ModelFolder): OwnDecoder {
   const { architecture } = card;
   const { width, height } = card.image;
   const dimensions = architecture.latents;

@@ -1,6 +1,6 @@
 import type { Experiment } from "../../protocols/experiment.ts";
 import { ConfigurationError } from "../failure.ts";
-import { bundledModel, type ModelCard, readModelFolder } from "./model-folder.ts";
+import { bundledModel, type FaceModel, readModel } from "./model-folder.ts";
 
 /**
  * The face model that an experiment names.
@@ -11,9 +11,9 @@ import { bundledModel, type ModelCard, readModelFolder } from "./model-folder.ts
 export async function experimentModel(
   { model, latents }: Experiment,
   file: string,
-): Promise<{ folder: string; card: ModelCard }> {
+): Promise<Pick<FaceModel, "folder" | "card">> {
   const folder = bundledModel(model, file);
-  const { card } = await readModelFolder(folder);
+  const { card } = await readModel(folder);
   if (card.latents.count !== latents)
     throw new ConfigurationError(
       `experiment file ${file}: latents: expected ${card.latents.count}, as model ${card.name} has, found ${latents}`,

@@ -5,31 +5,15 @@ import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { ConfigurationError } from "../failure.ts";
 import { packageRoot } from "../package-root.ts";
+import { latentSummarySchema, probeSchema } from "./card-parts.ts";
+import { type ForeignModel, foreignModel, isForeign } from "./foreign/card.ts";
 import { architectureSchema, parameterShapes } from "./network.ts";
-
-const latentSchema = z.strictObject({
-  name: z.string(),
-  /** Mean over held-out images of KL(q(z_i|x) ‖ N(0, 1)), nats: near 0 for a latent that the model does not use. */
-  klNats: z.number().nonnegative(),
-  /** Distribution over the data of the posterior's mean: its mean, standard deviation, 1 % and 99 % points. */
-  mean: z.number(),
-  sd: z.number().nonnegative(),
-  low: z.number(),
-  high: z.number(),
-});
-
-/** What one decode must give: means of equal blocks of the image of `latents`, row by row, RGB, in 0–255. */
-const probeSchema = z.strictObject({
-  latents: z.array(z.number()),
-  blocks: z.int().positive(),
-  values: z.array(z.number()),
-});
 
 const cardSchema = z
   .strictObject({
     format: z.literal("latentloop-model/1"),
     name: z.string().min(1),
-    latents: z.strictObject({ count: z.int().min(1), each: z.array(latentSchema) }),
+    latents: z.strictObject({ count: z.int().min(1), each: z.array(latentSummarySchema) }),
     image: z.strictObject({
       width: z.int().positive(),
       height: z.int().positive(),
@@ -70,7 +54,7 @@ const cardSchema = z
   });
 
 export type ModelCard = z.infer<typeof cardSchema>;
-export type LatentSummary = z.infer<typeof latentSchema>;
+export type LatentSummary = z.infer<typeof latentSummarySchema>;
 
 /** A model as it lies in its folder; weights are plain numbers, so that it can be sent to a worker. */
 export interface ModelFolder {
@@ -78,6 +62,9 @@ export interface ModelFolder {
   card: ModelCard;
   weights: Record<string, Float32Array>;
 }
+
+/** A model that decodes faces, whoever made it. */
+export type FaceModel = ModelFolder | ForeignModel;
 
 /** The folder of a model given by the name of one that ships ("faces-64") or by a path, relative to the file naming it. */
 export function bundledModel(name: string, namedBy?: string): string {
@@ -92,10 +79,22 @@ export function bundledModel(name: string, namedBy?: string): string {
  * to the card, do not fit its architecture, or are not finite.
  */
 export async function readModelFolder(folder: string): Promise<ModelFolder> {
+  const model = await readModel(folder);
+  if ("weights" in model) return model;
+  throw new ConfigurationError(
+    `model ${folder}: expected a model that latentloop trained, found ${model.card.network.kind}`,
+  );
+}
+
+/** Any model's folder: one that was trained here, as `readModelFolder`, or one that another program made. */
+export async function readModel(folder: string): Promise<FaceModel> {
   if (!(await stat(folder).catch(() => undefined))?.isDirectory()) {
-    throw new ConfigurationError(`model ${folder}: expected a folder with card.json and weights.bin, found none`);
+    throw new ConfigurationError(`model ${folder}: expected a folder with card.json and the model's files, found none`);
   }
-  const card = parseCard(join(folder, "card.json"), await contents(folder, "card.json"));
+  const file = join(folder, "card.json");
+  const json = parseJson(file, await contents(folder, "card.json"));
+  if (isForeign(json)) return foreignModel(folder, json, (schema, value) => parseCard(file, schema, value));
+  const card = parseCard(file, cardSchema, json);
   const bytes = await contents(folder, card.weights.file);
   return { folder, card, weights: unpack(join(folder, card.weights.file), card, bytes) };
 }
@@ -106,14 +105,16 @@ async function contents(folder: string, file: string): Promise<Buffer> {
   });
 }
 
-function parseCard(file: string, bytes: Buffer): ModelCard {
-  let json: unknown;
+function parseJson(file: string, bytes: Buffer): unknown {
   try {
-    json = JSON.parse(bytes.toString("utf8"));
+    return JSON.parse(bytes.toString("utf8"));
   } catch (error) {
     throw new ConfigurationError(`${file}: expected JSON, ${(error as Error).message}`);
   }
-  const parsed = cardSchema.safeParse(json, { reportInput: true });
+}
+
+function parseCard<T>(file: string, schema: z.ZodType<T>, json: unknown): T {
+  const parsed = schema.safeParse(json, { reportInput: true });
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const found =

@@ -41,3 +41,6 @@ export async function writeSheet(
 }
 
 const escaped = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+
+/** RGB bytes of RGBA ones. */
+export const withoutAlpha = (rgba: Uint8Array): Uint8Array => rgba.filter((_, i) => i % 4 < 3);

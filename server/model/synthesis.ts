@@ -1,18 +1,19 @@
 import { openWorker } from "../worker.ts";
-import type { BackendChoice } from "./backends.ts";
-import type { SynthesisData } from "./synthesis-worker.ts";
+import type { Realised, Started, SynthesisData } from "./synthesis-worker.ts";
 
 interface SynthesisApi {
-  start(): Promise<BackendChoice>;
+  start(): Promise<Started>;
   rehearse(): Promise<void>;
-  synthesise(latents: Float64Array): Promise<Uint8Array>;
+  synthesise(faces: Float64Array[]): Promise<Uint8Array[]>;
+  realise(faces: Float64Array[]): Promise<Realised[]>;
 }
 
 /** The decoder on its worker thread. */
-export interface Synthesis {
-  backend: BackendChoice;
-  /** One face: D latents to RGBA, row-major. */
-  synthesise(latents: Float64Array): Promise<Uint8Array>;
+export interface Synthesis extends Started {
+  /** Faces, D latents each, as RGBA, row-major; all in one call of the decoder. */
+  synthesise(faces: Float64Array[]): Promise<Uint8Array[]>;
+  /** What the encoder reads back from the same faces; empty where they are not read back. */
+  realise(faces: Float64Array[]): Promise<Realised[]>;
   /** A decode that is thrown away, so that the next one finds the processor warm. */
   rehearse(): Promise<void>;
   dispose(): Promise<void>;
@@ -23,9 +24,10 @@ export async function openSynthesis(data: SynthesisData, failed: (error: Error) 
   const worker = openWorker<SynthesisApi>("server/model/synthesis-worker.js", data, failed);
   try {
     return {
-      backend: await worker.call("start"),
+      ...(await worker.call("start")),
       rehearse: () => worker.call("rehearse"),
-      synthesise: (latents) => worker.call("synthesise", latents),
+      synthesise: (faces) => worker.call("synthesise", faces),
+      realise: (faces) => worker.call("realise", faces),
       dispose: worker.dispose,
     };
   } catch (error) {

@@ -3,12 +3,17 @@ import type { Readout } from "../../protocols/wire/display.ts";
 import { EVENTS_VERSION, type PublicEvent, type SessionState } from "../../protocols/wire/events.ts";
 import { type SessionEvent, type SessionView, trialsPerMinute } from "./view.ts";
 
-/** What the public is told of a session event: presentations as they are confirmed, trials as they are closed. */
+/**
+ * What the public is told of a session event: presentations as they are confirmed, trials as they are closed.
+ *
+ * @param realised latents of faces as they came out, by face, where they were read back
+ */
 export function publicEventOf(
   event: SessionEvent,
   session: string,
   { stimulus }: Experiment,
   units: string[],
+  realised: ReadonlyMap<number, Float64Array> = new Map(),
 ): PublicEvent[] {
   const base = { v: EVENTS_VERSION, session } as const;
   if (event.kind === "trial") {
@@ -22,6 +27,7 @@ export function publicEventOf(
     presentation: onset.presentation,
     face: onset.face,
     latents: [...onset.latents],
+    ...(realised.has(onset.face) && { realised: [...realised.get(onset.face)!] }),
     onset: { serverMs: onset.onsetServerMs, uncertaintyMs: onset.uncertaintyMs },
     onMs: stimulus.onMs,
     lateFrames: onset.lateFrames,

@@ -19,6 +19,11 @@ export function recordOf(event: SessionEvent): { kind: string; fields: object } 
         kind: "choice",
         fields: { face: event.face, after: event.after, ...choiceFields(event.choice) },
       };
+    case "realised":
+      return {
+        kind: "realised",
+        fields: { face: event.face, latentsF64: bytesOf(event.latents), difference: event.difference },
+      };
     case "trial": {
       const { counts, latents, ...trial } = event.trial;
       return { kind: "trial", fields: { ...trial, latentsF64: bytesOf(latents), countsU32: bytesOf(counts) } };

@@ -1,13 +1,19 @@
 import type { Experiment } from "../../protocols/experiment.ts";
 import type { DeciderSettings } from "../choice/decider.ts";
+import type { Region } from "../choice/region.ts";
 
 /** Half-width of the smooth part's interval over the faces' range: the basis is poor near its ends. */
 const MARGIN = 1.5;
 
-/** What the part that thinks needs to know of an experiment. */
+/**
+ * What the part that thinks needs to know of an experiment.
+ *
+ * @param region where faces may be chosen, as the model says
+ */
 export function deciderSettings(
   { latents, response, recording, tuning, choice, stop }: Experiment,
   units: string[],
+  region: Region | null = null,
 ): DeciderSettings {
   const windowS = response.windowMs / 1000;
   const links: DeciderSettings["links"] = tuning.link === "by-evidence" ? ["exponential", "softplus"] : [tuning.link];
@@ -33,7 +39,7 @@ export function deciderSettings(
     choice,
     lookahead: choice.lookahead,
     program: choice,
-    constraints: choice.constraints,
+    constraints: { ...choice.constraints, region },
     weights: unitWeights(units, recording.units, choice.population),
     knownAt: choice.population.knownAt,
     axisTest: choice.axisTest,

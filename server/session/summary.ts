@@ -2,6 +2,7 @@ import type { Experiment } from "../../protocols/experiment.ts";
 import type { AcquisitionCounts } from "../acquisition/spike-batch.ts";
 import type { AxisTestResult } from "../choice/axis-test.ts";
 import type { Findings } from "../choice/decider.ts";
+import type { ReadBack } from "../tuning/refits.ts";
 import type { Interval, UnitReport } from "../tuning/report.ts";
 import { quantile } from "./quantile.ts";
 import type { SessionView } from "./view.ts";
@@ -70,10 +71,14 @@ export interface SessionSummary {
   /** How well the population's units are aligned with single latents, 0 to 1, with its 90 % interval. */
   alignment: Interval;
   axisTests: AxisTestResult[];
+  /** Faces read back from the counts of the last trials, by readers that were not fitted to them; null with too few trials. */
+  readBack: ReadBack | null;
   /** The rule that ended the session before its last trial; null where none did. */
   stopped: string | null;
   /** Null in virtual time, where nothing takes any. */
   lastSpikeToReadyMs: { p50: number; p99: number } | null;
+  /** How far faces came out from what was asked, over the latents in use, in latent units; null where they were not read back. */
+  realised: { faces: number; difference: { median: number; p95: number }; beyondThreshold: number } | null;
   deadlineMisses: number;
   droppedFrames: number;
   abortedPresentations: number;
@@ -89,6 +94,8 @@ export interface SummaryInput {
   /** Of simulated units, in the order of the reports; null for a real recording. */
   score: SessionScore | null;
   lastSpikeToReadyMs: readonly number[];
+  /** Of each face that was read back. */
+  differences?: readonly number[];
   backend: string;
   sessionDir: string;
 }
@@ -120,11 +127,13 @@ export function summarise(input: SummaryInput): SessionSummary {
     bestLatentCorrect: score?.bestLatentCorrect ?? null,
     alignment: findings.alignment,
     axisTests: findings.axisTests,
+    readBack: findings.readBack,
     stopped: view.stopped,
     lastSpikeToReadyMs:
       lastSpikeToReadyMs.length > 0
         ? { p50: quantile(lastSpikeToReadyMs, 0.5), p99: quantile(lastSpikeToReadyMs, 0.99) }
         : null,
+    realised: realisedSummary(input.differences ?? [], experiment.validity.threshold),
     deadlineMisses: view.deadlineMisses,
     droppedFrames: view.droppedFrames,
     abortedPresentations: view.abortedPresentations,
@@ -148,6 +157,15 @@ const unitFigures = ({ unit, bestLatent, shares, alignment, codes, heldOut, misf
   warning: misfit?.warning ?? null,
 });
 
+const realisedSummary = (differences: readonly number[], threshold: number): SessionSummary["realised"] =>
+  differences.length > 0
+    ? {
+        faces: differences.length,
+        difference: { median: quantile(differences, 0.5), p95: quantile(differences, 0.95) },
+        beyondThreshold: differences.filter((difference) => difference > threshold).length,
+      }
+    : null;
+
 const number = (value: number, digits = 2) => value.toFixed(digits);
 
 /** The summary as a person reads it in the terminal. */
@@ -167,11 +185,21 @@ export function describeSummary(summary: SessionSummary, latentNames: readonly s
         ]
       : []),
     `alignment of the population with single latents: ${number(summary.alignment.estimate)} (${number(summary.alignment.low)}–${number(summary.alignment.high)})`,
+    ...(summary.readBack
+      ? [
+          `faces read back from ${summary.readBack.units} units' counts, median cosine distance over the last ${summary.readBack.trials} trials: ${number(summary.readBack.bayes)}; from one unit a latent ${number(summary.readBack.oneToOne)}`,
+        ]
+      : []),
     ...summary.axisTests.map(axisTestWords),
     ...(summary.stopped ? [`ended before its last trial: ${summary.stopped}`] : []),
     ...summary.units.flatMap(({ unit, warning }) => (warning ? [`warning: ${unit}: ${warning}`] : [])),
     ...(ready
       ? [`last spike to next face ready: ${number(ready.p50, 1)} ms (median), ${number(ready.p99, 1)} ms (p99)`]
+      : []),
+    ...(summary.realised
+      ? [
+          `faces came out ${number(summary.realised.difference.median)} (median), ${number(summary.realised.difference.p95)} (95 %) from the latents asked for; ${summary.realised.beyondThreshold} of ${summary.realised.faces} beyond the threshold`,
+        ]
       : []),
     `faces missing when due: ${summary.deadlineMisses}; frames dropped: ${summary.droppedFrames}; backend: ${summary.backend}`,
     `session: ${summary.sessionDir}`,

@@ -3,6 +3,7 @@ import type { OperatorOp, UnitOrder } from "../../protocols/wire/operator.ts";
 import type { AcquisitionEvent } from "../acquisition/spike-batch.ts";
 import type { Choice } from "../choice/choice.ts";
 import type { BestUnit, Refined } from "../choice/decider.ts";
+import type { Realised } from "../model/synthesis-worker.ts";
 import type { DisplayEvent } from "../presentation/display-server.ts";
 import type { PlanOutput } from "../presentation/plan.ts";
 import { isUsable, type Trial } from "../trials/trial.ts";
@@ -13,6 +14,8 @@ export type SessionEvent =
   | { kind: "display"; event: DisplayEvent }
   /** `after` is the trial whose answer this choice has learned from; null for the first few. */
   | { kind: "choice"; face: number; choice: Choice; after: number | null }
+  /** A chosen face was synthesised and read back. */
+  | ({ kind: "realised"; face: number } & Realised)
   | { kind: "trial"; trial: Trial }
   | { kind: "plan"; output: PlanOutput }
   | ({ kind: "refined" } & Refined)
@@ -78,6 +81,7 @@ export function stepView(view: SessionView, event: SessionEvent): SessionView {
     case "acquisition":
     case "choice":
     case "unit":
+    case "realised":
       return view;
     case "stopped":
       return { ...view, stopped: event.reason };

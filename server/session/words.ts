@@ -1,4 +1,5 @@
 import type { UnitOp } from "../../protocols/wire/operator.ts";
+import type { Validity } from "../model/validity.ts";
 import type { SessionEvent } from "./view.ts";
 
 /** Tells in words what a person at the rig should know at once; null for what goes without saying. */
@@ -50,4 +51,20 @@ function roundingWords(onMs: number, frameMs: number): string {
   const shown = `${(frames * frameMs).toFixed(1)} ms`;
   const asked = Math.abs(frames * frameMs - onMs) > 1 ? `; ${onMs} ms were asked for` : "";
   return `display connected: ${(1000 / frameMs).toFixed(2)} Hz, faces for ${frames} frames (${shown}${asked})`;
+}
+
+/** What is to be said of a model's encoder before a session that reads faces back. */
+export function validityWords(
+  { used, correlation, difference, heldOut }: Validity,
+  names: readonly string[],
+): string[] {
+  const unused = names.flatMap((name, d) => (used[d] ? [] : [`${name} (r ${correlation[d].toFixed(2)})`]));
+  const percent = (share: number) => `${Math.round(100 * share)} %`;
+  return [
+    `faces are read back: ${difference.median.toFixed(2)} (median), ${difference.p95.toFixed(2)} (95 %) from the latents asked for, for faces from the prior`,
+    `${percent(heldOut.offered)} of the range is offered; of faces offered ${percent(heldOut.offeredAgree)} come back within the threshold, of those refused ${percent(1 - heldOut.refusedDisagree)} would`,
+    ...(unused.length > 0
+      ? [`warning: the encoder does not read back ${unused.join(", ")}; no unit's tuning to them can be seen`]
+      : []),
+  ];
 }

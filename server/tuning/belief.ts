@@ -14,3 +14,21 @@ export interface UnitBelief {
   /** φ of the unit's counts, whose variance is λ + φ λ²; 0 is Poisson. */
   dispersion: number;
 }
+
+/** Mean and variance of x'θ, of η at features x: what is believed of it. Zeros of x cost nothing. */
+export function believedAt(
+  { mean, covariance }: Pick<UnitBelief, "mean" | "covariance">,
+  x: Float64Array,
+): { mean: number; variance: number } {
+  const n = x.length;
+  let sum = 0;
+  let variance = 0;
+  for (let i = 0; i < n; i++) {
+    if (x[i] === 0) continue;
+    sum += x[i] * mean[i];
+    let row = 0;
+    for (let j = 0; j < n; j++) row += covariance[i * n + j] * x[j];
+    variance += x[i] * row;
+  }
+  return { mean: sum, variance: Math.max(variance, 0) };
+}

@@ -10,7 +10,7 @@ import { invertFactor } from "./cholesky.ts";
 import { centred, latentValues, scorePairs } from "./interactions.ts";
 import { climb, createLikelihood, createMode, formCurvature, type Likelihood, type TrialData } from "./laplace.ts";
 import { chiSquareTail } from "./numerics.ts";
-import { expectedCount, type Observation, slope } from "./observation.ts";
+import { expectedCount, logRateSlope, type Observation } from "./observation.ts";
 import { multiply } from "./packed-trials.ts";
 import { sharesOf } from "./report.ts";
 import { createScoreTests, type ScoreTests } from "./score-test.ts";
@@ -171,7 +171,7 @@ function checkDispersion({ belief, data, likelihood, eta }: Fit, lower: Float64A
     const variance = quadraticOfFactor(lower, x);
     const without = variance / Math.max(1 - likelihood.curvature[k] * variance, 0.05);
     const m = eta[k] - without * likelihood.residual[k];
-    const relative = slope(observation, m) / expectedCount(observation, m);
+    const relative = logRateSlope(observation, m);
     const spread = Math.expm1(without * relative * relative);
     const mean = gain * expectedCount(observation, m) * Math.sqrt(1 + spread);
     const scatter = dispersion + spread * (1 + dispersion);

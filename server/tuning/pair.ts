@@ -4,7 +4,7 @@
  */
 import { type Basis, blockStart, features } from "./basis.ts";
 import { priorMean } from "./batch.ts";
-import type { UnitBelief } from "./belief.ts";
+import { believedAt, type UnitBelief } from "./belief.ts";
 import { inverse, invertFactor } from "./cholesky.ts";
 import { learnDispersion } from "./dispersion.ts";
 import { scorePairs } from "./interactions.ts";
@@ -180,14 +180,8 @@ function surfaceOf({ basis, observation }: UnitBelief, { latents, mean, covarian
       face[latents[1]] = v;
       x.set(features(basis, face));
       writeProducts(basis, latents, functions, x);
-      let eta = 0;
-      let variance = 0;
-      for (let i = 0; i < size; i++) {
-        if (x[i] === 0) continue;
-        eta += x[i] * mean[i];
-        for (let j = 0; j < size; j++) variance += x[i] * covariance[i * size + j] * x[j];
-      }
-      const reach = Z95 * Math.sqrt(Math.max(variance, 0));
+      const { mean: eta, variance } = believedAt({ mean, covariance }, x);
+      const reach = Z95 * Math.sqrt(variance);
       return { rate: rate(eta), low: rate(eta - reach), high: rate(eta + reach) };
     });
     rateHz.push(row.map((point) => point.rate));

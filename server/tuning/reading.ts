@@ -6,9 +6,9 @@
 import { linearSumAssignment } from "linear-sum-assignment";
 import type { Random } from "../random.ts";
 import { blockStart, features, writeBlockSlope } from "./basis.ts";
-import type { UnitBelief } from "./belief.ts";
+import { believedAt, type UnitBelief } from "./belief.ts";
 import { factor, inverse, invertFactor, solve } from "./cholesky.ts";
-import { expectedCount, information, logPredictive, score, slope } from "./observation.ts";
+import { expectedCount, information, logPredictive, logRateSlope, score } from "./observation.ts";
 
 export interface Reading {
   /** The most probable face. Length D. */
@@ -68,7 +68,8 @@ function climbTo(heard: readonly Heard[], z: Float64Array): Float64Array<ArrayBu
   }
   const x = new Float64Array(basis.size);
   const scatter = heard.map(({ belief }) => {
-    const spread = Math.expm1(relativeVariance(belief, features(basis, z, x)));
+    const { mean, variance } = believedAt(belief, features(basis, z, x));
+    const spread = Math.expm1(variance * logRateSlope(belief.observation, mean) ** 2);
     return belief.dispersion + spread * (1 + belief.dispersion);
   });
   const gradient = new Float64Array(D);
@@ -128,20 +129,12 @@ function climbTo(heard: readonly Heard[], z: Float64Array): Float64Array<ArrayBu
   return factored;
 }
 
-/** Variance of log λ at features x. */
-function relativeVariance({ observation, mean, covariance }: UnitBelief, x: Float64Array): number {
-  const eta = dot(x, mean);
-  const relative = slope(observation, eta) / expectedCount(observation, eta);
-  return varianceAt(covariance, x) * relative ** 2;
-}
-
 function logPosteriorOf(heard: readonly Heard[], z: Float64Array): number {
   let sum = -(z.length / 2) * Math.log(2 * Math.PI);
   for (const v of z) sum -= (v * v) / 2;
   for (const { belief, count } of heard) {
-    const x = features(belief.basis, z);
-    const s2 = Math.max(varianceAt(belief.covariance, x), 1e-12);
-    sum += logPredictive(belief.observation, dot(x, belief.mean), s2, belief.dispersion, count);
+    const { mean, variance } = believedAt(belief, features(belief.basis, z));
+    sum += logPredictive(belief.observation, mean, Math.max(variance, 1e-12), belief.dispersion, count);
   }
   return sum;
 }
@@ -224,17 +217,6 @@ export function cosineDistance(a: ArrayLike<number>, b: ArrayLike<number>): numb
     bb += b[d] ** 2;
   }
   return aa > 0 && bb > 0 ? 1 - ab / Math.sqrt(aa * bb) : 1;
-}
-
-function varianceAt(covariance: Float64Array, x: Float64Array): number {
-  const n = x.length;
-  let sum = 0;
-  for (let i = 0; i < n; i++) {
-    let row = 0;
-    for (let j = 0; j < n; j++) row += covariance[i * n + j] * x[j];
-    sum += x[i] * row;
-  }
-  return Math.max(sum, 0);
 }
 
 function dot(a: Float64Array, b: Float64Array): number {

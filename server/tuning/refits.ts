@@ -4,6 +4,7 @@
  */
 
 import { random } from "../random.ts";
+import { quantile } from "../session/quantile.ts";
 import { type Basis, features } from "./basis.ts";
 import { fitUnit, type UnitFit } from "./batch.ts";
 import type { UnitBelief } from "./belief.ts";
@@ -12,6 +13,7 @@ import { type Misfit, misfitOf } from "./misfit.ts";
 import { type Link, type Observation, priorEta } from "./observation.ts";
 import { offerPair, type PairFit } from "./pair.ts";
 import { type PriorSettings, startPrecision } from "./posterior.ts";
+import { cosineDistance, fitOneToOne, readFace, readOneToOne } from "./reading.ts";
 
 /** What a trial taught all units. */
 export interface Taught {
@@ -40,6 +42,18 @@ export interface Examination {
   pair: PairFit | null;
 }
 
+/** How well faces are read back from the counts of trials that the readers were not fitted to: the last of the session. */
+export interface ReadBack {
+  trials: number;
+  units: number;
+  /** Median cosine distance of the face read to the face shown: by Bayes' rule from all units, and from one unit a latent. */
+  bayes: number;
+  oneToOne: number;
+}
+
+/** Trials kept back to read faces from: a tenth of them, and so many at most; below the fewest nothing is said. */
+const KEPT_BACK = { share: 0.1, most: 40, fewest: 5 };
+
 /** Holds the history and fits: pure but for what it has been taught. */
 export interface Refitter {
   learn(taught: Taught): void;
@@ -47,6 +61,8 @@ export interface Refitter {
   reset(unit: number): void;
   fit(job: RefitJob): Refit;
   examine(job: RefitJob): Examination;
+  /** @param beliefs of all units, where fits begin; null where there are too few trials */
+  readBack(beliefs: readonly UnitBelief[]): ReadBack | null;
 }
 
 export interface RefitterSettings {
@@ -87,6 +103,7 @@ export function createRefitter({
   const counts = Array.from({ length: units }, () => new Float64Array(capacity));
   const since = new Int32Array(units);
   let trials = 0;
+  const faces: ArrayLike<number>[] = [];
 
   const grown = (array: Float64Array<ArrayBuffer>, length: number) => {
     const larger = new Float64Array(length);
@@ -94,20 +111,20 @@ export function createRefitter({
     return larger;
   };
 
-  /** The trials that say something about a unit, and its counts in them. */
-  const historyOf = (unit: number) => {
+  /** The trials that say something about a unit, and its counts in them; all but the last few. */
+  const historyOf = (unit: number, keptBack = 0) => {
     const from = since[unit];
-    const n = trials - from;
+    const n = Math.max(0, trials - keptBack - from);
     const weight = Float64Array.from({ length: n }, (_, i) =>
       memoryTrials === null ? 1 : Math.exp(-(n - 1 - i) / memoryTrials),
     );
     const data: TrialData = {
-      x: x.subarray(from * basis.size, trials * basis.size),
-      offset: offset.subarray(from, trials),
+      x: x.subarray(from * basis.size, (from + n) * basis.size),
+      offset: offset.subarray(from, from + n),
       weight,
       trials: n,
     };
-    return { data, own: counts[unit].subarray(from, trials) };
+    return { data, own: counts[unit].subarray(from, from + n) };
   };
 
   return {
@@ -121,6 +138,7 @@ export function createRefitter({
       features(basis, taught.latents, x.subarray(trials * basis.size, (trials + 1) * basis.size));
       offset[trials] = taught.logGain;
       for (let u = 0; u < units; u++) counts[u][trials] = taught.counts[u];
+      faces.push(taught.latents);
       trials++;
     },
     reset(unit) {
@@ -153,6 +171,32 @@ export function createRefitter({
       const asksForPair = misfit !== null && misfit.pair !== null && misfit.warning !== null;
       return { misfit, pair: asksForPair ? offerPair(belief, start, data, own, windowS) : null };
     },
+    readBack(beliefs) {
+      const kept = Math.min(KEPT_BACK.most, Math.floor(trials * KEPT_BACK.share));
+      if (kept < KEPT_BACK.fewest) return null;
+      const fitted = beliefs.map((belief, unit) => {
+        const { data, own } = historyOf(unit, kept);
+        const { startPrecision: start } = models.find((model) => model.observation.link === belief.observation.link)!;
+        return fitUnit(basis, belief.observation, data, own, { belief, startPrecision: start }).belief;
+      });
+      const countsOf = (t: number) => counts.map((own) => own[t]);
+      const before = Array.from({ length: trials - kept }, (_, t) => t);
+      const readers = fitOneToOne(faces.slice(0, trials - kept), before.map(countsOf));
+      const read = Array.from({ length: kept }, (_, k) => {
+        const t = trials - kept + k;
+        const distance = (face: ArrayLike<number>) => cosineDistance(face, faces[t]);
+        return {
+          bayes: distance(readFace(fitted, countsOf(t), random("reading").split(t)).latents),
+          oneToOne: distance(readOneToOne(readers, countsOf(t))),
+        };
+      });
+      const median = (of: "bayes" | "oneToOne") =>
+        quantile(
+          read.map((r) => r[of]),
+          0.5,
+        );
+      return { trials: kept, units, bayes: median("bayes"), oneToOne: median("oneToOne") };
+    },
   };
 }
 
@@ -170,6 +214,7 @@ export interface Refits {
   reset(unit: number): void;
   request(job: RefitJob): void;
   examine(job: RefitJob): Promise<Examination>;
+  readBack(beliefs: readonly UnitBelief[]): Promise<ReadBack | null>;
   /** Those finished since the last call. */
   finished(): Refit[];
 }
@@ -186,6 +231,7 @@ export function refitsHere(settings: RefitterSettings): Refits {
     },
     request: (job) => finished.push(refitter.fit(job)),
     examine: async (job) => refitter.examine(job),
+    readBack: async (beliefs) => refitter.readBack(beliefs),
     finished: () => finished.splice(0),
   };
 }

@@ -5,10 +5,10 @@
 import type { Random } from "../random.ts";
 import { quantile } from "../session/quantile.ts";
 import { type Basis, blockStart, features, writeBlock } from "./basis.ts";
-import type { UnitBelief } from "./belief.ts";
+import { believedAt, type UnitBelief } from "./belief.ts";
 import { factor } from "./cholesky.ts";
 import type { Misfit } from "./misfit.ts";
-import { expectedCount, slope } from "./observation.ts";
+import { expectedCount, logRateSlope } from "./observation.ts";
 import type { PairFit } from "./pair.ts";
 import type { Codes, HeldOut } from "./rivals.ts";
 
@@ -37,9 +37,12 @@ export interface UnitReport {
   unit: string;
   /** Latent with the largest share of the tuning. */
   bestLatent: number;
-  /** p_d: share of the variance of η (log rate, with the exponential link) over faces z ~ N(0, I) that latent d explains; posterior mean; sums to 1. Length D. */
+  /**
+   * p_d: share of the variance of η (log rate, with the exponential link) over faces z ~ N(0, I) that latent d explains, without what is
+   * noise; sums to 1. Length D.
+   */
   shares: number[];
-  /** 90 % interval of each share. */
+  /** 90 % interval of each share. A share of exactly 0 or 1 is at its bound, where no interval can hold it as often as that: ask `codes`. */
   sharesInterval: { low: number[]; high: number[] };
   /** Rate at the origin of latent space, in spikes/s. */
   baselineHz: Interval;
@@ -86,15 +89,15 @@ export function reportUnit(belief: UnitBelief, name: string, options: ReportOpti
   const { basis, observation, dispersion, mean } = belief;
   const { windowS, range } = options;
   const draws = drawWeights(belief, DRAWS, random);
-  const shares = draws.map((weights) => sharesOf(basis, weights).shares);
-  const average = Array.from({ length: basis.latents }, (_, d) => meanOf(shares.map((p) => p[d])));
-  const bound = (q: number) =>
-    average.map((_, d) =>
-      quantile(
-        shares.map((p) => p[d]),
-        q,
-      ),
-    );
+  const explained = explainedWith(belief, draws);
+  const shares = normalised(explained.estimate);
+  const drawn = explained.draws.map(normalised);
+  const perLatent = shares.map((share, d) =>
+    intervalAbout(
+      share,
+      drawn.map((p) => p[d]),
+    ),
+  );
   const direction = axisOf(basis, mean);
   const angles = draws.map((weights) => {
     const cosine = axisOf(basis, weights).reduce((sum, v, d) => sum + v * direction[d], 0);
@@ -109,13 +112,13 @@ export function reportUnit(belief: UnitBelief, name: string, options: ReportOpti
   );
   return {
     unit: name,
-    bestLatent: average.indexOf(Math.max(...average)),
-    shares: average,
-    sharesInterval: { low: bound(0.05), high: bound(0.95) },
+    bestLatent: shares.indexOf(Math.max(...shares)),
+    shares,
+    sharesInterval: { low: perLatent.map(({ low }) => low), high: perLatent.map(({ high }) => high) },
     baselineHz: rateAt(belief, features(basis, new Float64Array(basis.latents)), windowS),
     curves: Array.from({ length: basis.latents }, (_, d) => curveOf(belief, d, windowS)),
     codes: options.codes ?? null,
-    alignment: intervalOf(shares.map(alignmentOf)),
+    alignment: intervalAbout(alignmentOf(shares), drawn.map(alignmentOf)),
     axis: { direction, coneDeg: quantile(angles, 0.9) },
     peak: { latents: peak, rateHz: rateAt(belief, features(basis, peak), windowS) },
     dispersion,
@@ -131,21 +134,42 @@ export function reportUnit(belief: UnitBelief, name: string, options: ReportOpti
  * (the completeness score of Eastwood & Williams 2018 with units for codes).
  */
 export function populationAlignment(beliefs: readonly UnitBelief[], random: Random): Interval {
-  const drawn = beliefs.map(({ basis, ...belief }, u) =>
-    drawWeights({ basis, ...belief }, DRAWS, random.split("unit", u)).map((weights) => explainedBy(basis, weights)),
+  const units = beliefs.map((belief, u) => explainedWith(belief, drawWeights(belief, DRAWS, random.split("unit", u))));
+  const score = (explained: readonly number[][]): number => {
+    let total = 0;
+    let sum = 0;
+    for (const unit of explained) {
+      const own = unit.reduce((a, b) => a + b, 0);
+      total += own;
+      sum += own * alignmentOf(normalised(unit));
+    }
+    return total > 0 ? sum / total : 0;
+  };
+  return intervalAbout(
+    score(units.map(({ estimate }) => estimate)),
+    Array.from({ length: DRAWS }, (_, k) => score(units.map(({ draws }) => draws[k]))),
   );
-  return intervalOf(
-    Array.from({ length: DRAWS }, (_, k) => {
-      let total = 0;
-      let sum = 0;
-      for (const unit of drawn) {
-        const own = unit[k].reduce((a, b) => a + b, 0);
-        total += own;
-        sum += own * alignmentOf(normalised(unit[k]));
-      }
-      return total > 0 ? sum / total : 0;
-    }),
-  );
+}
+
+/**
+ * Variance that each latent explains, w'V w, as an estimate and over draws of the weights, both without the part that is noise: what is
+ * not known of w adds tr(V C) to the square of its mean, and a draw adds as much again (the bias-corrected bootstrap, Efron 1987).
+ */
+function explainedWith({ basis, mean, covariance }: UnitBelief, draws: readonly Float64Array[]) {
+  const { block, size } = basis;
+  const moments = momentsOf(basis).covariance;
+  const noise = Array.from({ length: basis.latents }, (_, d) => {
+    const at = blockStart(basis, d);
+    let sum = 0;
+    for (let i = 0; i < block; i++)
+      for (let j = 0; j < block; j++) sum += moments[i * block + j] * covariance[(at + i) * size + at + j];
+    return sum;
+  });
+  const without = (times: number) => (v: number, d: number) => Math.max(v - times * noise[d], 0);
+  return {
+    estimate: explainedBy(basis, mean).map(without(1)),
+    draws: draws.map((weights) => explainedBy(basis, weights).map(without(2))),
+  };
 }
 
 /** Shares of the curves that `weights` make, and the largest: the cheap part of a report. */
@@ -236,33 +260,30 @@ function peakOf({ basis, mean }: UnitBelief, range: number): number[] {
 
 /** Rate of a face with features x, in spikes/s. */
 function rateAt(belief: UnitBelief, x: Float64Array, windowS: number): Interval {
-  const { observation, mean, covariance } = belief;
-  const eta = dot(x, mean);
-  const reach = Z95 * Math.sqrt(Math.max(quadratic(covariance, x, x), 0));
-  const rate = (at: number) => expectedCount(observation, at) / windowS;
-  return { estimate: rate(eta), low: rate(eta - reach), high: rate(eta + reach) };
+  const { mean, variance } = believedAt(belief, x);
+  const reach = Z95 * Math.sqrt(variance);
+  const rate = (eta: number) => expectedCount(belief.observation, eta) / windowS;
+  return { estimate: rate(mean), low: rate(mean - reach), high: rate(mean + reach) };
 }
 
 function curveOf(belief: UnitBelief, latent: number, windowS: number): Curve {
-  const { basis, observation, mean, covariance } = belief;
+  const { basis, observation } = belief;
   const curve: Curve = { mean: [], sd: [], rateHz: [], lowHz: [], highHz: [] };
   const face = new Float64Array(basis.latents);
-  const bias = mean[0];
-  // Relative slope of the rate, λ'/λ: 1 with the exponential link.
-  const relative = (eta: number) => slope(observation, eta) / expectedCount(observation, eta);
+  const [bias] = belief.mean;
   for (const value of curveGrid) {
     face[latent] = value;
     const x = features(basis, face);
-    const eta = dot(x, mean);
+    const eta = believedAt(belief, x).mean;
     const { estimate, low, high } = rateAt(belief, x, windowS);
     curve.rateHz.push(estimate);
     curve.lowHz.push(low);
     curve.highHz.push(high);
     curve.mean.push(Math.log(expectedCount(observation, eta) / expectedCount(observation, bias)));
     // The gradient of log λ(η) − log λ(bias) in the weights; only the bias is in both.
-    const gradient = x.map((v) => v * relative(eta));
-    gradient[0] -= relative(bias);
-    curve.sd.push(Math.sqrt(Math.max(quadratic(covariance, gradient, gradient), 0)));
+    const gradient = x.map((v) => v * logRateSlope(observation, eta));
+    gradient[0] -= logRateSlope(observation, bias);
+    curve.sd.push(Math.sqrt(believedAt(belief, gradient).variance));
   }
   return curve;
 }
@@ -301,27 +322,15 @@ const normalised = (values: readonly number[]): number[] => {
 
 const meanOf = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
-const intervalOf = (values: readonly number[]): Interval => ({
-  estimate: quantile(values, 0.5),
-  low: quantile(values, 0.05),
-  high: quantile(values, 0.95),
+/** 90 % of the draws, and the estimate in any case: near a bound it may lie outside. */
+const intervalAbout = (estimate: number, draws: readonly number[]): Interval => ({
+  estimate,
+  low: Math.min(quantile(draws, 0.05), estimate),
+  high: Math.max(quantile(draws, 0.95), estimate),
 });
 
 function dot(a: Float64Array, b: Float64Array): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
-  return sum;
-}
-
-/** x'Cy. Skips zeros of x and y: faces of a traversal have few others. */
-function quadratic(covariance: Float64Array, x: Float64Array, y: Float64Array): number {
-  const n = x.length;
-  let sum = 0;
-  for (let i = 0; i < n; i++) {
-    if (x[i] === 0) continue;
-    let row = 0;
-    for (let j = 0; j < n; j++) row += covariance[i * n + j] * y[j];
-    sum += x[i] * row;
-  }
   return sum;
 }

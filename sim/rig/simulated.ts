@@ -82,8 +82,9 @@ export async function runSimulatedRig(options: SimulatedRigOptions): Promise<Sim
 
 function see(brain: Brain, event: PublicEvent, neuralS: (serverMs: number) => number): void {
   if (event.type !== "presentation") return;
-  const { onset, onMs, latents, presentation } = event;
-  brain.see(presentation, latents, neuralS(onset.serverMs), neuralS(onset.serverMs + onMs));
+  const { onset, onMs, latents, realised, presentation } = event;
+  // A neuron answers what is on the screen.
+  brain.see(presentation, realised ?? latents, neuralS(onset.serverMs), neuralS(onset.serverMs + onMs));
 }
 
 /** Spikes of a block as the frames of each message to send. */

@@ -19,7 +19,7 @@ export async function runSimulatedCell({ experiment, seed, checkpoints, measures
     const truths = units.map((unit) => truthOf(experiment, unit, trials));
     // Units are examined at the last checkpoint only, and where it is asked for: it takes longer than the session.
     const examined = at === checkpoints.length - 1 && measures.includes("misfitWarned");
-    const reports = examined ? (await session.conclude()).units : session.reports();
+    const reports = examined ? await session.examine() : session.reports();
     truths.forEach((truth, u) => {
       gathered.add(
         at,

@@ -1,4 +1,4 @@
-import { EMPTY, type Observable, of, Subject, VirtualTimeScheduler } from "rxjs";
+import { EMPTY, from, type Observable, of, Subject, VirtualTimeScheduler } from "rxjs";
 import type { Experiment } from "../../protocols/experiment.ts";
 import type { DisplayMessage, ServerMessage } from "../../protocols/wire/display.ts";
 import type { AcquisitionEvent } from "../../server/acquisition/spike-batch.ts";
@@ -48,7 +48,9 @@ export interface RunningVirtualSession {
   units: SimulatedUnit[];
   /** What is known by now; may be asked in the middle of the session, also from within `told`, and changes nothing. */
   reports(): UnitReport[];
-  /** The same with every unit examined (`Decider.conclude`). Of what is known when it is called. */
+  /** The same, with every unit examined for what the model of its tuning leaves out: as of when it is called. */
+  examine(): Promise<UnitReport[]>;
+  /** All that the session has found; to be asked at its end. */
   conclude(): Promise<Findings>;
   /** Ends the session; what is known by now. */
   result(): VirtualSession;
@@ -105,7 +107,8 @@ export function openVirtualSession(
       refine: () => of(decider.refine()),
       change: (unit, change) => of(decider.change(unit, change)),
     },
-    synthesise: () => of({ width: 1, height: 1, pixels: new Uint8Array(4) }),
+    synthesise: (faces) => from(faces.map(() => ({ width: 1, height: 1, pixels: new Uint8Array(4) }))),
+    realise: () => of([]),
     commands$: EMPTY,
     unitOrders$: EMPTY,
     told(event) {
@@ -145,6 +148,7 @@ export function openVirtualSession(
     view: () => view,
     units,
     reports: () => decider.report(),
+    examine: () => decider.examine(),
     conclude: () => decider.conclude(),
     result() {
       session.unsubscribe();

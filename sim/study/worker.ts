@@ -3,5 +3,5 @@ import type { Cell, CellResult } from "./cell.ts";
 import { runRecordedCell } from "./recorded/replay.ts";
 import { runSimulatedCell } from "./simulated.ts";
 
-export default async (cell: Cell): Promise<CellResult> =>
+export default (cell: Cell): CellResult | Promise<CellResult> =>
   cell.recording ? runRecordedCell(cell) : runSimulatedCell(cell);

@@ -9,12 +9,14 @@ import { type Spread, spread } from "./spread.ts";
 
 const experimentFile = "protocols/experiments/one-to-one.yaml";
 
+const notAsked = () => Promise.reject(new Error("not asked for"));
 /** Refits run on another thread; here none is ever finished. */
 const refitsNever: Refits = {
   learn() {},
   reset() {},
   request() {},
-  examine: () => Promise.reject(new Error("not asked for")),
+  examine: notAsked,
+  readBack: notAsked,
   finished: () => [],
 };
 

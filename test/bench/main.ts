@@ -2,11 +2,12 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
+import * as tf from "@tensorflow/tfjs-core";
 import { NEVER } from "rxjs";
 import { runLive } from "../../server/live.ts";
 import type { LiveOptions } from "../../server/live-edges.ts";
 import { chooseBackend } from "../../server/model/backends.ts";
-import { createDecoder } from "../../server/model/decoder.ts";
+import { createDecoder, type Decoder } from "../../server/model/decoder.ts";
 import { bundledModel, readModelFolder } from "../../server/model/model-folder.ts";
 import { random } from "../../server/random.ts";
 import { readExperiment } from "../../server/session/experiment-file.ts";
@@ -29,7 +30,24 @@ async function benchDecode() {
     await decoder.decode(face());
     if (i >= 20) times.push(performance.now() - start);
   }
-  return { backend: `${name} ${version}`, oneFaceMs: spread(times) };
+  return { backend: `${name} ${version}`, oneFaceMs: spread(times), memory: quick ? null : await benchMemory(decoder) };
+}
+
+/** What ten thousand faces leave behind, in calls of 32. */
+async function benchMemory(decoder: Decoder) {
+  const codes = new Float32Array(32 * 12);
+  const decode = (faces: number) => decoder.decode(codes.fill(faces / 10_000));
+  for (let faces = 0; faces < 640; faces += 32) await decode(faces);
+  const held = () => ({ rssMiB: process.memoryUsage().rss / 2 ** 20, ...tf.memory() });
+  const before = held();
+  for (let faces = 0; faces < 10_000; faces += 32) await decode(faces);
+  const after = held();
+  return {
+    faces: 10_000,
+    rssMiB: { before: before.rssMiB, after: after.rssMiB },
+    backendBytesMore: after.numBytes - before.numBytes,
+    tensorsMore: after.numTensors - before.numTensors,
+  };
 }
 
 async function benchLive(trials: number) {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { afterAll, describe, expect, test } from "vitest";
 import { readJournal } from "../../server/session/journal.ts";
@@ -20,6 +20,19 @@ const childrenOf = (parent: number) =>
 const headless = [...anyPorts, "--display", "headless", "--out", out];
 
 describe("a session over real sockets, rig and display in processes of their own", () => {
+  test("faces that are read back explain trials as they came out, and are journalled and summed up", async () => {
+    const file = `${temporaryFolder()}/realised.yaml`;
+    writeFileSync(file, `${readFileSync(experiment, "utf8")}\nvalidity: { regressor: realised, threshold: 0.6 }\n`);
+    const { code, stdout, stderr } = await start("run", file, ...headless, "--trials", "12", "--json").finished;
+    expect(code, stderr).toBe(0);
+    expect(stderr).toMatch(/faces are read back: 0\.\d\d \(median\)/);
+    const summary = JSON.parse(stdout.trim().split("\n").at(-1)!) as SessionSummary;
+    expect(summary.realised!.faces).toBe(12);
+    expect(summary.realised!.difference.median).toBeLessThan(0.6);
+    const { records } = await readJournal(summary.sessionDir);
+    expect(records.filter((r) => r.kind === "realised").map((r) => r.face)).toEqual([...Array(12).keys()]);
+  });
+
   test.each(["latentloop", "open-ephys"])(
     "rig speaking %s: forty trials, nothing lost, every one accounted for",
     async (format) => {

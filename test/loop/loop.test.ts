@@ -1,4 +1,4 @@
-import { EMPTY, map, type Observable, of, Subject } from "rxjs";
+import { concat, EMPTY, map, type Observable, of, Subject } from "rxjs";
 import { TestScheduler } from "rxjs/testing";
 import { describe, expect, test } from "vitest";
 import { parseExperiment } from "../../protocols/experiment.ts";
@@ -107,7 +107,9 @@ function drive(marbles: {
         change: () => EMPTY,
         refine: () => of({ bestUnit: null, refits: [], stop: null }),
       },
-      synthesise: () => take({ width: 1, height: 1, pixels: new Uint8Array(4) }, marbles.synthesise),
+      realise: () => of([]),
+      synthesise: (faces) =>
+        concat(...faces.map(() => take({ width: 1, height: 1, pixels: new Uint8Array(4) }, marbles.synthesise))),
       unitOrders$: EMPTY,
       commands$: marbles.commands ? hot(marbles.commands, commands) : new Subject(),
       told: (event) => run.told.push(event),

@@ -1,0 +1,100 @@
+import { lasso, standardised } from "../../server/model/measures/lasso.ts";
+import type { Random } from "../../server/random.ts";
+import { unitVector } from "./patch.ts";
+import { orthonormal } from "./principal.ts";
+
+export interface Alignment {
+  /**
+   * Mean over cells of 1 − entropy (base: number of latents) of a cell's absolute weights: 1 where each cell follows one latent. Every
+   * cell counts the same; one that follows none of them counts 0.
+   */
+  score: number;
+  /** The same with the latents turned by random rotations, mean: what the number of latents and the cells alone would give. */
+  rotated: number;
+  /** score − rotated: what is due to these very axes. */
+  margin: number;
+  /** R² of the cells' counts on faces that were not fitted to, mean over cells. */
+  r2: number;
+}
+
+/** L1 penalty on standardised latents and counts, as for DCI. */
+const alpha = 0.01;
+
+/**
+ * How far single cells follow single latents (Higgins et al. 2021), fitted to the first half of the faces, R² from the second.
+ *
+ * @param latents latent l of face i at [l][i]
+ * @param counts of cell c to face i at [c][i]
+ */
+export function alignment(
+  latents: readonly Float64Array[],
+  counts: readonly Float64Array[],
+  rotations: number,
+  random: Random,
+): Alignment {
+  const half = Math.floor(latents[0].length / 2);
+  const like = (values: Float64Array) => standardised(values, values.subarray(0, half));
+  const columns = latents.map(like);
+  const responses = counts.map(like);
+  const { score, r2 } = scoreOf(columns, responses, half);
+  let rotated = 0;
+  for (let k = 0; k < rotations; k++) {
+    const turned = turn(columns, rotation(columns.length, random.split("rotation", k))).map(like);
+    rotated += scoreOf(turned, responses, half).score / rotations;
+  }
+  return { score, rotated, margin: score - rotated, r2 };
+}
+
+function scoreOf(columns: readonly Float64Array[], responses: readonly Float64Array[], half: number) {
+  const fitted = columns.map((column) => column.slice(0, half));
+  let score = 0;
+  let r2 = 0;
+  for (const response of responses) {
+    const weights = lasso(fitted, response.slice(0, half), alpha);
+    score += concentration(weights.map(Math.abs)) / responses.length;
+    r2 += explained(columns, weights, response, half) / responses.length;
+  }
+  return { score, r2 };
+}
+
+/** 1 − entropy of the shares in units of that of equal shares; 0 where there is nothing to share, 1 for a single latent. */
+export function concentration(amounts: ArrayLike<number>): number {
+  let total = 0;
+  for (let i = 0; i < amounts.length; i++) total += amounts[i];
+  if (total === 0) return 0;
+  if (amounts.length === 1) return 1;
+  let entropy = 0;
+  for (let i = 0; i < amounts.length; i++) {
+    const share = amounts[i] / total;
+    if (share > 0) entropy -= share * Math.log(share);
+  }
+  return 1 - entropy / Math.log(amounts.length);
+}
+
+function explained(columns: readonly Float64Array[], weights: Float64Array, response: Float64Array, half: number) {
+  const n = response.length;
+  let mean = 0;
+  for (let i = half; i < n; i++) mean += response[i] / (n - half);
+  let error = 0;
+  let variance = 0;
+  for (let i = half; i < n; i++) {
+    let predicted = 0;
+    for (let d = 0; d < columns.length; d++) predicted += weights[d] * columns[d][i];
+    error += (response[i] - predicted) ** 2;
+    variance += (response[i] - mean) ** 2;
+  }
+  return variance > 0 ? 1 - error / variance : 0;
+}
+
+/** A random rotation (or reflection), uniform over all of them: Gaussian vectors made orthonormal one after another. */
+export const rotation = (size: number, random: Random): Float64Array[] =>
+  orthonormal(Array.from({ length: size }, (_, i) => unitVector(size, random.split(i))));
+
+const turn = (columns: readonly Float64Array[], rows: readonly Float64Array[]): Float64Array[] =>
+  rows.map((row) =>
+    columns[0].map((_, i) => {
+      let sum = 0;
+      for (let d = 0; d < columns.length; d++) sum += row[d] * columns[d][i];
+      return sum;
+    }),
+  );
