@@ -88,7 +88,6 @@ const levelWords = ({ measure, level, referenceAtTrial }: LevelFigures, referenc
 
 /** How often intervals hold and warnings come after all trials, every group and design in one chart a measure. */
 function calibration(figures: StudyFigures, groups: readonly GroupFigures[]): string {
-  const { checkpoints } = figures;
   const charts = figures.measures.flatMap(({ name, title, better }) => {
     const rows = groups.flatMap(({ group, measures }) => {
       const found = measures.find(({ measure }) => measure === name);
@@ -99,7 +98,7 @@ function calibration(figures: StudyFigures, groups: readonly GroupFigures[]): st
         without: "",
       }));
     });
-    const heading = `${title}, ${checkpoints[checkpoints.length - 1]} trials`;
+    const heading = `${title}, ${figures.checkpoints[figures.checkpoints.length - 1]} trials`;
     if (better === "near 0.9")
       return intervalChart(heading, rows, {
         from: 0,
