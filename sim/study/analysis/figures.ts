@@ -144,12 +144,17 @@ function measureFigures(
   index: ReadonlyMap<string, CellResult>,
 ): MeasureFigures | null {
   const designs = Object.keys(study.designs);
-  const { checkpoints: trials } = study;
+  // Some measures are not taken at every checkpoint.
+  const taken = study.checkpoints.flatMap((_, at) =>
+    [...index.values()].some(({ values }) => values[measure]?.[at]?.some((value) => value !== null)) ? [at] : [],
+  );
+  if (taken.length === 0) return null;
+  const trials = taken.map((at) => study.checkpoints[at]);
   const { together, better } = measureTable[measure];
   const centre = (values: readonly number[]) => bootstrap(n, resamples, centreOf[together](values));
   const whole = replicates.flatMap((sessions) => {
     const byDesign = designs.map((design) =>
-      trials.map((_, at) => {
+      taken.map((at) => {
         const perSession = sessions.map((session) => {
           const result = index.get(sessionKey({ ...session, design }));
           const row = result?.values[measure]?.[at];
@@ -194,7 +199,7 @@ const finite = (value: number): number | null => (Number.isFinite(value) ? value
 function levelFigures(study: Study, measures: readonly MeasureFigures[]): LevelFigures[] {
   return study.levels.flatMap(({ measure, value, referenceAtTrial, against = [study.reference] }) => {
     const figures = measures.find((candidate) => candidate.measure === measure);
-    if (!figures) return [];
+    if (!figures || (referenceAtTrial !== undefined && !figures.trials.includes(referenceAtTrial))) return [];
     const { trials, replicates: n, designs } = figures;
     const falling = measureTable[measure].better === "low";
     const centre = centreOf[measureTable[measure].together];

@@ -129,6 +129,20 @@ levels: [{ measure: curveError, referenceAtTrial: 160 }, { measure: curveError, 
     expect(levels[1].designs[0].trials).toEqual({ estimate: null, low: null, high: null });
   });
 
+  test("a measure taken at some checkpoints only is given for those", () => {
+    const late = results.map((result) => ({
+      kinds: result!.kinds,
+      values: {
+        ...result!.values,
+        misfitWarned: study.checkpoints.map((n) => [n === 160 ? 1 : null, n === 160 ? 0 : null]),
+      },
+    }));
+    const wanted: Study = { ...study, measures: ["curveError", "misfitWarned"] };
+    const [{ measures }] = studyFigures(wanted, cells, late, []).groups;
+    expect(measures.map(({ trials }) => trials)).toEqual([study.checkpoints, [160]]);
+    expect(measures[1].designs[0].centre.map(({ estimate }) => estimate)).toEqual([0.5]);
+  });
+
   test("a seed that one design lacks is left out of all of them", () => {
     const holed = results.map((result, i) => (cells[i].seed === 5 && cells[i].design === "good" ? null : result));
     const [{ measures }] = studyFigures(study, cells, holed, []).groups;

@@ -3,7 +3,8 @@ import { random } from "../../../server/random.ts";
 import { readExperiment } from "../../../server/session/experiment-file.ts";
 import { createBrain } from "../../../sim/neurons/brain.ts";
 import { createPopulation, type SimulatedUnit } from "../../../sim/neurons/unit.ts";
-import { attainableHz, truthOf } from "../../../sim/study/truth.ts";
+import { angleDeg } from "../../../sim/study/curves.ts";
+import { attainableHz, trueAxis, truthOf } from "../../../sim/study/truth.ts";
 
 const experiment = { ...(await readExperiment("protocols/experiments/one-to-one.yaml")), latents: 4 };
 
@@ -56,6 +57,21 @@ describe("V3 the truth about a simulated unit", () => {
       expect(found).toBeGreaterThan(expected * (1 - 1e-6));
       if (unit.kind !== "pair") expect(found).toBeLessThan(expected * (1 + 1e-6));
     }
+  });
+
+  test("the preferred axis is the direction of an axis unit, and the latent of a ramp with its sign", () => {
+    for (const unit of createPopulation({ ramp: 3, axis: 3 }, 4, random(5))) {
+      const truth = truthOf(experiment, unit, 0);
+      // Both rise with one linear function of the face, so that the gradient at the origin has the axis's direction.
+      const gradient = [0, 1, 2, 3].map((d) => {
+        const face = [0, 0, 0, 0];
+        face[d] = 1e-4;
+        return truth.rateHz(face) - truth.rateHz([0, 0, 0, 0]);
+      });
+      expect(angleDeg(trueAxis(truth), gradient)).toBeLessThan(0.05);
+    }
+    expect(angleDeg([1, 0], [1, 1])).toBeCloseTo(45, 9);
+    expect(angleDeg([1, 2], [-1, -2])).toBeCloseTo(180, 5);
   });
 
   test("no face drawn at random beats it, for units of every kind", () => {
