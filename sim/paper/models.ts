@@ -17,7 +17,7 @@ export interface Recipe {
   steps: number;
   batch: number;
   learningRate: number;
-  /** β of the β-VAE in the end, and where it begins. */
+  /** β of the β-VAE in the end, and where it begins, as for images of 64 × 64. */
   beta: number;
   betaFrom: number;
 }
@@ -31,12 +31,15 @@ const activeNats = 0.1;
 /** β that leaves the encoder free to make its noise as small as it likes: an autoencoder. */
 const noPrior = 1e-6;
 
-const betas = (name: Trained, { beta, betaFrom }: Recipe): { beta: number; betaFrom: number } =>
-  name === "beta-vae"
-    ? { beta, betaFrom }
-    : name === "vae"
-      ? { beta: 1, betaFrom: Math.min(1, betaFrom) }
-      : { beta: noPrior, betaFrom: noPrior };
+/**
+ * The schedule of β for images of a size. A likelihood sums over pixels, so what a nat of code is worth grows with the image: the recipe's
+ * β are those of 64 × 64, and a quarter of it at 32 × 32 asks for the same trade.
+ */
+function betas(name: Trained, { beta, betaFrom }: Recipe, side: number): { beta: number; betaFrom: number } {
+  if (name === "ae") return { beta: noPrior, betaFrom: noPrior };
+  const scale = (side / 64) ** 2;
+  return name === "beta-vae" ? { beta: beta * scale, betaFrom: betaFrom * scale } : { beta: scale, betaFrom: scale };
+}
 
 export interface Faces {
   training: ImageSet;
@@ -61,7 +64,7 @@ export async function trainedCode(
     known?.weights ??
     (await train(
       training,
-      { ...recipe, ...betas(name, recipe), architecture, seed, validation: 0.02 },
+      { ...recipe, ...betas(name, recipe, training.side), architecture, seed, validation: 0.02 },
       async (report) => {
         told(report);
         return "go on";
@@ -75,7 +78,7 @@ export async function trainedCode(
       latents: { count: recipe.latents, each: latents.map((latent, i) => ({ name: `z${i + 1}`, ...latent })) },
       image: { width: training.side, height: training.side, channels: 3, pixelRange: [0, 1] },
       architecture,
-      made: { by: "latentloop paper", recipe: { ...recipe, ...betas(name, recipe) }, seed },
+      made: { by: "latentloop paper", recipe: { ...recipe, ...betas(name, recipe, training.side) }, seed },
     } as unknown as ModelCard;
     await useBackend("cpu");
     const probe = await measureProbe({ folder, card, weights });
