@@ -75,7 +75,10 @@ export async function trainedCode(
     const card = {
       format: "latentloop-model/1",
       name: `${name}-${seed}`,
-      latents: { count: recipe.latents, each: latents.map((latent, i) => ({ name: `z${i + 1}`, ...latent })) },
+      latents: {
+        count: recipe.latents,
+        each: latents.map(({ klNats, mean, sd, low, high }, i) => ({ name: `z${i + 1}`, klNats, mean, sd, low, high })),
+      },
       image: { width: training.side, height: training.side, channels: 3, pixelRange: [0, 1] },
       architecture,
       made: { by: "latentloop paper", recipe: { ...recipe, ...betas(name, recipe, training.side) }, seed },
