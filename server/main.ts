@@ -20,6 +20,9 @@ import { packageVersion } from "./package-root.ts";
 
 const USER_MISTAKE = 2;
 
+// Native TensorFlow talks of GPUs that it does not find; a worker thread could not quieten it, for its environment is a copy.
+process.env.TF_CPP_MIN_LOG_LEVEL ??= "3";
+
 const program = new Command("latentloop")
   .description(
     "Closed-loop control of experiments on face-selective neurons: spikes in, tuning to the latents of a beta-VAE learned online, the next faces chosen for what they will teach, synthesised and shown.",

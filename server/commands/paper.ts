@@ -50,7 +50,12 @@ export function paperCommand(): Command {
     .option("--steps <n>", "batches to train on", whole("--steps", 1), 4000)
     .option("--batch <n>", "images a batch", whole("--batch", 1), 64)
     .option("--learning-rate <r>", "of Adam", numberOption("--learning-rate", { min: 1e-7, max: 1 }), 1e-3)
-    .option("--beta <β>", "of the β-VAE, in the end", numberOption("--beta", { min: 0.001, max: 1e4 }), 4)
+    .option(
+      "--beta <β>",
+      "of the β-VAE in the end, as for 64 × 64; scaled with the number of pixels",
+      numberOption("--beta", { min: 0.001, max: 1e4 }),
+      4,
+    )
     .option("--beta-from <β>", "and in the beginning", numberOption("--beta-from", { min: 0.001, max: 1e4 }), 60)
     .option("--cells <n>", "of each simulated patch", whole("--cells", 2), 120)
     .option("--rotations <n>", "of the latents, to compare with", whole("--rotations", 1), 10)

@@ -17,7 +17,7 @@ export interface Recipe {
   steps: number;
   batch: number;
   learningRate: number;
-  /** β of the β-VAE in the end, and where it begins. */
+  /** β of the β-VAE in the end, and where it begins, as for images of 64 × 64. */
   beta: number;
   betaFrom: number;
 }
@@ -31,12 +31,15 @@ const activeNats = 0.1;
 /** β that leaves the encoder free to make its noise as small as it likes: an autoencoder. */
 const noPrior = 1e-6;
 
-const betas = (name: Trained, { beta, betaFrom }: Recipe): { beta: number; betaFrom: number } =>
-  name === "beta-vae"
-    ? { beta, betaFrom }
-    : name === "vae"
-      ? { beta: 1, betaFrom: Math.min(1, betaFrom) }
-      : { beta: noPrior, betaFrom: noPrior };
+/**
+ * The schedule of β for images of a size. A likelihood sums over pixels, so what a nat of code is worth grows with the image: the recipe's
+ * β are those of 64 × 64, and a quarter of it at 32 × 32 asks for the same trade.
+ */
+function betas(name: Trained, { beta, betaFrom }: Recipe, side: number): { beta: number; betaFrom: number } {
+  if (name === "ae") return { beta: noPrior, betaFrom: noPrior };
+  const scale = (side / 64) ** 2;
+  return name === "beta-vae" ? { beta: beta * scale, betaFrom: betaFrom * scale } : { beta: scale, betaFrom: scale };
+}
 
 export interface Faces {
   training: ImageSet;
@@ -65,7 +68,7 @@ export async function trainedCode(
         training,
         {
           ...recipe,
-          ...betas(name, recipe),
+          ...betas(name, recipe, training.side),
           architecture,
           likelihood: { kind: "bernoulli" },
           tc: 0,
@@ -83,10 +86,13 @@ export async function trainedCode(
     const card = {
       format: "latentloop-model/1",
       name: `${name}-${seed}`,
-      latents: { count: recipe.latents, each: latents.map((latent, i) => ({ name: `z${i + 1}`, ...latent })) },
+      latents: {
+        count: recipe.latents,
+        each: latents.map(({ klNats, mean, sd, low, high }, i) => ({ name: `z${i + 1}`, klNats, mean, sd, low, high })),
+      },
       image: { width: training.side, height: training.side, channels: 3, pixelRange: [0, 1] },
       architecture,
-      made: { by: "latentloop paper", recipe: { ...recipe, ...betas(name, recipe) }, seed },
+      made: { by: "latentloop paper", recipe: { ...recipe, ...betas(name, recipe, training.side) }, seed },
     } as unknown as ModelCard;
     await useBackend("cpu");
     const probe = await measureProbe({ folder, card, weights });
