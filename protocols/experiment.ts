@@ -89,6 +89,29 @@ export const experiment = z.strictObject({
     latencyMs: z.number().nonnegative().max(10_000),
     windowMs: positive.max(60_000),
   }),
+  /** How onsets are placed on the recording system's clock (SPEC.md, T6 to T16). */
+  alignment: z
+    .strictObject({
+      /** software: by the display's report and the arrival of spikes. photodiode: by edges on a digital line. */
+      method: z.enum(["software", "photodiode"]).default("software"),
+      /** Longest that the quickest spike message takes from its last sample to its arrival. */
+      transportMs: z.number().nonnegative().max(1000).default(2),
+      /** software: from a frame's callback to light, as a photodiode once measured it. */
+      displayDelayMs: z.number().nonnegative().max(1000).default(0),
+      /** Trials whose onset is less certain than this teach nothing. */
+      maxUncertaintyMs: positive.max(10_000).default(25),
+      /** photodiode: the digital line it is on, from 0. */
+      line: z.number().int().nonnegative().max(255).default(0),
+      /** photodiode: normal, high where the patch is white; inverted; auto, found out from the first presentations. */
+      polarity: z.enum(["auto", "normal", "inverted"]).default("auto"),
+      /** photodiode: changes that follow one another faster than this are one. */
+      debounceMs: z.number().nonnegative().max(50).default(2),
+      /** photodiode: longest way from a frame's callback to light; less than a period. */
+      maxDelayMs: positive.max(1000).default(80),
+      /** photodiode: how far an edge may lie from where its presentation is expected. */
+      toleranceMs: positive.max(50).default(4),
+    })
+    .prefault({}),
   recording: z
     .strictObject({
       /** What the recording system speaks: our own messages, or the Open Ephys GUI's ZMQ Interface. */

@@ -86,7 +86,7 @@ export function runLoop(experiment: Experiment, units: readonly string[], edges:
 
     const trials$ = merge(acquisition$, onsets$, displayLost$).pipe(
       scan(([state], input: TrialInput) => stepTrials(state, input), [
-        initTrials({ units: units.length, ...experiment.response }),
+        initTrials({ units: units.length, ...experiment.response, alignment: experiment.alignment }),
         [],
       ] as [TrialState, Trial[]]),
       concatMap(([, closed]) => from(closed)),

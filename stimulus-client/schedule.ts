@@ -115,6 +115,7 @@ function stepFrame(before: ScheduleState, displayMs: number): readonly [Schedule
     dropped: state.missedSinceOnset,
     lateFrames: frame - due,
     cause: latenessCause(frame, due, next.arrivedAt, readyAt),
+    patch: !state.picture.patch,
   });
   state = {
     ...state,

@@ -31,6 +31,8 @@ const displayMessage = z.discriminatedUnion("op", [
     dropped: id,
     lateFrames: id,
     cause: z.enum(["none", "face-missing", "show-late", "frame-dropped"]),
+    /** The photodiode's patch from this frame on: white or not. */
+    patch: z.boolean(),
   }),
   /** The first frame without the face; `frames` is how many whole frames it was on the screen. */
   z.object({ op: z.literal("hidden"), presentation: id, frame: id, displayMs: ms, frames: id }),

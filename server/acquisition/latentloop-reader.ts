@@ -77,7 +77,7 @@ export function createLatentloopReader(options: ReaderOptions): FrameReader {
       type: "batch",
       stream: message.stream,
       untilS: watermarkS,
-      reachedS: watermarkS,
+      reachedS: messageUntilS(message),
       unit,
       timeS,
       count,

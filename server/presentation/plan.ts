@@ -151,6 +151,7 @@ function confirm(state: PlanState, shown: DisplayEvent & { type: "shown" }, outp
     uncertaintyMs: shown.uncertaintyMs,
     dropped: shown.dropped,
     lateFrames: shown.lateFrames,
+    patch: shown.patch,
   });
   output.deadlineMissed = state.continues && (shown.cause === "face-missing" || shown.cause === "show-late");
   const ready = new Set(state.ready);

@@ -32,6 +32,7 @@ export function publicEventOf(
     onMs: stimulus.onMs,
     lateFrames: onset.lateFrames,
     dropped: onset.dropped,
+    patch: onset.patch,
   }));
 }
 

@@ -46,7 +46,7 @@ test("S1: a face goes out, ready and shown come back in order, the onset on the 
   expect(display.received.at(-2)).toEqual({ ...face, pixels: Buffer.from(face.pixels) });
   display.send({ op: "ready", face: 3 });
   const shown = { presentation: 7, face: 3, frame: 12, displayMs: performance.now(), dropped: 0, lateFrames: 0 };
-  display.send({ op: "shown", ...shown, cause: "none" });
+  display.send({ op: "shown", ...shown, cause: "none", patch: true });
   display.send({ op: "hidden", presentation: 7, frame: 18, displayMs: performance.now(), frames: 6 });
   await done;
   expect(events.map(({ type }) => type)).toEqual(["connected", "ready", "shown", "hidden"]);

@@ -26,6 +26,7 @@ const shown = (presentation: number, n: number, cause: "none" | "face-missing" |
   dropped: 0,
   lateFrames: cause === "none" ? 0 : 3,
   cause,
+  patch: presentation % 2 === 0,
   serverMs: 0,
 });
 
