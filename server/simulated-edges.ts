@@ -16,7 +16,7 @@ export interface ForkedProcess {
  * @param failed called if it dies while it is needed
  */
 export async function forkSimulatedRig(
-  { simulation, latents, seed }: Experiment,
+  { simulation, latents, seed, alignment }: Experiment,
   events: string,
   format: RigProcessOptions["format"],
   failed: (error: Error) => void,
@@ -28,6 +28,7 @@ export async function forkSimulatedRig(
     events,
     bind: "tcp://127.0.0.1:*",
     format,
+    photodiode: alignment.method === "photodiode" ? { line: alignment.line } : null,
   };
   const child = forkModule("sim/rig/main.js", [JSON.stringify(options)]);
   const address = await new Promise<string>((resolve, reject) => {

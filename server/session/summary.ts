@@ -54,6 +54,8 @@ export interface SessionSummary {
   seed: number;
   trials: number;
   usableTrials: number;
+  /** Trials by flag (SPEC.md, T4). */
+  flags: SessionView["flags"];
   /** Spikes received, messages lost, messages rejected and why, and spikes of units that the experiment does not list. */
   spikes: {
     received: number;
@@ -110,6 +112,7 @@ export function summarise(input: SummaryInput): SessionSummary {
     seed: experiment.seed,
     trials: view.trials.closed,
     usableTrials: view.trials.usable,
+    flags: view.flags,
     spikes: {
       received: counts.spikes,
       lost: counts.lostMessages,
@@ -177,6 +180,7 @@ export function describeSummary(summary: SessionSummary, latentNames: readonly s
     ...(summary.usableTrials > 0 ? unitTable(summary, latentNames) : ["nothing known yet: no trial could be used"]),
     "",
     `${summary.trials} trials (${summary.usableTrials} usable), ${spikes.received} spikes${unknown}; ${spikes.lost} messages lost, ${spikes.rejected} rejected`,
+    ...flagWords(summary.flags),
     ...(match && summary.usableTrials > 0
       ? [
           `estimate against the simulated truth: correlation ${number(match.median, 3)} (median), ${number(match.p10, 3)} (10th percentile)${
@@ -209,6 +213,12 @@ export function describeSummary(summary: SessionSummary, latentNames: readonly s
 
 const axisTestWords = ({ unit, ramp, flat }: AxisTestResult): string =>
   `axis test of ${unit}: ramp along its axis p = ${ramp.p.toPrecision(2)} (slope ${number(ramp.slope)}), tuning across it p = ${flat.p.toPrecision(2)}; ${ramp.trials} and ${flat.trials} trials`;
+
+/** What kept trials from being used, or came close. */
+function flagWords(flags: SessionSummary["flags"]): string[] {
+  const told = Object.entries(flags).filter(([flag, n]) => flag !== "complete" && n > 0);
+  return told.length > 0 ? [`trials flagged: ${told.map(([flag, n]) => `${n} ${flag}`).join(", ")}`] : [];
+}
 
 function unitTable({ units, tuningCorrelation }: SessionSummary, latentNames: readonly string[]): string[] {
   const column = (words: readonly string[]) => Math.max(...words.map((word) => word.length));

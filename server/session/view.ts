@@ -1,4 +1,4 @@
-import type { SessionState } from "../../protocols/wire/events.ts";
+import type { SessionState, TrialFlag } from "../../protocols/wire/events.ts";
 import type { OperatorOp, UnitOrder } from "../../protocols/wire/operator.ts";
 import type { AcquisitionEvent } from "../acquisition/spike-batch.ts";
 import type { Choice } from "../choice/choice.ts";
@@ -40,6 +40,8 @@ export interface SessionView {
   droppedFrames: number;
   /** The rule that ended the session before its last trial. */
   stopped: string | null;
+  /** Trials by flag. */
+  flags: Readonly<Partial<Record<TrialFlag, number>>>;
 }
 
 export const waitingView = (planned: number): SessionView => ({
@@ -54,6 +56,7 @@ export const waitingView = (planned: number): SessionView => ({
   abortedPresentations: 0,
   droppedFrames: 0,
   stopped: null,
+  flags: {},
 });
 
 export function stepView(view: SessionView, event: SessionEvent): SessionView {
@@ -69,6 +72,7 @@ export function stepView(view: SessionView, event: SessionEvent): SessionView {
           usable: view.trials.usable + Number(isUsable(event.trial)),
         },
         spikesInWindows: Array.from(event.trial.counts, (n, u) => n + (view.spikesInWindows[u] ?? 0)),
+        flags: countFlags(view.flags, event.trial.flags),
         firstTrialServerMs: view.firstTrialServerMs ?? event.trial.closedServerMs,
         lastTrialServerMs: event.trial.closedServerMs,
       };
@@ -86,6 +90,12 @@ export function stepView(view: SessionView, event: SessionEvent): SessionView {
     case "stopped":
       return { ...view, stopped: event.reason };
   }
+}
+
+function countFlags(counts: SessionView["flags"], flags: readonly TrialFlag[]): SessionView["flags"] {
+  const counted = { ...counts };
+  for (const flag of flags) counted[flag] = (counted[flag] ?? 0) + 1;
+  return counted;
 }
 
 /** Trials per minute since the first; 0 before there are two. */

@@ -11,6 +11,7 @@ export interface RigProcessOptions {
   events: string;
   bind: string;
   format: "latentloop" | "open-ephys";
+  photodiode: { line: number } | null;
 }
 
 const options = JSON.parse(process.argv[2]) as RigProcessOptions;
