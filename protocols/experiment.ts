@@ -125,6 +125,20 @@ export const experiment = z.strictObject({
       units: z.array(unit).default([]),
     })
     .prefault({}),
+  /** Who decides whether faces may be shown: an eye tracker, a behaviour program (SPEC.md, rules G). */
+  gate: z
+    .strictObject({
+      /** sub: connect to the sender's PUB. pull: bind, and the sender PUSHes. */
+      socket: z.enum(["sub", "pull"]).default("sub"),
+      address: z.string().regex(/^(tcp|ipc):\/\//, "expected a ZeroMQ endpoint, as tcp://eye-tracker:5580"),
+      /** From `open` until the next face. */
+      openDelayMs: z.number().nonnegative().max(60_000).default(200),
+      /** Without a word for so long, the gate counts as closed. */
+      silenceMs: positive.max(60_000).default(1000),
+    })
+    .optional(),
+  /** A `reward` event is published after so many complete trials. */
+  reward: z.strictObject({ everyTrials: whole }).optional(),
   tuning: z
     .strictObject({
       /** From tuning to expected count: exponential, softplus (rates close to linear once above threshold), or for each unit the one that its counts speak for. */

@@ -7,6 +7,7 @@ import { openAcquisition } from "./acquisition/acquisition.ts";
 import { createRoster } from "./acquisition/roster.ts";
 import type { Decider, DeciderData } from "./choice/decider.ts";
 import { ConfigurationError } from "./failure.ts";
+import { openGateSocket } from "./gate/gate-socket.ts";
 import type { BackendName } from "./model/backends.ts";
 import { experimentModel } from "./model/experiment-model.ts";
 import { openSynthesis } from "./model/synthesis.ts";
@@ -44,13 +45,15 @@ interface Surroundings {
   disposers: Disposers;
   /** Told of what breaks later. */
   failed(error: Error): void;
+  /** Told of each message of the gate that can't be used. */
+  gateRejected(detail: string): void;
 }
 
 /** @throws ConfigurationError for what the user must mend: model, units, backend, ports, addresses */
 export async function openLiveEdges(
   experiment: Experiment,
   options: LiveOptions,
-  { state, disposers, failed }: Surroundings,
+  { state, disposers, failed, gateRejected }: Surroundings,
 ) {
   const model = await experimentModel(experiment, options.experimentFile);
   const truth = options.rig === "sim" ? simulatedUnits(experiment) : null;
@@ -113,8 +116,11 @@ export async function openLiveEdges(
       ...(!rig && sampleRate && { sampleRate }),
     }),
   );
+  const gate = experiment.gate
+    ? disposers.opened(await openGateSocket({ ...experiment.gate, rejected: gateRejected }))
+    : null;
   // `truth`: the simulated units, null for a real recording.
-  return { model, truth, units, synthesis, decider, desk, display, events, acquisition };
+  return { model, truth, units, synthesis, decider, desk, display, events, acquisition, gate };
 }
 
 function simulatedUnits(experiment: Experiment) {

@@ -63,6 +63,10 @@ const publicEvent = z.discriminatedUnion("type", [
     counts: z.array(index),
     flags: z.array(z.enum(trialFlags)),
   }),
+  /** Faces may be shown from now on, or not. */
+  z.object({ ...base, type: z.literal("gate"), open: z.boolean(), why: z.string(), serverMs: z.number() }),
+  /** The subject has earned it: so many trials, as the experiment file says, were complete. `rewards` counts from 1. */
+  z.object({ ...base, type: z.literal("reward"), rewards: index, trial: index, serverMs: z.number() }),
 ]);
 export type PublicEvent = z.infer<typeof publicEvent>;
 

@@ -18,6 +18,7 @@ export function createAnnouncer(onMs: number): Announcer {
     }
     if (event.kind === "stopped") return `the session is over: ${event.reason}`;
     if (event.kind === "unit") return `unit ${event.order.unit}: ${unitWords[event.order.op]}`;
+    if (event.kind === "gate") return `gate ${event.event.open ? "open" : "closed"}: ${event.event.why}`;
     if (event.kind !== "acquisition") return null;
     const { event: said } = event;
     switch (said.type) {

@@ -72,7 +72,9 @@ export type TrialInput =
   | AcquisitionEvent
   | ({ type: "onset" } & Onset)
   /** The display went away: what is on the screen from here on is not known. */
-  | { type: "displayLost" };
+  | { type: "displayLost" }
+  /** The gate closed while this presentation's face was needed on the screen. */
+  | { type: "gateBroken"; presentation: number };
 
 interface OpenTrial {
   onset: Onset;
@@ -153,6 +155,12 @@ export function stepTrials(state: TrialState, input: TrialInput): [TrialState, T
       ];
     case "displayLost":
       return [{ ...state, open: state.open.map((trial) => withFlag(trial, "aborted")) }, []];
+    case "gateBroken": {
+      const open = state.open.map((trial) =>
+        trial.onset.presentation === input.presentation ? withFlag(trial, "gateBroken") : trial,
+      );
+      return [{ ...state, open }, []];
+    }
     case "onset":
       return [takeOnset(state, input), []];
   }
@@ -160,6 +168,9 @@ export function stepTrials(state: TrialState, input: TrialInput): [TrialState, T
 
 /** Whether a trial may teach: it was on the screen as planned and no spike of its window can be missing. */
 export const isUsable = ({ flags }: Trial): boolean => flags.includes("complete");
+
+/** Whether its face is shown again: it counts for nothing. */
+export const isBroken = ({ flags }: Trial): boolean => flags.includes("gateBroken");
 
 const withFlag = (trial: OpenTrial, flag: TrialFlag): OpenTrial =>
   trial.flags.includes(flag) ? trial : { ...trial, flags: [...trial.flags, flag] };
@@ -298,7 +309,7 @@ function close(state: TrialState, trial: OpenTrial, i: number, stream: string, c
   };
 }
 
-const unusable: readonly TrialFlag[] = ["gap", "aborted", "unaligned"];
+const unusable: readonly TrialFlag[] = ["gap", "aborted", "unaligned", "gateBroken"];
 
 /** Whether spikes of the window can be missing, wherever in its margin it lies. */
 function mayMiss({ retainedFromS, gaps }: TrialState, window: ResponseWindow | null): boolean {

@@ -111,6 +111,7 @@ export function openVirtualSession(
     realise: () => of([]),
     commands$: EMPTY,
     unitOrders$: EMPTY,
+    gate$: EMPTY,
     told(event) {
       if (event.kind === "choice") latentsOf.set(event.face, event.choice.latents);
       if (event.kind === "display" && event.event.type === "shown") {

@@ -117,6 +117,7 @@ function drive(marbles: {
         concat(...faces.map(() => take({ width: 1, height: 1, pixels: new Uint8Array(4) }, marbles.synthesise))),
       unitOrders$: EMPTY,
       commands$: marbles.commands ? hot(marbles.commands, commands) : new Subject(),
+      gate$: EMPTY,
       told: (event) => run.told.push(event),
     }).subscribe({
       next: (view) => run.views.push(view),

@@ -30,8 +30,8 @@ const shown = (presentation: number, n: number, cause: "none" | "face-missing" |
   serverMs: 0,
 });
 
-function run(inputs: PlanInput[]): PlanOutput[] {
-  let state = initPlan({ onMs: 200, periodMs: 250 });
+function run(inputs: PlanInput[], gated = false): PlanOutput[] {
+  let state = initPlan({ onMs: 200, periodMs: 250, gatedMs: 200, gated });
   return inputs.map((input) => {
     const [next, output] = stepPlan(state, input);
     state = next;
@@ -127,5 +127,59 @@ describe("S plan", () => {
   test("a report for a presentation that was not asked for changes nothing", () => {
     const outputs = run([{ type: "streaming" }, connected, face(0), ready(0), shown(7, 0)]);
     expect(outputs[4]).toMatchObject({ messages: [], onsets: [] });
+  });
+
+  const gate = (open: boolean, serverMs: number): PlanInput => ({ type: "gate", open, why: "", sent: null, serverMs });
+
+  test("G2, G3: no face before the gate opens; one that it closes on is taken off and comes again, before the others", () => {
+    const outputs = run(
+      [
+        { type: "streaming" },
+        connected,
+        face(0),
+        ready(0),
+        gate(true, 0),
+        shown(0, 0),
+        face(1),
+        ready(1),
+        gate(false, 150),
+        { type: "cancelled", presentation: 1, reason: "cleared", serverMs: 151 },
+        gate(true, 400),
+        shown(2, 0),
+      ],
+      true,
+    );
+    expect(ops(outputs).slice(3)).toEqual([
+      [],
+      ["show 0/0"],
+      [],
+      ["face", "show 1/1"],
+      [],
+      ["clear"],
+      [],
+      ["show 2/0"],
+      ["show 3/1"],
+    ]);
+    expect(outputs[8].broken).toEqual([{ presentation: 0, face: 0 }]);
+    expect(outputs[9].aborted).toEqual([{ presentation: 1, face: 1 }]);
+    const again = outputs[10].messages[0];
+    expect(again.op === "show" && again.periodMs).toBeNull();
+  });
+
+  test("G3: a face that has had its time is not broken", () => {
+    const outputs = run(
+      [{ type: "streaming" }, connected, face(0), ready(0), gate(true, 0), shown(0, 0), gate(false, 200)],
+      true,
+    );
+    expect(outputs[6]).toMatchObject({ broken: [], messages: [{ op: "clear" }] });
+  });
+
+  test("G3: a face that comes on while the gate's closing is on its way is broken at once", () => {
+    const outputs = run(
+      [{ type: "streaming" }, connected, face(0), ready(0), gate(true, 0), gate(false, 1), shown(0, 0), gate(true, 9)],
+      true,
+    );
+    expect(outputs[6]).toMatchObject({ onsets: [{ presentation: 0 }], broken: [{ presentation: 0, face: 0 }] });
+    expect(ops(outputs)[7]).toEqual(["show 1/0"]);
   });
 });
