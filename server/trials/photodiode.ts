@@ -43,6 +43,8 @@ interface Lock {
   readonly spreadMs: number;
   readonly inverted: boolean;
   readonly missed: number;
+  /** Where and when it was found: from there it has crept. */
+  readonly found: { readonly shiftMs: number; readonly serverMs: number };
 }
 
 interface Pulse extends Edge {
@@ -86,6 +88,10 @@ const MAX_PULSES = 256;
 const LEAST_TOLERANCE_MS = 1;
 const TOLERATED_SPREADS = 5;
 const FOLLOW = 0.25;
+const CREEP_KNOWN_AFTER_MS = 30_000;
+/** What a shift is known to, and how steady two quartz clocks' rates are. */
+const SHIFT_ERROR_MS = 0.5;
+const STEADY = 5e-6;
 
 export const initPhotodiode = (settings: PhotodiodeSettings): PhotodiodeState => ({
   settings,
@@ -171,14 +177,17 @@ function decideNext(
   if (next === undefined) return null;
   const { presentation, serverMs, patch } = next;
   const { toleranceMs, debounceMs } = state.settings;
+  const creep = creepOf(lock);
+  const sinceMs = serverMs - lock.serverMs;
   const near =
     Math.min(toleranceMs, Math.max(LEAST_TOLERANCE_MS, TOLERATED_SPREADS * lock.spreadMs)) +
-    MAX_DRIFT * Math.abs(serverMs - lock.serverMs);
-  const expectedMs = serverMs + lock.shiftMs;
+    creep.bound * Math.abs(sinceMs);
+  const shiftMs = lock.shiftMs + creep.rate * sinceMs;
+  const expectedMs = serverMs + shiftMs;
   if (1000 * untilS < expectedMs + near + debounceMs) return null;
   const allowed = shifts(next, state, place);
   // Software alignment says that the clocks have jumped.
-  if (allowed === null || lock.shiftMs < allowed[0] || lock.shiftMs > allowed[1]) return [unlock(state), null];
+  if (allowed === null || shiftMs < allowed[0] || shiftMs > allowed[1]) return [unlock(state), null];
   const found = state.pulses.filter(
     (pulse) =>
       !pulse.used && (pulse.level === patch) !== lock.inverted && Math.abs(1000 * pulse.timeS - expectedMs) <= near,
@@ -190,7 +199,7 @@ function decideNext(
     const missMs = 1000 * pulse.timeS - expectedMs;
     const held: Lock = {
       ...lock,
-      shiftMs: lock.shiftMs + FOLLOW * missMs,
+      shiftMs: shiftMs + FOLLOW * missMs,
       serverMs,
       spreadMs: lock.spreadMs + FOLLOW * (Math.abs(missMs) - lock.spreadMs),
       missed: 0,
@@ -206,6 +215,16 @@ function decideNext(
   const missed = lock.missed + 1;
   const after = missed < LOST_AFTER ? { ...done, lock: { ...lock, missed } } : unlock(done);
   return [after, { presentation, onsetS: null, why: found.length > 1 ? "ambiguous" : "missing" }];
+}
+
+/** How fast the shift moves, as far as it has shown since it was found, and by how much that may be wrong. */
+function creepOf({ shiftMs, serverMs, found }: Lock): { rate: number; bound: number } {
+  const elapsedMs = serverMs - found.serverMs;
+  if (elapsedMs < CREEP_KNOWN_AFTER_MS) return { rate: 0, bound: MAX_DRIFT };
+  return {
+    rate: (shiftMs - found.shiftMs) / elapsedMs,
+    bound: Math.min(MAX_DRIFT, STEADY + SHIFT_ERROR_MS / elapsedMs),
+  };
 }
 
 /** Whether the shift that takes this presentation to another one's edge is possible too. */
@@ -249,6 +268,7 @@ function acquire(state: PhotodiodeState, untilS: number, place: Place): [Photodi
     serverMs: evidence[evidence.length - 1].serverMs,
     spreadMs: state.settings.toleranceMs / TOLERATED_SPREADS,
     missed: 0,
+    found: { shiftMs: found.shiftMs, serverMs: evidence[evidence.length - 1].serverMs },
   };
   return [{ ...tried, lock, inverted: lock.inverted }, null];
 }
