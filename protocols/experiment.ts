@@ -84,6 +84,42 @@ export const experiment = z.strictObject({
       })
       .default({ corner: "bottom-right", sizePx: 60 }),
   }),
+  /** What the display is and how it was calibrated. Left out: sizes are shares of the screen, levels go as they are. */
+  display: z
+    .strictObject({
+      /** Width of the picture on the screen, and from there to the eye. */
+      widthCm: positive.max(1000),
+      distanceCm: positive.max(10_000),
+      /** Longer side of a face, in degrees of visual angle; drawn at the nearest whole-number scale, which is told. */
+      sizeDeg: positive.max(90),
+      /** Centre of the face from the screen's: right and up. */
+      xDeg: z.number().min(-90).max(90).default(0),
+      yDeg: z.number().min(-90).max(90).default(0),
+    })
+    .optional(),
+  luminance: z
+    .strictObject({
+      /**
+       * What the screen does with a level: an exponent, or measured pairs [level 0 to 255, cd/m²] from dark to bright. Levels are then
+       * sent so that the screen's light is that of an sRGB screen.
+       */
+      gamma: z
+        .union([positive.max(10), z.array(z.tuple([z.number().min(0).max(255), z.number().nonnegative()])).min(2)])
+        .optional(),
+      /** Faces are scaled in light to the mean luminance of the background. */
+      matchFaces: z.boolean().default(false),
+    })
+    .prefault({}),
+  /** A spot at the screen's centre, over faces and between them. */
+  fixation: z
+    .strictObject({
+      /** Diameter: in degrees where `display` is given, else in pixels. */
+      sizeDeg: positive.max(20).optional(),
+      sizePx: whole.max(500).optional(),
+      /** 0 black to 1 white. */
+      level: z.number().min(0).max(1).default(0),
+    })
+    .optional(),
   response: z.strictObject({
     /** The window is [onset + latencyMs, onset + latencyMs + windowMs). */
     latencyMs: z.number().nonnegative().max(10_000),

@@ -14,6 +14,7 @@ import { openSynthesis } from "./model/synthesis.ts";
 import { createOperatorDesk } from "./operator/desk.ts";
 import { clientFolder } from "./package-root.ts";
 import { openDisplayServer } from "./presentation/display-server.ts";
+import { createLuminance, type Luminance } from "./presentation/luminance.ts";
 import { random } from "./random.ts";
 import type { Disposers } from "./session/disposers.ts";
 import { openPublicEvents } from "./session/public-events.ts";
@@ -83,7 +84,8 @@ export async function openLiveEdges(
     ),
   );
   const { image } = model.card;
-  const { background, faceFraction, photodiode } = experiment.stimulus;
+  const { faceFraction, photodiode } = experiment.stimulus;
+  const luminance = createLuminance(experiment);
   const desk = createOperatorDesk(state, units);
   const display = disposers.opened(
     await openDisplayServer({
@@ -95,7 +97,9 @@ export async function openLiveEdges(
         session: experiment.name,
         width: image.width,
         height: image.height,
-        background,
+        background: luminance.level(experiment.stimulus.background),
+        placement: experiment.display ?? null,
+        fixation: fixationOf(experiment, luminance),
         faceFraction,
         photodiode,
       },
@@ -120,7 +124,17 @@ export async function openLiveEdges(
     ? disposers.opened(await openGateSocket({ ...experiment.gate, rejected: gateRejected }))
     : null;
   // `truth`: the simulated units, null for a real recording.
-  return { model, truth, units, synthesis, decider, desk, display, events, acquisition, gate };
+  return { model, truth, units, synthesis, decider, desk, display, events, acquisition, gate, luminance };
+}
+
+function fixationOf({ fixation, display }: Experiment, luminance: Luminance) {
+  if (!fixation) return null;
+  const { sizeDeg = null, sizePx = null, level } = fixation;
+  if (sizeDeg === null && sizePx === null)
+    throw new ConfigurationError("fixation: expected sizeDeg or sizePx, found neither");
+  if (sizeDeg !== null && !display)
+    throw new ConfigurationError("fixation.sizeDeg: expected a display section that says what a degree is, found none");
+  return { sizeDeg, sizePx, level: luminance.level(level) };
 }
 
 function simulatedUnits(experiment: Experiment) {

@@ -2,6 +2,7 @@
 import {
   auditTime,
   concatMap,
+  filter,
   from,
   lastValueFrom,
   map,
@@ -21,6 +22,7 @@ import { serverNow } from "./clock.ts";
 import { gateOf } from "./gate/gate.ts";
 import { type LiveOptions, openLiveEdges } from "./live-edges.ts";
 import { type Edges, runLoop } from "./loop.ts";
+import { refusal } from "./operator/desk.ts";
 import { Disposers } from "./session/disposers.ts";
 import { openSessionFolder } from "./session/folder.ts";
 import { publicEventOf, readoutOf, rewardEvent, stateEvent } from "./session/published.ts";
@@ -64,16 +66,13 @@ export async function runLive(
 
   try {
     let view = waitingView(experiment.trials);
-    const { model, truth, units, synthesis, decider, desk, display, events, acquisition, gate } = await openLiveEdges(
-      experiment,
-      options,
-      {
+    const { model, truth, units, synthesis, decider, desk, display, events, acquisition, gate, luminance } =
+      await openLiveEdges(experiment, options, {
         state: () => view.state,
         disposers,
         failed,
         gateRejected: (detail) => watcher.said(`gate message rejected: ${detail}`),
-      },
-    );
+      });
     const { card } = model;
     const { image } = card;
     const latentNames = card.latents.each.map((latent) => latent.name);
@@ -101,7 +100,7 @@ export async function runLive(
       const differences: number[] = [];
       /** Faces that were read back and are still to be shown. */
       const realised = new Map<number, Float64Array>();
-      const inWords = createAnnouncer(experiment.stimulus.onMs);
+      const inWords = createAnnouncer(experiment.stimulus);
       let quiet = initQuiet(serverNow());
       let failure: Error | null = null;
       let usable = 0;
@@ -116,6 +115,12 @@ export async function runLive(
         }, delayMs);
         rehearsal.unref();
       };
+      // A key that makes no sense now is no command.
+      const pressed$ = display.events$.pipe(
+        filter((event) => event.type === "command"),
+        map(({ command }) => command),
+        filter((op) => refusal(op, view.state) === null),
+      );
       const edges: Edges = {
         acquisition$: acquisition.events$,
         display,
@@ -126,10 +131,12 @@ export async function runLive(
         },
         synthesise: (faces) =>
           from(synthesis.synthesise(faces)).pipe(
-            concatMap((all) => all.map((pixels) => ({ width: image.width, height: image.height, pixels }))),
+            concatMap((all) =>
+              all.map((pixels) => ({ width: image.width, height: image.height, pixels: luminance.face(pixels) })),
+            ),
           ),
         realise: (faces) => (synthesis.validity ? from(synthesis.realise(faces)) : of([])),
-        commands$: merge(interrupts$, desk.commands$),
+        commands$: merge(interrupts$, desk.commands$, pressed$),
         unitOrders$: desk.unitOrders$,
         gate$: gate
           ? gateOf(gate.messages$, experiment.gate!).pipe(map((event) => ({ ...event, serverMs: serverNow() })))

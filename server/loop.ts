@@ -92,7 +92,7 @@ export function runLoop(experiment: Experiment, units: readonly string[], edges:
     const onsets$ = new Subject<TrialInput>();
     const learned$ = new Subject<"all">();
     const displayLost$ = display.events$.pipe(
-      filter((event) => event.type === "lost"),
+      filter((event) => event.type === "lost" || (event.type === "visibility" && !event.visible)),
       map((): TrialInput => ({ type: "displayLost" })),
     );
 

@@ -10,6 +10,9 @@ export interface FrameCount {
   readonly gridMs: number;
   /** Frames that passed without a callback between this one and the last. */
   readonly missed: number;
+  /** When the last callback ran, and the intervals between the last ones, newest last. */
+  readonly lastMs: number;
+  readonly intervalsMs: readonly number[];
 }
 
 /** How early, in frames, a callback may seem to come before it counts as belonging to the frame before. */
@@ -17,13 +20,21 @@ const TOLERANCE = 0.25;
 /** Callbacks are late by chance, so late ones hardly move the grid; early ones show where it is. */
 const FOLLOW_EARLY = 0.5;
 const FOLLOW_LATE = 0.02;
+const INTERVALS = 8;
 
-export const initFrameCount = (frameMs: number): FrameCount => ({ frameMs, frame: -1, gridMs: 0, missed: 0 });
+export const initFrameCount = (frameMs: number): FrameCount => ({
+  frameMs,
+  frame: -1,
+  gridMs: 0,
+  missed: 0,
+  lastMs: 0,
+  intervalsMs: [],
+});
 
 /** `displayMs`: `performance.now()` in the frame's callback. */
 export function stepFrameCount(count: FrameCount, displayMs: number): FrameCount {
   const { frameMs, frame, gridMs } = count;
-  if (frame < 0) return { frameMs, frame: 0, gridMs: displayMs, missed: 0 };
+  if (frame < 0) return { frameMs, frame: 0, gridMs: displayMs, missed: 0, lastMs: displayMs, intervalsMs: [] };
   const passed = Math.max(1, Math.floor((displayMs - gridMs) / frameMs + TOLERANCE));
   const expectedMs = gridMs + passed * frameMs;
   const errorMs = displayMs - expectedMs;
@@ -32,5 +43,7 @@ export function stepFrameCount(count: FrameCount, displayMs: number): FrameCount
     frame: frame + passed,
     gridMs: expectedMs + errorMs * (errorMs < 0 ? FOLLOW_EARLY : FOLLOW_LATE),
     missed: passed - 1,
+    lastMs: displayMs,
+    intervalsMs: [...count.intervalsMs.slice(1 - INTERVALS), displayMs - count.lastMs],
   };
 }

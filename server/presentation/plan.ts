@@ -54,6 +54,8 @@ export interface PlanState {
   queue: readonly PlannedFace[];
   ready: ReadonlySet<number>;
   connected: boolean;
+  /** False while the page lies in a hidden tab. */
+  visible: boolean;
   streaming: boolean;
   paused: boolean;
   gateOpen: boolean;
@@ -71,6 +73,7 @@ export const initPlan = (settings: PlanSettings): PlanState => ({
   queue: [],
   ready: new Set(),
   connected: false,
+  visible: true,
   streaming: false,
   paused: false,
   gateOpen: !settings.gated,
@@ -113,22 +116,17 @@ function take(state: PlanState, input: PlanInput, output: PlanOutput): PlanState
       output.messages.push(faceMessage(input));
       return { ...state, queue: [...state.queue, input] };
     case "connected":
-      output.messages.push(...state.queue.map(faceMessage));
-      return { ...state, connected: true, ready: new Set(), continues: false };
+      return reconnect(state, input.last, output);
     case "ready":
       return markReady(state, input.face, input.serverMs, output);
     case "shown":
       return confirm(state, input, output);
-    case "hidden":
-      return state;
     case "lost":
-      return {
-        ...giveUp(state, output),
-        queue: state.queue.map(untimed),
-        connected: false,
-        onScreen: null,
-        ready: new Set(),
-      };
+      // What was asked for may have been shown: a display that comes back says so.
+      return { ...state, queue: state.queue.map(untimed), connected: false, onScreen: null, ready: new Set() };
+    case "visibility":
+      if (!input.visible) output.messages.push({ op: "clear" });
+      return { ...state, visible: input.visible, continues: false };
     case "streaming":
       return { ...state, streaming: true };
     case "pause":
@@ -139,10 +137,24 @@ function take(state: PlanState, input: PlanInput, output: PlanOutput): PlanState
       return takeGate(state, input, output);
     case "cancelled":
       return input.presentation === state.asked?.presentation ? giveUp(state, output) : state;
+    case "hidden":
+    case "geometry":
+    case "refresh":
+    case "command":
     case "refused":
     case "rejected":
       return state;
   }
+}
+
+/**
+ * A display is there: faces are sent to it anew. What was asked for before is given up, unless this display has shown it
+ * (`last`): its report follows.
+ */
+function reconnect(state: PlanState, last: number | null, output: PlanOutput): PlanState {
+  output.messages.push(...state.queue.map(faceMessage));
+  const fresh = { ...state, connected: true, visible: true, ready: new Set<number>(), continues: false };
+  return state.asked !== null && state.asked.presentation === last ? fresh : giveUp(fresh, output);
 }
 
 /** What was asked for will not be confirmed; the face stays first in the queue. */
@@ -190,11 +202,17 @@ function confirm(state: PlanState, shown: DisplayEvent & { type: "shown" }, outp
     dropped: shown.dropped,
     lateFrames: shown.lateFrames,
     patch: shown.patch,
+    interrupted: shown.retold,
   });
   output.deadlineMissed = state.continues && (shown.cause === "face-missing" || shown.cause === "show-late");
   const ready = new Set(state.ready);
   ready.delete(face.face);
   if (state.onScreen !== null) output.messages.push({ op: "release", face: state.onScreen.face.face });
+  // Retold: it was taken off when the connection was lost.
+  if (shown.retold) {
+    output.messages.push({ op: "release", face: face.face });
+    return { ...state, queue: state.queue.filter((f) => f !== face), ready, asked: null, continues: false };
+  }
   const onScreen = {
     presentation: shown.presentation,
     face,
@@ -209,8 +227,8 @@ function confirm(state: PlanState, shown: DisplayEvent & { type: "shown" }, outp
 /** Asks for the next face as soon as the one before it is on the screen: its due frame is then a whole period away. */
 function askNext(state: PlanState, output: PlanOutput): PlanState {
   const first = state.queue[0];
-  const { connected, streaming, paused, gateOpen, asked } = state;
-  const may = connected && streaming && !paused && gateOpen && asked === null;
+  const { connected, visible, streaming, paused, gateOpen, asked } = state;
+  const may = connected && visible && streaming && !paused && gateOpen && asked === null;
   if (!may || !first || !(state.continues || state.ready.has(first.face))) return state;
   const { onMs, periodMs } = state.settings;
   const presentation = state.nextPresentation;

@@ -118,6 +118,7 @@ function stepDisplay(view: SessionView, event: DisplayEvent): SessionView {
     case "lost":
       return { ...view, displayConnected: false };
     case "shown":
+      if (event.retold) return view;
       return {
         ...view,
         state: view.state === "waiting" ? "running" : view.state,

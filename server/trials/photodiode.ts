@@ -88,6 +88,7 @@ const MAX_PULSES = 256;
 const LEAST_TOLERANCE_MS = 1;
 const TOLERATED_SPREADS = 5;
 const FOLLOW = 0.25;
+const FOLLOW_SPREAD = 0.1;
 const CREEP_KNOWN_AFTER_MS = 30_000;
 /** What a shift is known to, and how steady two quartz clocks' rates are. */
 const SHIFT_ERROR_MS = 0.5;
@@ -201,7 +202,7 @@ function decideNext(
       ...lock,
       shiftMs: shiftMs + FOLLOW * missMs,
       serverMs,
-      spreadMs: lock.spreadMs + FOLLOW * (Math.abs(missMs) - lock.spreadMs),
+      spreadMs: lock.spreadMs + FOLLOW_SPREAD * (Math.abs(missMs) - lock.spreadMs),
       missed: 0,
     };
     const matched = { presentation, serial: pulse.serial };

@@ -24,6 +24,8 @@ export interface Onset {
   lateFrames: number;
   /** The photodiode's patch from this onset on: white or not. */
   patch: boolean;
+  /** The display went away while it was on. */
+  interrupted: boolean;
 }
 
 /** [startS, endS) on the stream's clock, right to within `uncertaintyMs`. */
@@ -177,11 +179,14 @@ const withFlag = (trial: OpenTrial, flag: TrialFlag): OpenTrial =>
 
 function takeOnset(state: TrialState, onset: Onset): TrialState {
   const { presentation, onsetServerMs: serverMs, patch } = onset;
+  const flags: TrialFlag[] = [];
+  if (onset.dropped > 0) flags.push("droppedFrame");
+  if (onset.interrupted) flags.push("aborted");
   const isPhotodiode = state.settings.alignment.method === "photodiode";
   return {
     ...state,
     photodiode: isPhotodiode ? expectPulse(state.photodiode, { presentation, serverMs, patch }) : state.photodiode,
-    open: [...state.open, openTrial(state, onset, onset.dropped > 0 ? ["droppedFrame"] : [], !isPhotodiode)],
+    open: [...state.open, openTrial(state, onset, flags, !isPhotodiode)],
   };
 }
 

@@ -161,6 +161,7 @@ export function* simulateStream(
       dropped: 0,
       lateFrames: 0,
       patch,
+      interrupted: false,
     };
     reports.push({ dueMs: onsetMs + REPORT_MS, told: { input: onset, trueOnsetS: lightS } });
   }

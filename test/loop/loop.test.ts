@@ -59,7 +59,7 @@ function drive(marbles: {
     let face = 0;
     const take = <T>(value: T, diagram?: string): Observable<T> => (diagram ? cold(diagram, { x: value }) : of(value));
     const display: Record<string, DisplayEvent> = {
-      c: { type: "connected", agent: "marbles", frameMs: 1, serverMs: 0 },
+      c: { type: "connected", agent: "marbles", frameMs: 1, unsteady: 0, last: null, serverMs: 0 },
       l: { type: "lost", reason: "closed", serverMs: 0 },
     };
     for (const n of [0, 1, 2, 3]) {
@@ -77,6 +77,10 @@ function drive(marbles: {
         lateFrames: 0,
         cause: "none",
         patch: true,
+        dueMs: 0,
+        callbackLateMs: 0,
+        intervalsMs: [],
+        retold: false,
         serverMs: 0,
       };
     }

@@ -13,7 +13,7 @@ const face = (n: number, answersServerMs: number | null = null): PlanInput => ({
   pixels: new Uint8Array(4),
   answersServerMs,
 });
-const connected: PlanInput = { type: "connected", agent: "test", frameMs: 16, serverMs: 0 };
+const connected: PlanInput = { type: "connected", agent: "test", frameMs: 16, unsteady: 0, last: null, serverMs: 0 };
 const ready = (n: number, serverMs = 0): PlanInput => ({ type: "ready", face: n, serverMs });
 const shown = (presentation: number, n: number, cause: "none" | "face-missing" | "show-late" = "none"): PlanInput => ({
   type: "shown",
@@ -27,6 +27,10 @@ const shown = (presentation: number, n: number, cause: "none" | "face-missing" |
   lateFrames: cause === "none" ? 0 : 3,
   cause,
   patch: presentation % 2 === 0,
+  dueMs: 0,
+  callbackLateMs: 0,
+  intervalsMs: [],
+  retold: false,
   serverMs: 0,
 });
 
@@ -79,8 +83,40 @@ describe("S plan", () => {
       connected,
       ready(0),
     ]);
-    expect(outputs[5].aborted).toEqual([{ presentation: 0, face: 0 }]);
+    expect(outputs[6].aborted).toEqual([{ presentation: 0, face: 0 }]);
     expect(ops(outputs).slice(6)).toEqual([["face", "face"], ["show 1/0"]]);
+  });
+
+  test("S3: what was shown and not told before the connection was lost is told once more, and never shown again", () => {
+    const outputs = run([
+      { type: "streaming" },
+      face(0),
+      face(1),
+      connected,
+      ready(0),
+      { type: "lost", reason: "closed", serverMs: 0 },
+      { ...connected, last: 0 } as PlanInput,
+      { ...shown(0, 0), retold: true } as PlanInput,
+      ready(0),
+      ready(1),
+    ]);
+    expect(outputs.flatMap((o) => o.aborted)).toEqual([]);
+    expect(outputs[7].onsets).toMatchObject([{ presentation: 0, face: 0, interrupted: true }]);
+    expect(ops(outputs).slice(6)).toEqual([["face", "face"], ["release"], [], ["show 1/1"]]);
+  });
+
+  test("S14: nothing is asked for while the page is hidden", () => {
+    const visibility = (visible: boolean): PlanInput => ({ type: "visibility", visible, serverMs: 0 });
+    const outputs = run([
+      { type: "streaming" },
+      face(0),
+      connected,
+      ready(0),
+      visibility(false),
+      { type: "cancelled", presentation: 0, reason: "cleared", serverMs: 0 },
+      visibility(true),
+    ]);
+    expect(ops(outputs).slice(3)).toEqual([["show 0/0"], ["clear"], [], ["show 1/0"]]);
   });
 
   test("pause holds the next face back; after resume it comes at the next frame, not a period after", () => {

@@ -49,6 +49,7 @@ const onset = (presentation: number, onsetS: number, dropped = 0): TrialInput =>
   dropped,
   lateFrames: 0,
   patch: presentation % 2 === 0,
+  interrupted: false,
 });
 
 function run(inputs: TrialInput[], changed: Partial<AlignmentSettings> = {}): Trial[] {
