@@ -116,6 +116,7 @@ export async function openLiveEdges(
       socket: rig ? "sub" : socket,
       format: rig ? options.rigFormat : format,
       roster,
+      heartbeat: !rig && format === "open-ephys" && socket === "sub",
       ...(!rig && stream && { stream }),
       ...(!rig && sampleRate && { sampleRate }),
     }),

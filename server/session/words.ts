@@ -29,6 +29,10 @@ export function createAnnouncer(stimulus: Stimulus): Announcer {
     switch (said.type) {
       case "link":
         return said.up ? "recording system connected" : "recording system lost; waiting for it to come back";
+      case "heartbeat":
+        return said.answered
+          ? "Open Ephys answers heartbeats"
+          : "Open Ephys does not answer heartbeats: its ZMQ Interface will not list this client; spikes come all the same";
       case "gap":
         return `${said.missing} messages of stream ${said.stream} are missing; trials they belong to are flagged`;
       case "restart":

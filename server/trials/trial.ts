@@ -149,6 +149,7 @@ export function stepTrials(state: TrialState, input: TrialInput): [TrialState, T
     case "rejected":
     case "reordered":
     case "link":
+    case "heartbeat":
       return [state, []];
     case "ttl":
       return [
