@@ -124,8 +124,21 @@ export async function openLiveEdges(
   const gate = experiment.gate
     ? disposers.opened(await openGateSocket({ ...experiment.gate, rejected: gateRejected }))
     : null;
-  // `truth`: the simulated units, null for a real recording.
-  return { model, truth, units, synthesis, decider, desk, display, events, acquisition, gate, luminance };
+  // `truth`: the simulated units, null for a real recording; `rigOriginMs`: server time at their stream's time 0.
+  return {
+    model,
+    truth,
+    units,
+    synthesis,
+    decider,
+    desk,
+    display,
+    events,
+    acquisition,
+    gate,
+    luminance,
+    rigOriginMs: rig?.originMs ?? null,
+  };
 }
 
 function fixationOf({ fixation, display }: Experiment, luminance: Luminance) {

@@ -25,6 +25,7 @@ import { type Edges, runLoop } from "./loop.ts";
 import { refusal } from "./operator/desk.ts";
 import { Disposers } from "./session/disposers.ts";
 import { openSessionFolder } from "./session/folder.ts";
+import { createLatencyBudget } from "./session/latency.ts";
 import { publicEventOf, readoutOf, rewardEvent, stateEvent } from "./session/published.ts";
 import { complaints, initQuiet, stepQuiet } from "./session/quiet.ts";
 import { type SessionSummary, summarise } from "./session/summary.ts";
@@ -66,13 +67,25 @@ export async function runLive(
 
   try {
     let view = waitingView(experiment.trials);
-    const { model, truth, units, synthesis, decider, desk, display, events, acquisition, gate, luminance } =
-      await openLiveEdges(experiment, options, {
-        state: () => view.state,
-        disposers,
-        failed,
-        gateRejected: (detail) => watcher.said(`gate message rejected: ${detail}`),
-      });
+    const {
+      model,
+      truth,
+      units,
+      synthesis,
+      decider,
+      desk,
+      display,
+      events,
+      acquisition,
+      gate,
+      luminance,
+      rigOriginMs,
+    } = await openLiveEdges(experiment, options, {
+      state: () => view.state,
+      disposers,
+      failed,
+      gateRejected: (detail) => watcher.said(`gate message rejected: ${detail}`),
+    });
     const { card } = model;
     const { image } = card;
     const latentNames = card.latents.each.map((latent) => latent.name);
@@ -104,6 +117,7 @@ export async function runLive(
       let quiet = initQuiet(serverNow());
       let failure: Error | null = null;
       let usable = 0;
+      const budget = createLatencyBudget(experiment, rigOriginMs);
       const announce = (ended = false) =>
         events.publish(stateEvent(folder.path, view, ended ? "ended" : view.state, serverNow()));
       const rehearseFor = (onsetServerMs: number) => {
@@ -123,7 +137,14 @@ export async function runLive(
       );
       const edges: Edges = {
         acquisition$: acquisition.events$,
-        display,
+        display: {
+          events$: display.events$,
+          send(message) {
+            const isSent = display.send(message);
+            if (message.op === "face") budget.sent(message.face, serverNow());
+            return isSent;
+          },
+        },
         decider: {
           decide: (lesson, count) => from(decider.call("decide", lesson, count)),
           refine: (realised) => from(decider.call("refine", realised)),
@@ -132,7 +153,11 @@ export async function runLive(
         synthesise: (faces) =>
           from(synthesis.synthesise(faces)).pipe(
             concatMap((all) =>
-              all.map((pixels) => ({ width: image.width, height: image.height, pixels: luminance.face(pixels) })),
+              all.map((pixels, i) => {
+                const face = { width: image.width, height: image.height, pixels: luminance.face(pixels) };
+                budget.decoded(faces[i], serverNow());
+                return face;
+              }),
             ),
           ),
         realise: (faces) => (synthesis.validity ? from(synthesis.realise(faces)) : of([])),
@@ -142,6 +167,7 @@ export async function runLive(
           ? gateOf(gate.messages$, experiment.gate!).pipe(map((event) => ({ ...event, serverMs: serverNow() })))
           : NEVER,
         told(event) {
+          budget.told(event, serverNow());
           quiet = stepQuiet(quiet, event, serverNow());
           const words = inWords(event);
           if (words) watcher.said(words);
@@ -203,6 +229,7 @@ export async function runLive(
         score: truth && scoreSession(experiment, truth, findings.units, view.trials.closed),
         lastSpikeToReadyMs,
         differences,
+        latencyMs: budget.table(),
         backend: `${backend.name} ${backend.version}`,
         sessionDir: folder.path,
       });

@@ -4,6 +4,7 @@ import type { AxisTestResult } from "../choice/axis-test.ts";
 import type { Findings } from "../choice/decider.ts";
 import type { ReadBack } from "../tuning/refits.ts";
 import type { Interval, UnitReport } from "../tuning/report.ts";
+import { type Latency, type LatencyStep, latencyLines } from "./latency.ts";
 import { quantile } from "./quantile.ts";
 import type { SessionView } from "./view.ts";
 
@@ -81,6 +82,8 @@ export interface SessionSummary {
   lastSpikeToReadyMs: { p50: number; p99: number } | null;
   /** How far faces came out from what was asked, over the latents in use, in latent units; null where they were not read back. */
   realised: { faces: number; difference: { median: number; p95: number }; beyondThreshold: number } | null;
+  /** Where the time went, step by step; empty in virtual time. */
+  latencyMs: Partial<Record<LatencyStep, Latency>>;
   deadlineMisses: number;
   droppedFrames: number;
   abortedPresentations: number;
@@ -98,6 +101,7 @@ export interface SummaryInput {
   lastSpikeToReadyMs: readonly number[];
   /** Of each face that was read back. */
   differences?: readonly number[];
+  latencyMs: SessionSummary["latencyMs"];
   backend: string;
   sessionDir: string;
 }
@@ -137,6 +141,7 @@ export function summarise(input: SummaryInput): SessionSummary {
         ? { p50: quantile(lastSpikeToReadyMs, 0.5), p99: quantile(lastSpikeToReadyMs, 0.99) }
         : null,
     realised: realisedSummary(input.differences ?? [], experiment.validity.threshold),
+    latencyMs: input.latencyMs,
     deadlineMisses: view.deadlineMisses,
     droppedFrames: view.droppedFrames,
     abortedPresentations: view.abortedPresentations,
@@ -205,6 +210,7 @@ export function describeSummary(summary: SessionSummary, latentNames: readonly s
           `faces came out ${number(summary.realised.difference.median)} (median), ${number(summary.realised.difference.p95)} (95 %) from the latents asked for; ${summary.realised.beyondThreshold} of ${summary.realised.faces} beyond the threshold`,
         ]
       : []),
+    ...(ready ? ["  ms: median, p99, longest (how many)", ...latencyLines(summary.latencyMs)] : []),
     `faces missing when due: ${summary.deadlineMisses}; frames dropped: ${summary.droppedFrames}; backend: ${summary.backend}`,
     `session: ${summary.sessionDir}`,
     "",

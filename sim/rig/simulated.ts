@@ -22,6 +22,8 @@ export interface SimulatedRigOptions {
 
 export interface SimulatedRig {
   address: string;
+  /** Server time at the stream's time 0. */
+  originMs: number;
   dispose(): void;
   /** Settles when the session that was followed has ended, or after `dispose`. */
   ended: Promise<void>;
@@ -88,6 +90,7 @@ export async function runSimulatedRig(options: SimulatedRigOptions): Promise<Sim
   const ended = Promise.all([follow(), fire()]).then(() => publisher.close());
   return {
     address: publisher.lastEndpoint!,
+    originMs,
     dispose() {
       started();
       subscriber.close();
