@@ -113,48 +113,61 @@ function compareDropped(shown: Shown[], { frames, busy }: Witness) {
 
 const total = (values: number[]) => values.reduce((a, b) => a + b, 0);
 
-test("S7, T5: 500 faces at 5 a second in a real browser: each onset accounted for, pixels right, dropped frames as injected", {
-  timeout: 300_000,
-}, async () => {
-  const { at, witness, summary, records } = await runFaces();
-  const events = records.flatMap((r) => (r.kind === "display" ? [r.event as { type: string } & Shown] : []));
-  const shown = events.filter(({ type }) => type === "shown");
-  const trials = records.filter((r) => r.kind === "trial") as unknown as { presentation: number; flags: string[] }[];
-  const inOrder = Array.from({ length: FACES }, (_, i) => i);
-  expect(shown.map((s) => s.presentation).slice(0, FACES)).toEqual(inOrder);
-  expect(trials.map((t) => t.presentation)).toEqual(inOrder);
-  const hidden = events.filter(({ type }) => type === "hidden").map((h) => h.presentation);
-  expect(hidden.slice(0, FACES - 1)).toEqual(inOrder.slice(0, -1));
-  for (const { presentation, flags } of trials)
-    expect(flags.includes("droppedFrame")).toBe(shown[presentation].dropped > 0);
+// Two minutes: .ci/run asks for it.
+test.skipIf(!process.env.LATENTLOOP_SLOW)(
+  "S7, T5: 500 faces at 5 a second in a real browser: each onset accounted for, pixels right, dropped frames as injected",
+  {
+    timeout: 300_000,
+  },
+  async () => {
+    const { at, witness, summary, records } = await runFaces();
+    const events = records.flatMap((r) => (r.kind === "display" ? [r.event as { type: string } & Shown] : []));
+    const shown = events.filter(({ type }) => type === "shown");
+    const trials = records.filter((r) => r.kind === "trial") as unknown as { presentation: number; flags: string[] }[];
+    const inOrder = Array.from({ length: FACES }, (_, i) => i);
+    expect(shown.map((s) => s.presentation).slice(0, FACES)).toEqual(inOrder);
+    expect(trials.map((t) => t.presentation)).toEqual(inOrder);
+    const hidden = events.filter(({ type }) => type === "hidden").map((h) => h.presentation);
+    expect(hidden.slice(0, FACES - 1)).toEqual(inOrder.slice(0, -1));
+    for (const { presentation, flags } of trials)
+      expect(flags.includes("droppedFrame")).toBe(shown[presentation].dropped > 0);
 
-  const spans = compareDropped(shown, witness);
-  const loops = spans.filter(({ injected }) => injected !== null);
-  const figures = {
-    reported: total(spans.map((s) => s.reported)),
-    witnessed: total(spans.map((s) => s.witnessed)),
-    differ: spans.filter((s) => s.reported !== s.witnessed).length,
-    loops: loops.length,
-    injected: total(loops.map((s) => s.injected!)),
-    reportedWithLoops: total(loops.map((s) => s.reported)),
-    loopsExact: loops.filter((s) => s.reported === s.injected).length,
-    deadlineMisses: summary.deadlineMisses,
-  };
-  console.info(JSON.stringify(figures));
-  writeFileSync(join(process.env.LATENTLOOP_SHOTS ?? out, "dropped.json"), JSON.stringify({ spans, figures }));
+    const spans = compareDropped(shown, witness);
+    const loops = spans.filter(({ injected }) => injected !== null);
+    const figures = {
+      reported: total(spans.map((s) => s.reported)),
+      witnessed: total(spans.map((s) => s.witnessed)),
+      differ: spans.filter((s) => s.reported !== s.witnessed).length,
+      loops: loops.length,
+      injected: total(loops.map((s) => s.injected!)),
+      reportedWithLoops: total(loops.map((s) => s.reported)),
+      loopsExact: loops.filter((s) => s.reported === s.injected).length,
+      deadlineMisses: summary.deadlineMisses,
+    };
+    console.info(JSON.stringify(figures));
+    // Whatever else the machine did, no frame that a loop cost is missing from the report, nor one reported that the witness has
+    // not seen, but for the frame at whose edge a callback ran.
+    expect(loops.length).toBeGreaterThan(20);
+    for (const { injected, reported, witnessed } of loops) {
+      expect(reported).toBeGreaterThanOrEqual(injected!);
+      expect(Math.abs(reported - witnessed)).toBeLessThanOrEqual(1);
+    }
 
-  // Exactly one of the faces that were chosen is on the screenshot, and all of it; or the gray between faces.
-  const model = await readModelFolder(bundledModel("faces-64"));
-  await chooseBackend({ model, forced: "wasm" });
-  const decoder = createDecoder(model);
-  const { width, height } = model.card.image;
-  const chosen = records.filter((r) => r.kind === "choice").slice(10, 40) as unknown as { latentsF64: Uint8Array }[];
-  const wrong: number[] = [];
-  for (const { latentsF64 } of chosen) {
-    const latents = new Float64Array(Uint8Array.from(latentsF64).buffer);
-    const face = { width, height, pixels: await decoder.decode(Float32Array.from(latents)) };
-    wrong.push(differing(at, face, faceBox(face, viewport, 0.6)));
-  }
-  const isGray = Array.from({ length: 50 }, (_, i) => at(250 + 6 * i, 300)).every((rgb) => rgb.every((v) => v === 128));
-  expect(isGray || wrong.filter((n) => n === 0).length === 1).toBe(true);
-});
+    // Exactly one of the faces that were chosen is on the screenshot, and all of it; or the gray between faces.
+    const model = await readModelFolder(bundledModel("faces-64"));
+    await chooseBackend({ model, forced: "wasm" });
+    const decoder = createDecoder(model);
+    const { width, height } = model.card.image;
+    const chosen = records.filter((r) => r.kind === "choice").slice(10, 40) as unknown as { latentsF64: Uint8Array }[];
+    const wrong: number[] = [];
+    for (const { latentsF64 } of chosen) {
+      const latents = new Float64Array(Uint8Array.from(latentsF64).buffer);
+      const face = { width, height, pixels: await decoder.decode(Float32Array.from(latents)) };
+      wrong.push(differing(at, face, faceBox(face, viewport, 0.6)));
+    }
+    const isGray = Array.from({ length: 50 }, (_, i) => at(250 + 6 * i, 300)).every((rgb) =>
+      rgb.every((v) => v === 128),
+    );
+    expect(isGray || wrong.filter((n) => n === 0).length === 1).toBe(true);
+  },
+);
