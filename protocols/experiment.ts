@@ -84,11 +84,70 @@ export const experiment = z.strictObject({
       })
       .default({ corner: "bottom-right", sizePx: 60 }),
   }),
+  /** What the display is and how it was calibrated. Left out: sizes are shares of the screen, levels go as they are. */
+  display: z
+    .strictObject({
+      /** Width of the picture on the screen, and from there to the eye. */
+      widthCm: positive.max(1000),
+      distanceCm: positive.max(10_000),
+      /** Longer side of a face, in degrees of visual angle; drawn at the nearest whole-number scale, which is told. */
+      sizeDeg: positive.max(90),
+      /** Centre of the face from the screen's: right and up. */
+      xDeg: z.number().min(-90).max(90).default(0),
+      yDeg: z.number().min(-90).max(90).default(0),
+    })
+    .optional(),
+  luminance: z
+    .strictObject({
+      /**
+       * What the screen does with a level: an exponent, or measured pairs [level 0 to 255, cd/m²] from dark to bright. Levels are then
+       * sent so that the screen's light is that of an sRGB screen.
+       */
+      gamma: z
+        .union([positive.max(10), z.array(z.tuple([z.number().min(0).max(255), z.number().nonnegative()])).min(2)])
+        .optional(),
+      /** Faces are scaled in light to the mean luminance of the background. */
+      matchFaces: z.boolean().default(false),
+    })
+    .prefault({}),
+  /** A spot at the screen's centre, over faces and between them. */
+  fixation: z
+    .strictObject({
+      /** Diameter: in degrees where `display` is given, else in pixels. */
+      sizeDeg: positive.max(20).optional(),
+      sizePx: whole.max(500).optional(),
+      /** 0 black to 1 white. */
+      level: z.number().min(0).max(1).default(0),
+    })
+    .optional(),
   response: z.strictObject({
     /** The window is [onset + latencyMs, onset + latencyMs + windowMs). */
     latencyMs: z.number().nonnegative().max(10_000),
     windowMs: positive.max(60_000),
   }),
+  /** How onsets are placed on the recording system's clock (SPEC.md, T6 to T16). */
+  alignment: z
+    .strictObject({
+      /** software: by the display's report and the arrival of spikes. photodiode: by edges on a digital line. */
+      method: z.enum(["software", "photodiode"]).default("software"),
+      /** Longest that the quickest spike message takes from its last sample to its arrival. */
+      transportMs: z.number().nonnegative().max(1000).default(2),
+      /** software: from a frame's callback to light, as a photodiode once measured it. */
+      displayDelayMs: z.number().nonnegative().max(1000).default(0),
+      /** Trials whose onset is less certain than this teach nothing. */
+      maxUncertaintyMs: positive.max(10_000).default(25),
+      /** photodiode: the digital line it is on, from 0. */
+      line: z.number().int().nonnegative().max(255).default(0),
+      /** photodiode: normal, high where the patch is white; inverted; auto, found out from the first presentations. */
+      polarity: z.enum(["auto", "normal", "inverted"]).default("auto"),
+      /** photodiode: changes that follow one another faster than this are one. */
+      debounceMs: z.number().nonnegative().max(50).default(2),
+      /** photodiode: longest way from a frame's callback to light; less than a period. */
+      maxDelayMs: positive.max(1000).default(80),
+      /** photodiode: how far an edge may lie from where its presentation is expected. */
+      toleranceMs: positive.max(50).default(4),
+    })
+    .prefault({}),
   recording: z
     .strictObject({
       /** What the recording system speaks: our own messages, or the Open Ephys GUI's ZMQ Interface. */
@@ -102,6 +161,20 @@ export const experiment = z.strictObject({
       units: z.array(unit).default([]),
     })
     .prefault({}),
+  /** Who decides whether faces may be shown: an eye tracker, a behaviour program (SPEC.md, rules G). */
+  gate: z
+    .strictObject({
+      /** sub: connect to the sender's PUB. pull: bind, and the sender PUSHes. */
+      socket: z.enum(["sub", "pull"]).default("sub"),
+      address: z.string().regex(/^(tcp|ipc):\/\//, "expected a ZeroMQ endpoint, as tcp://eye-tracker:5580"),
+      /** From `open` until the next face. */
+      openDelayMs: z.number().nonnegative().max(60_000).default(200),
+      /** Without a word for so long, the gate counts as closed. */
+      silenceMs: positive.max(60_000).default(1000),
+    })
+    .optional(),
+  /** A `reward` event is published after so many complete trials. */
+  reward: z.strictObject({ everyTrials: whole }).optional(),
   tuning: z
     .strictObject({
       /** From tuning to expected count: exponential, softplus (rates close to linear once above threshold), or for each unit the one that its counts speak for. */

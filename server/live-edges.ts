@@ -7,12 +7,14 @@ import { openAcquisition } from "./acquisition/acquisition.ts";
 import { createRoster } from "./acquisition/roster.ts";
 import type { Decider, DeciderData } from "./choice/decider.ts";
 import { ConfigurationError } from "./failure.ts";
+import { openGateSocket } from "./gate/gate-socket.ts";
 import type { BackendName } from "./model/backends.ts";
 import { experimentModel } from "./model/experiment-model.ts";
 import { openSynthesis } from "./model/synthesis.ts";
 import { createOperatorDesk } from "./operator/desk.ts";
 import { clientFolder } from "./package-root.ts";
 import { openDisplayServer } from "./presentation/display-server.ts";
+import { createLuminance, type Luminance } from "./presentation/luminance.ts";
 import { random } from "./random.ts";
 import type { Disposers } from "./session/disposers.ts";
 import { openPublicEvents } from "./session/public-events.ts";
@@ -44,13 +46,15 @@ interface Surroundings {
   disposers: Disposers;
   /** Told of what breaks later. */
   failed(error: Error): void;
+  /** Told of each message of the gate that can't be used. */
+  gateRejected(detail: string): void;
 }
 
 /** @throws ConfigurationError for what the user must mend: model, units, backend, ports, addresses */
 export async function openLiveEdges(
   experiment: Experiment,
   options: LiveOptions,
-  { state, disposers, failed }: Surroundings,
+  { state, disposers, failed, gateRejected }: Surroundings,
 ) {
   const model = await experimentModel(experiment, options.experimentFile);
   const truth = options.rig === "sim" ? simulatedUnits(experiment) : null;
@@ -80,7 +84,8 @@ export async function openLiveEdges(
     ),
   );
   const { image } = model.card;
-  const { background, faceFraction, photodiode } = experiment.stimulus;
+  const { faceFraction, photodiode } = experiment.stimulus;
+  const luminance = createLuminance(experiment);
   const desk = createOperatorDesk(state, units);
   const display = disposers.opened(
     await openDisplayServer({
@@ -92,7 +97,9 @@ export async function openLiveEdges(
         session: experiment.name,
         width: image.width,
         height: image.height,
-        background,
+        background: luminance.level(experiment.stimulus.background),
+        placement: experiment.display ?? null,
+        fixation: fixationOf(experiment, luminance),
         faceFraction,
         photodiode,
       },
@@ -109,12 +116,39 @@ export async function openLiveEdges(
       socket: rig ? "sub" : socket,
       format: rig ? options.rigFormat : format,
       roster,
+      heartbeat: !rig && format === "open-ephys" && socket === "sub",
       ...(!rig && stream && { stream }),
       ...(!rig && sampleRate && { sampleRate }),
     }),
   );
-  // `truth`: the simulated units, null for a real recording.
-  return { model, truth, units, synthesis, decider, desk, display, events, acquisition };
+  const gate = experiment.gate
+    ? disposers.opened(await openGateSocket({ ...experiment.gate, rejected: gateRejected }))
+    : null;
+  // `truth`: the simulated units, null for a real recording; `rigOriginMs`: server time at their stream's time 0.
+  return {
+    model,
+    truth,
+    units,
+    synthesis,
+    decider,
+    desk,
+    display,
+    events,
+    acquisition,
+    gate,
+    luminance,
+    rigOriginMs: rig?.originMs ?? null,
+  };
+}
+
+function fixationOf({ fixation, display }: Experiment, luminance: Luminance) {
+  if (!fixation) return null;
+  const { sizeDeg = null, sizePx = null, level } = fixation;
+  if (sizeDeg === null && sizePx === null)
+    throw new ConfigurationError("fixation: expected sizeDeg or sizePx, found neither");
+  if (sizeDeg !== null && !display)
+    throw new ConfigurationError("fixation.sizeDeg: expected a display section that says what a degree is, found none");
+  return { sizeDeg, sizePx, level: luminance.level(level) };
 }
 
 function simulatedUnits(experiment: Experiment) {

@@ -1,21 +1,39 @@
 /** A live session: opens the edges (live-edges.ts), runs the loop over them, closes them in reverse order. */
-import { auditTime, concatMap, from, lastValueFrom, merge, type Observable, of, Subject, takeUntil, tap } from "rxjs";
+import {
+  auditTime,
+  concatMap,
+  filter,
+  from,
+  lastValueFrom,
+  map,
+  merge,
+  NEVER,
+  type Observable,
+  of,
+  Subject,
+  takeUntil,
+  tap,
+} from "rxjs";
 import { type Experiment, periodMs } from "../protocols/experiment.ts";
 import type { OperatorOp } from "../protocols/wire/operator.ts";
 import { scoreSession } from "../sim/study/score.ts";
 import type { Findings } from "./choice/decider.ts";
 import { serverNow } from "./clock.ts";
+import { gateOf } from "./gate/gate.ts";
 import { type LiveOptions, openLiveEdges } from "./live-edges.ts";
 import { type Edges, runLoop } from "./loop.ts";
+import { refusal } from "./operator/desk.ts";
 import { Disposers } from "./session/disposers.ts";
 import { openSessionFolder } from "./session/folder.ts";
-import { publicEventOf, readoutOf, stateEvent } from "./session/published.ts";
+import { createLatencyBudget } from "./session/latency.ts";
+import { publicEventOf, readoutOf, rewardEvent, stateEvent } from "./session/published.ts";
 import { complaints, initQuiet, stepQuiet } from "./session/quiet.ts";
 import { type SessionSummary, summarise } from "./session/summary.ts";
 import { timingWarnings } from "./session/timing.ts";
 import { type SessionView, waitingView } from "./session/view.ts";
 import { createAnnouncer, validityWords } from "./session/words.ts";
 import { forkHeadlessDisplay } from "./simulated-edges.ts";
+import { isBroken, isUsable } from "./trials/trial.ts";
 
 /** What is told to whoever watches the terminal. */
 export interface Watcher {
@@ -49,11 +67,25 @@ export async function runLive(
 
   try {
     let view = waitingView(experiment.trials);
-    const { model, truth, units, synthesis, decider, desk, display, events, acquisition } = await openLiveEdges(
-      experiment,
-      options,
-      { state: () => view.state, disposers, failed },
-    );
+    const {
+      model,
+      truth,
+      units,
+      synthesis,
+      decider,
+      desk,
+      display,
+      events,
+      acquisition,
+      gate,
+      luminance,
+      rigOriginMs,
+    } = await openLiveEdges(experiment, options, {
+      state: () => view.state,
+      disposers,
+      failed,
+      gateRejected: (detail) => watcher.said(`gate message rejected: ${detail}`),
+    });
     const { card } = model;
     const { image } = card;
     const latentNames = card.latents.each.map((latent) => latent.name);
@@ -69,6 +101,7 @@ export async function runLive(
       for (const warning of warnings) watcher.said(`warning: ${warning}`);
       if (validity) for (const line of validityWords(validity, latentNames)) watcher.said(line);
       watcher.said(`spikes from ${acquisition.address}; public events on ${events.address}`);
+      if (gate) watcher.said(`gate from ${gate.address}; closed until it says otherwise`);
       watcher.said(`session ${folder.path}`);
       if (options.display === "headless") {
         watcher.said(`display: headless, at ${display.url}`);
@@ -80,9 +113,11 @@ export async function runLive(
       const differences: number[] = [];
       /** Faces that were read back and are still to be shown. */
       const realised = new Map<number, Float64Array>();
-      const inWords = createAnnouncer(experiment.stimulus.onMs);
+      const inWords = createAnnouncer(experiment.stimulus);
       let quiet = initQuiet(serverNow());
       let failure: Error | null = null;
+      let usable = 0;
+      const budget = createLatencyBudget(experiment, rigOriginMs);
       const announce = (ended = false) =>
         events.publish(stateEvent(folder.path, view, ended ? "ended" : view.state, serverNow()));
       const rehearseFor = (onsetServerMs: number) => {
@@ -94,9 +129,22 @@ export async function runLive(
         }, delayMs);
         rehearsal.unref();
       };
+      // A key that makes no sense now is no command.
+      const pressed$ = display.events$.pipe(
+        filter((event) => event.type === "command"),
+        map(({ command }) => command),
+        filter((op) => refusal(op, view.state) === null),
+      );
       const edges: Edges = {
         acquisition$: acquisition.events$,
-        display,
+        display: {
+          events$: display.events$,
+          send(message) {
+            const isSent = display.send(message);
+            if (message.op === "face") budget.sent(message.face, serverNow());
+            return isSent;
+          },
+        },
         decider: {
           decide: (lesson, count) => from(decider.call("decide", lesson, count)),
           refine: (realised) => from(decider.call("refine", realised)),
@@ -104,12 +152,22 @@ export async function runLive(
         },
         synthesise: (faces) =>
           from(synthesis.synthesise(faces)).pipe(
-            concatMap((all) => all.map((pixels) => ({ width: image.width, height: image.height, pixels }))),
+            concatMap((all) =>
+              all.map((pixels, i) => {
+                const face = { width: image.width, height: image.height, pixels: luminance.face(pixels) };
+                budget.decoded(faces[i], serverNow());
+                return face;
+              }),
+            ),
           ),
         realise: (faces) => (synthesis.validity ? from(synthesis.realise(faces)) : of([])),
-        commands$: merge(interrupts$, desk.commands$),
+        commands$: merge(interrupts$, desk.commands$, pressed$),
         unitOrders$: desk.unitOrders$,
+        gate$: gate
+          ? gateOf(gate.messages$, experiment.gate!).pipe(map((event) => ({ ...event, serverMs: serverNow() })))
+          : NEVER,
         told(event) {
+          budget.told(event, serverNow());
           quiet = stepQuiet(quiet, event, serverNow());
           const words = inWords(event);
           if (words) watcher.said(words);
@@ -119,11 +177,13 @@ export async function runLive(
             realised.set(event.face, event.latents);
           }
           for (const told of publicEventOf(event, folder.path, experiment, units, realised)) events.publish(told);
+          // A broken trial's face is shown again, as it came out.
+          if (event.kind === "trial" && !isBroken(event.trial)) realised.delete(event.trial.face);
+          if (event.kind === "trial" && isUsable(event.trial))
+            for (const told of rewardEvent(folder.path, experiment, ++usable, event.trial.trial, serverNow()))
+              events.publish(told);
           if (event.kind !== "plan") return;
-          for (const onset of event.output.onsets) {
-            rehearseFor(onset.onsetServerMs);
-            realised.delete(onset.face);
-          }
+          for (const onset of event.output.onsets) rehearseFor(onset.onsetServerMs);
           lastSpikeToReadyMs.push(...event.output.lastSpikeToReadyMs);
         },
       };
@@ -169,6 +229,7 @@ export async function runLive(
         score: truth && scoreSession(experiment, truth, findings.units, view.trials.closed),
         lastSpikeToReadyMs,
         differences,
+        latencyMs: budget.table(),
         backend: `${backend.name} ${backend.version}`,
         sessionDir: folder.path,
       });

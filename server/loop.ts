@@ -32,6 +32,7 @@ import type { OperatorOp, UnitOrder } from "../protocols/wire/operator.ts";
 import type { AcquisitionEvent } from "./acquisition/spike-batch.ts";
 import type { Choice } from "./choice/choice.ts";
 import type { Lesson, Refined } from "./choice/decider.ts";
+import type { GateEvent } from "./gate/gate.ts";
 import type { Realised } from "./model/synthesis-worker.ts";
 import type { DisplayEvent } from "./presentation/display-server.ts";
 import {
@@ -39,11 +40,20 @@ import {
   type PlanInput,
   type PlannedFace,
   type PlanOutput,
+  type PlanSettings,
   type PlanState,
   stepPlan,
 } from "./presentation/plan.ts";
 import { type SessionEvent, type SessionView, stepView, waitingView } from "./session/view.ts";
-import { initTrials, isUsable, stepTrials, type Trial, type TrialInput, type TrialState } from "./trials/trial.ts";
+import {
+  initTrials,
+  isBroken,
+  isUsable,
+  stepTrials,
+  type Trial,
+  type TrialInput,
+  type TrialState,
+} from "./trials/trial.ts";
 
 export interface Edges {
   acquisition$: Observable<AcquisitionEvent>;
@@ -59,6 +69,8 @@ export interface Edges {
   realise(faces: Float64Array[]): Observable<Realised[]>;
   commands$: Observable<OperatorOp>;
   unitOrders$: Observable<UnitOrder>;
+  /** Whether faces may be shown, where the experiment has a gate. */
+  gate$: Observable<GateEvent & { serverMs: number }>;
   /** Told of everything that happens, in order: the journal and the public events. */
   told(event: SessionEvent): void;
 }
@@ -80,25 +92,27 @@ export function runLoop(experiment: Experiment, units: readonly string[], edges:
     const onsets$ = new Subject<TrialInput>();
     const learned$ = new Subject<"all">();
     const displayLost$ = display.events$.pipe(
-      filter((event) => event.type === "lost"),
+      filter((event) => event.type === "lost" || (event.type === "visibility" && !event.visible)),
       map((): TrialInput => ({ type: "displayLost" })),
     );
 
     const trials$ = merge(acquisition$, onsets$, displayLost$).pipe(
       scan(([state], input: TrialInput) => stepTrials(state, input), [
-        initTrials({ units: units.length, ...experiment.response }),
+        initTrials({ units: units.length, ...experiment.response, alignment: experiment.alignment }),
         [],
       ] as [TrialState, Trial[]]),
       concatMap(([, closed]) => from(closed)),
-      take(experiment.trials),
       tap((trial) => tell({ kind: "trial", trial })),
+      // The face of a broken trial is shown again: it neither counts nor teaches.
+      filter((trial) => !isBroken(trial)),
+      take(experiment.trials),
       share(),
     );
 
     const ahead = Math.min(experiment.choice.lookahead, experiment.trials);
     const faces$ = trials$.pipe(
       startWith(null),
-      concatMap((trial) => decide(trial)),
+      concatMap((trial, closed) => decide(trial, closed)),
       concatMap(({ choices, first, answersServerMs }) =>
         edges
           .synthesise(choices.map(({ latents }) => latents))
@@ -106,8 +120,8 @@ export function runLoop(experiment: Experiment, units: readonly string[], edges:
       ),
       tap({ complete: () => learned$.next("all") }),
     );
-    function decide(trial: Trial | null) {
-      const first = trial ? ahead + trial.trial : 0;
+    function decide(trial: Trial | null, closed: number) {
+      const first = trial ? ahead + closed - 1 : 0;
       const count = trial ? Number(first < experiment.trials) : ahead;
       return decider.decide(trial && lessonOf(trial), count).pipe(
         tap((choices) => {
@@ -149,15 +163,17 @@ export function runLoop(experiment: Experiment, units: readonly string[], edges:
       faces$.pipe(map((face): PlanInput => ({ type: "face", ...face }))),
       display.events$.pipe(tap((event) => tell({ kind: "display", event }))),
       streaming$,
+      edges.gate$.pipe(tap((event) => tell({ kind: "gate", event }))),
       commands$.pipe(concatMap((command) => (command === "abort" ? EMPTY : from([{ type: command }])))),
     ).pipe(
-      scan(([state], input: PlanInput) => stepPlan(state, input), [
-        initPlan({ onMs: experiment.stimulus.onMs, periodMs: periodMs(experiment.stimulus) }),
-        null,
-      ] as [PlanState, PlanOutput | null]),
+      scan(([state], input: PlanInput) => stepPlan(state, input), [initPlan(planSettings(experiment)), null] as [
+        PlanState,
+        PlanOutput | null,
+      ]),
       tap(([, output]) => {
         for (const message of output!.messages) display.send(message);
         for (const onset of output!.onsets) onsets$.next({ type: "onset", ...onset });
+        for (const { presentation } of output!.broken) onsets$.next({ type: "gateBroken", presentation });
         tell({ kind: "plan", output: output! });
       }),
       ignoreElements(),
@@ -200,6 +216,12 @@ const timeUp = (minutes: number | null) =>
         : null,
     ),
   );
+const planSettings = ({ stimulus, response, gate }: Experiment): PlanSettings => ({
+  onMs: stimulus.onMs,
+  periodMs: periodMs(stimulus),
+  gatedMs: Math.min(stimulus.onMs, response.latencyMs + response.windowMs),
+  gated: gate !== undefined,
+});
 
 const lessonOf = (trial: Trial): Lesson => ({
   latents: trial.latents,

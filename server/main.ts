@@ -2,11 +2,13 @@
 /** The command line. What runs a session is live.ts; what a session does is loop.ts. */
 import { Command, CommanderError } from "commander";
 import { displayCommand } from "./commands/display.ts";
+import { displayTestCommand } from "./commands/display-test.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { evaluateCommand } from "./commands/evaluate.ts";
 import { facesCommand } from "./commands/faces.ts";
 import { journalCommand } from "./commands/journal.ts";
 import { linkTensorflowCommand } from "./commands/link-tensorflow.ts";
+import { listenCommand } from "./commands/listen.ts";
 import { operatorCommand } from "./commands/operator.ts";
 import { paperCommand } from "./commands/paper.ts";
 import { reconstructCommand } from "./commands/reconstruct.ts";
@@ -36,6 +38,8 @@ for (const command of [
   studyCommand(),
   rigCommand(),
   displayCommand(),
+  displayTestCommand(),
+  listenCommand(),
   operatorCommand(),
   journalCommand(),
   facesCommand(),

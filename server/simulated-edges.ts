@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Experiment } from "../protocols/experiment.ts";
-import type { RigProcessOptions } from "../sim/rig/main.ts";
+import type { RigProcessMessage, RigProcessOptions } from "../sim/rig/main.ts";
 import { LostEdgeError } from "./failure.ts";
 import { compiledModule } from "./package-root.ts";
 
@@ -16,11 +16,11 @@ export interface ForkedProcess {
  * @param failed called if it dies while it is needed
  */
 export async function forkSimulatedRig(
-  { simulation, latents, seed }: Experiment,
+  { simulation, latents, seed, alignment }: Experiment,
   events: string,
   format: RigProcessOptions["format"],
   failed: (error: Error) => void,
-): Promise<ForkedProcess & { address: string }> {
+): Promise<ForkedProcess & { address: string; originMs: number }> {
   const options: RigProcessOptions = {
     population: simulation ?? {},
     latents,
@@ -28,13 +28,14 @@ export async function forkSimulatedRig(
     events,
     bind: "tcp://127.0.0.1:*",
     format,
+    photodiode: alignment.method === "photodiode" ? { line: alignment.line } : null,
   };
   const child = forkModule("sim/rig/main.js", [JSON.stringify(options)]);
-  const address = await new Promise<string>((resolve, reject) => {
-    child.once("message", (message) => resolve((message as { address: string }).address));
+  const { address, originMs } = await new Promise<RigProcessMessage>((resolve, reject) => {
+    child.once("message", (message) => resolve(message as RigProcessMessage));
     child.once("exit", (code) => reject(new Error(`the simulated rig ended with code ${code} before it began`)));
   });
-  return { address, dispose: watch(child, "the simulated rig", failed) };
+  return { address, originMs, dispose: watch(child, "the simulated rig", failed) };
 }
 
 /** @param failed called if it dies while it is needed: nobody else will start it */

@@ -1,12 +1,24 @@
 /** The PixiJS canvas: faces as textures on the GPU, one sprite for the face and one for the photodiode's patch. */
-import { autoDetectRenderer, BufferImageSource, Container, Sprite, Texture, type WebGLRenderer } from "pixi.js";
+import {
+  autoDetectRenderer,
+  BufferImageSource,
+  Container,
+  Graphics,
+  Sprite,
+  Texture,
+  type WebGLRenderer,
+} from "pixi.js";
 import type { Face, Welcome } from "./display-session.ts";
-import { faceBox, patchBox, type Size } from "./layout.ts";
+import { faceBox, fixationBox, patchBox, type Size } from "./layout.ts";
 import type { Picture } from "./schedule.ts";
 
 export interface Canvas {
-  /** Takes the background, the face's size and the patch from the server's welcome. */
+  /** Takes the background, the face's size, the fixation spot and the patch from the server's welcome. */
   configure(welcome: Welcome): void;
+  /** The screen in device pixels. */
+  size(): Size;
+  /** Told where the screen's size changes. */
+  onResize: () => void;
   /** Puts the face's pixels on the GPU now, not at the frame that first draws them. */
   upload(face: Face): void;
   release(face: number): void;
@@ -30,10 +42,11 @@ export async function openCanvas(parent: HTMLElement): Promise<Canvas> {
   const stage = new Container();
   const faceSprite = new Sprite(Texture.WHITE);
   const patchSprite = new Sprite(Texture.WHITE);
-  stage.addChild(faceSprite, patchSprite);
+  const spot = new Graphics().circle(0.5, 0.5, 0.5).fill(0xffffff);
+  stage.addChild(faceSprite, spot, patchSprite);
   // The first drawing compiles shaders, which takes long: not at the first onset.
   renderer.render(stage);
-  faceSprite.visible = patchSprite.visible = false;
+  faceSprite.visible = patchSprite.visible = spot.visible = false;
   const textures = new Map<number, Texture>();
   const outgoing = new Set<Texture>();
   let welcome: Welcome | null = null;
@@ -46,6 +59,7 @@ export async function openCanvas(parent: HTMLElement): Promise<Canvas> {
     if (box === undefined) return;
     size = { width: box.inlineSize, height: box.blockSize };
     stale = true;
+    canvas.onResize();
   }).observe(parent, { box: "device-pixel-content-box" });
 
   const place = () => {
@@ -53,6 +67,13 @@ export async function openCanvas(parent: HTMLElement): Promise<Canvas> {
     const patch = welcome === null ? null : patchBox(welcome.photodiode, size);
     patchSprite.visible = patch !== null;
     if (patch !== null) Object.assign(patchSprite, patch);
+    const fixation = welcome === null ? null : fixationBox(welcome, size);
+    spot.visible = fixation !== null;
+    if (fixation !== null && welcome?.fixation) {
+      spot.position.set(fixation.x, fixation.y);
+      spot.scale.set(fixation.width, fixation.height);
+      spot.tint = 0x010101 * Math.round(255 * welcome.fixation.level);
+    }
   };
 
   const release = (face: number) => {
@@ -72,7 +93,8 @@ export async function openCanvas(parent: HTMLElement): Promise<Canvas> {
       faceSprite.texture = (next.face === null ? undefined : textures.get(next.face)) ?? Texture.EMPTY;
       faceSprite.visible = faceSprite.texture !== Texture.EMPTY;
     }
-    if (faceSprite.visible) Object.assign(faceSprite, faceBox(faceSprite.texture, size, welcome?.faceFraction ?? 1));
+    if (faceSprite.visible)
+      Object.assign(faceSprite, faceBox(faceSprite.texture, size, welcome?.faceFraction ?? 1, welcome?.placement));
     patchSprite.tint = next.patch ? 0xffffff : 0x000000;
     renderer.render(stage);
     picture = next;
@@ -83,7 +105,9 @@ export async function openCanvas(parent: HTMLElement): Promise<Canvas> {
     }
   };
 
-  return {
+  const canvas: Canvas = {
+    size: () => size,
+    onResize() {},
     configure(message) {
       welcome = message;
       renderer.background.color = [message.background, message.background, message.background];
@@ -109,4 +133,5 @@ export async function openCanvas(parent: HTMLElement): Promise<Canvas> {
     },
     draw,
   };
+  return canvas;
 }

@@ -12,6 +12,8 @@ export interface Screen {
   upload(face: Face): void;
   release(face: number): void;
   welcome(message: Welcome): void;
+  /** Told of each onset before it is reported. */
+  shown(report: Extract<DisplayMessage, { op: "shown" }>): void;
   readout(message: Message<"readout">): void;
   refused(message: Message<"refused">): void;
   bye(message: Message<"bye">): void;
@@ -21,6 +23,9 @@ export interface DisplaySession {
   receive(data: Uint8Array): void;
   /** To be called in each frame's callback with its `performance.now()`: what to draw in this frame. */
   frame(displayMs: number): Picture;
+  /** The screen's interval between frames from here on. */
+  rate(frameMs: number): void;
+  patchTest(): void;
 }
 
 export interface DisplaySessionOptions {
@@ -37,7 +42,10 @@ export function openDisplaySession({ frameMs, patch, screen, send }: DisplaySess
   const step = (input: ScheduleInput) => {
     const [next, reports] = stepSchedule(schedule, input);
     schedule = next;
-    for (const report of reports) send(report);
+    for (const report of reports) {
+      if (report.op === "shown") screen.shown(report);
+      send(report);
+    }
   };
 
   const handlers: { [Op in ServerMessage["op"]]: (message: Message<Op>) => void } = {
@@ -75,5 +83,7 @@ export function openDisplaySession({ frameMs, patch, screen, send }: DisplaySess
       step({ type: "frame", displayMs });
       return schedule.picture;
     },
+    rate: (to) => step({ type: "rate", frameMs: to }),
+    patchTest: () => step({ type: "patch-test" }),
   };
 }

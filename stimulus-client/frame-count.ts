@@ -10,27 +10,46 @@ export interface FrameCount {
   readonly gridMs: number;
   /** Frames that passed without a callback between this one and the last. */
   readonly missed: number;
+  /** When the last callback ran, and the intervals between the last ones, newest last. */
+  readonly lastMs: number;
+  readonly intervalsMs: readonly number[];
 }
 
 /** How early, in frames, a callback may seem to come before it counts as belonging to the frame before. */
-const TOLERANCE = 0.25;
-/** Callbacks are late by chance, so late ones hardly move the grid; early ones show where it is. */
+const TOLERANCE = 0.12;
+/** Callbacks are late by chance, so late ones hardly move the grid, however late; early ones show where it is. */
 const FOLLOW_EARLY = 0.5;
 const FOLLOW_LATE = 0.02;
+const LATE_AT_MOST = 0.15;
+/** Callbacks closer than this, in frames, may belong to one frame. */
+const BUNCHED = 0.5;
+const INTERVALS = 8;
 
-export const initFrameCount = (frameMs: number): FrameCount => ({ frameMs, frame: -1, gridMs: 0, missed: 0 });
+export const initFrameCount = (frameMs: number): FrameCount => ({
+  frameMs,
+  frame: -1,
+  gridMs: 0,
+  missed: 0,
+  lastMs: 0,
+  intervalsMs: [],
+});
 
 /** `displayMs`: `performance.now()` in the frame's callback. */
 export function stepFrameCount(count: FrameCount, displayMs: number): FrameCount {
   const { frameMs, frame, gridMs } = count;
-  if (frame < 0) return { frameMs, frame: 0, gridMs: displayMs, missed: 0 };
-  const passed = Math.max(1, Math.floor((displayMs - gridMs) / frameMs + TOLERANCE));
+  if (frame < 0) return { frameMs, frame: 0, gridMs: displayMs, missed: 0, lastMs: displayMs, intervalsMs: [] };
+  // A late callback and the next one may run in the same frame: the screen shows what the last one drew.
+  const least = displayMs - count.lastMs < BUNCHED * frameMs ? 0 : 1;
+  const passed = Math.max(least, Math.floor((displayMs - gridMs) / frameMs + TOLERANCE));
   const expectedMs = gridMs + passed * frameMs;
   const errorMs = displayMs - expectedMs;
   return {
     frameMs,
     frame: frame + passed,
-    gridMs: expectedMs + errorMs * (errorMs < 0 ? FOLLOW_EARLY : FOLLOW_LATE),
-    missed: passed - 1,
+    gridMs:
+      expectedMs + (errorMs < 0 ? FOLLOW_EARLY * errorMs : FOLLOW_LATE * Math.min(errorMs, LATE_AT_MOST * frameMs)),
+    missed: Math.max(0, passed - 1),
+    lastMs: displayMs,
+    intervalsMs: [...count.intervalsMs.slice(1 - INTERVALS), displayMs - count.lastMs],
   };
 }

@@ -1,12 +1,13 @@
-const INTERVALS = 60;
+import { type Refresh, refreshOf } from "./refresh-watch.ts";
 
-/** Median interval of frame callbacks in ms: their own time argument is idealised, `performance.now()` is what happened. */
-export async function measureFrameMs(): Promise<number> {
+const INTERVALS = 90;
+
+/** Measures the screen from frame callbacks: their own time argument is idealised, `performance.now()` is what happened. */
+export async function measureRefresh(): Promise<Refresh> {
   const times: number[] = [];
   while (times.length <= INTERVALS) {
     await new Promise(requestAnimationFrame);
     times.push(performance.now());
   }
-  const intervals = times.slice(1).map((time, i) => time - times[i]);
-  return intervals.sort((a, b) => a - b)[INTERVALS / 2];
+  return refreshOf(times.slice(1).map((time, i) => time - times[i]));
 }

@@ -17,6 +17,10 @@ export type ScheduleInput =
   | { type: "ready"; face: number }
   | { type: "release"; face: number }
   | ({ type: "show" } & Show)
+  /** The screen's interval between frames is another one from here on. */
+  | { type: "rate"; frameMs: number }
+  /** For whoever sets up the photodiode: the patch changes, at the next frame, while nothing is shown or asked for. */
+  | { type: "patch-test" }
   | { type: "clear" };
 
 export type ScheduleReport = Extract<DisplayMessage, { op: "shown" | "hidden" | "cancelled" }>;
@@ -32,7 +36,12 @@ export interface ScheduleState {
   /** Frame during which each face became ready. */
   readonly readyAt: ReadonlyMap<number, number>;
   readonly waiting: readonly (Show & { readonly arrivedAt: number })[];
-  readonly showing: { readonly presentation: number; readonly face: number; readonly onset: number } | null;
+  readonly showing: {
+    readonly presentation: number;
+    readonly face: number;
+    readonly onset: number;
+    readonly plannedFrames: number;
+  } | null;
   readonly lastOnset: number | null;
   /** First frame that no earlier presentation occupies. */
   readonly freeAt: number;
@@ -71,6 +80,11 @@ export function stepSchedule(
       readyAt.delete(input.face);
       return [{ ...state, readyAt }, noReports];
     }
+    case "rate":
+      return [{ ...state, count: { ...state.count, frameMs: input.frameMs } }, noReports];
+    case "patch-test":
+      if (state.showing !== null || state.waiting.length > 0) return [state, noReports];
+      return [{ ...state, picture: { ...state.picture, patch: !state.picture.patch } }, noReports];
     case "show":
       return stepShow(state, input);
     case "clear":
@@ -95,8 +109,8 @@ function stepFrame(before: ScheduleState, displayMs: number): readonly [Schedule
   let state: ScheduleState = { ...before, count, missedSinceOnset: before.missedSinceOnset + count.missed };
 
   if (state.showing !== null && frame >= state.freeAt) {
-    const { presentation, onset } = state.showing;
-    reports.push({ op: "hidden", presentation, frame, displayMs, frames: frame - onset });
+    const { presentation, onset, plannedFrames } = state.showing;
+    reports.push({ op: "hidden", presentation, frame, displayMs, frames: frame - onset, plannedFrames });
     state = { ...state, showing: null, picture: { ...state.picture, face: null } };
   }
 
@@ -115,13 +129,18 @@ function stepFrame(before: ScheduleState, displayMs: number): readonly [Schedule
     dropped: state.missedSinceOnset,
     lateFrames: frame - due,
     cause: latenessCause(frame, due, next.arrivedAt, readyAt),
+    patch: !state.picture.patch,
+    dueMs: count.gridMs - (frame - due) * count.frameMs,
+    callbackLateMs: Math.max(0, displayMs - count.gridMs),
+    intervalsMs: [...count.intervalsMs],
   });
+  const plannedFrames = wholeFrames(next.onMs, count.frameMs);
   state = {
     ...state,
     waiting: state.waiting.slice(1),
-    showing: { presentation, face, onset: frame },
+    showing: { presentation, face, onset: frame, plannedFrames },
     lastOnset: frame,
-    freeAt: frame + wholeFrames(next.onMs, count.frameMs),
+    freeAt: frame + plannedFrames,
     missedSinceOnset: 0,
     picture: { face, patch: !state.picture.patch },
   };

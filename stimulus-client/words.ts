@@ -9,6 +9,11 @@ export const words = {
   refused: (message: string) => `This display was turned away.\n${message}`,
   noWebGl: (detail: string) =>
     `This browser gives no WebGL, so no face can be shown here.\nUse a current Chromium or Chrome with graphics acceleration on. (${detail})`,
+  hidden: "This page is hidden: nothing is shown until it is in front again.",
+  mirror: "mirror · follows the stimulus display",
+  mayBlank: "this screen may go dark: the browser does not keep it awake",
+  pausing: "p pressed",
+  abortOnce: "press q once more to end the session",
   connected: (frameMs: number) => `connected · ${(1000 / frameMs).toFixed(1)} Hz · waiting for the first trial`,
 };
 

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { type Decoded, pack, unpackAs } from "./message.ts";
+import { operatorOps } from "./operator.ts";
 
 export const DISPLAY_VERSION = 1;
 export const DISPLAY_PATH = "/display";
@@ -13,27 +14,55 @@ const ms = z.number().refine(Number.isFinite, "expected a finite time in millise
 const size = z.number().int().positive();
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, "expected bytes");
 
+/**
+ * The first frame that shows a presentation. `displayMs` is the time of its callback, `callbackLateMs` how late in its frame
+ * that ran, `dueMs` when the frame that was planned began, `intervalsMs` those between the last callbacks. `frame` counts frames since welcome; `lateFrames` is how far behind its due
+ * frame it came (0 = on time) and `cause` why; `dropped` counts frames lost since the previous presentation's onset.
+ */
+const shown = z.object({
+  op: z.literal("shown"),
+  presentation: id,
+  face: id,
+  frame: id,
+  displayMs: ms,
+  dropped: id,
+  lateFrames: id,
+  cause: z.enum(["none", "face-missing", "show-late", "frame-dropped"]),
+  /** The photodiode's patch from this frame on: white or not. */
+  patch: z.boolean(),
+  dueMs: ms,
+  callbackLateMs: ms,
+  intervalsMs: z.array(ms).max(64),
+});
+
 const displayMessage = z.discriminatedUnion("op", [
-  /** First message. `frameMs` is the measured interval between frames. */
-  z.object({ op: z.literal("hello"), v: z.literal(DISPLAY_VERSION), agent: z.string(), frameMs: ms.positive() }),
-  /** The face is a texture on the GPU: it can be shown at the next frame. */
-  z.object({ op: z.literal("ready"), face: id }),
   /**
-   * The first frame that shows a presentation. `frame` counts frames since welcome; `lateFrames` is how far behind its due
-   * frame it came (0 = on time) and `cause` why; `dropped` counts frames lost since the previous presentation's onset.
+   * First message. `frameMs` is the measured interval between frames, `unsteady` the share of intervals that were more than a
+   * quarter off a whole number of it. `last`: the last presentation that this display has shown, and in
+   * which session: its report may have been lost with the connection. Its times are on the display's present clock.
    */
   z.object({
-    op: z.literal("shown"),
-    presentation: id,
-    face: id,
-    frame: id,
-    displayMs: ms,
-    dropped: id,
-    lateFrames: id,
-    cause: z.enum(["none", "face-missing", "show-late", "frame-dropped"]),
+    op: z.literal("hello"),
+    v: z.literal(DISPLAY_VERSION),
+    agent: z.string(),
+    frameMs: ms.positive(),
+    unsteady: z.number().min(0).max(1),
+    role: z.enum(["stimulus", "mirror"]),
+    last: z.object({ sessionId: z.string(), shown }).nullable(),
   }),
-  /** The first frame without the face; `frames` is how many whole frames it was on the screen. */
-  z.object({ op: z.literal("hidden"), presentation: id, frame: id, displayMs: ms, frames: id }),
+  /** How large things are: the screen in device pixels, a face's longer side in them and (where known) in degrees. */
+  z.object({ op: z.literal("geometry"), widthPx: size, heightPx: size, facePx: size, faceDeg: z.number().nullable() }),
+  /** The interval between frames is another one from here on (another screen), or has become unsteady or steady again. */
+  z.object({ op: z.literal("refresh"), frameMs: ms.positive(), unsteady: z.number().min(0).max(1) }),
+  /** The page can be seen, or lies in a hidden tab, where it draws no frames. */
+  z.object({ op: z.literal("visibility"), visible: z.boolean() }),
+  /** A key was pressed at the display. */
+  z.object({ op: z.literal("command"), command: z.enum(operatorOps) }),
+  /** The face is a texture on the GPU: it can be shown at the next frame. */
+  z.object({ op: z.literal("ready"), face: id }),
+  shown,
+  /** The first frame without the face; `frames` is how many whole frames it was on the screen, of `plannedFrames`. */
+  z.object({ op: z.literal("hidden"), presentation: id, frame: id, displayMs: ms, frames: id, plannedFrames: id }),
   /** The presentation will not be shown: `clear` came first, or its number was not above that of every `show` before. */
   z.object({ op: z.literal("cancelled"), presentation: id, reason: z.enum(["cleared", "repeated"]) }),
   /** The display could not use a message of the server. */
@@ -42,15 +71,34 @@ const displayMessage = z.discriminatedUnion("op", [
 ]);
 export type DisplayMessage = z.infer<typeof displayMessage>;
 
+/** What the display must know to draw a face of a size in degrees. */
+const placement = z.object({
+  widthCm: z.number().positive(),
+  distanceCm: z.number().positive(),
+  sizeDeg: z.number().positive(),
+  /** Centre of the face from that of the screen: right and up. */
+  xDeg: z.number(),
+  yDeg: z.number(),
+});
+export type Placement = z.infer<typeof placement>;
+
+const level = z.number().min(0).max(1);
+
 const serverMessage = z.discriminatedUnion("op", [
   /** Accepts the display. Durations are rounded to whole frames by the display. */
   z.object({
     op: z.literal("welcome"),
     v: z.literal(DISPLAY_VERSION),
     session: z.string(),
+    /** Different for each server that runs: presentations are numbered within it. */
+    sessionId: z.string(),
     width: id,
     height: id,
-    background: z.number().min(0).max(1),
+    background: level,
+    /** Null: faces are as large as `faceFraction` says. */
+    placement: placement.nullable(),
+    /** A spot at the screen's centre, over faces and between them. */
+    fixation: z.object({ sizePx: size.nullable(), sizeDeg: z.number().positive().nullable(), level }).nullable(),
     faceFraction: z.number().positive().max(1),
     photodiode: z.object({
       corner: z.enum(["none", "top-left", "top-right", "bottom-left", "bottom-right"]),

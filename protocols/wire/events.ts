@@ -10,7 +10,7 @@ export const EVENTS_VERSION = 1;
 const base = { v: z.literal(EVENTS_VERSION), session: z.string() };
 const index = z.number().int().nonnegative();
 
-const trialFlags = ["complete", "late", "gap", "droppedFrame", "aborted"] as const;
+const trialFlags = ["complete", "late", "gap", "droppedFrame", "aborted", "unaligned", "gateBroken"] as const;
 export type TrialFlag = (typeof trialFlags)[number];
 
 export const sessionStates = ["waiting", "running", "paused", "ended"] as const;
@@ -39,6 +39,8 @@ const publicEvent = z.discriminatedUnion("type", [
     onMs: z.number(),
     lateFrames: index,
     dropped: index,
+    /** The photodiode's patch from this onset on: white or not. */
+    patch: z.boolean(),
   }),
   /** A response window was closed: spikes counted per unit, in the order of `units`. */
   z.object({
@@ -49,11 +51,22 @@ const publicEvent = z.discriminatedUnion("type", [
     latents: z.array(z.number()),
     stream: z.string(),
     /** Null where the sender restarted before the onset could be placed on its clock. */
-    window: z.object({ startS: z.number(), endS: z.number(), uncertaintyMs: z.number() }).nullable(),
+    window: z
+      .object({
+        startS: z.number(),
+        endS: z.number(),
+        uncertaintyMs: z.number(),
+        by: z.enum(["software", "photodiode"]),
+      })
+      .nullable(),
     units: z.array(z.string()),
     counts: z.array(index),
     flags: z.array(z.enum(trialFlags)),
   }),
+  /** Faces may be shown from now on, or not. */
+  z.object({ ...base, type: z.literal("gate"), open: z.boolean(), why: z.string(), serverMs: z.number() }),
+  /** The subject has earned it: so many trials, as the experiment file says, were complete. `rewards` counts from 1. */
+  z.object({ ...base, type: z.literal("reward"), rewards: index, trial: index, serverMs: z.number() }),
 ]);
 export type PublicEvent = z.infer<typeof publicEvent>;
 

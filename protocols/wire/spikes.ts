@@ -28,6 +28,14 @@ const wireMessage = z.discriminatedUnion("type", [
     counts: bytes,
   }),
   z.object({ ...header, type: z.literal("spikes"), untilS: seconds, units: names, unit: bytes, timeS: bytes }),
+  /** An edge on a digital line (a photodiode, a sync pulse); lines count from 0. */
+  z.object({
+    ...header,
+    type: z.literal("ttl"),
+    line: z.number().int().nonnegative().max(255),
+    state: z.boolean(),
+    timeS: seconds,
+  }),
 ]);
 type WireMessage = z.infer<typeof wireMessage>;
 type WireCounts = Extract<WireMessage, { type: "counts" }>;
@@ -37,12 +45,13 @@ type WireSpikes = Extract<WireMessage, { type: "spikes" }>;
 export type CountsMessage = Omit<WireCounts, "dtype" | "counts"> & { counts: Uint16Array | Uint32Array };
 /** Single spikes, in any order: `units[unit[i]]` fired at `timeS[i]`, none later than `untilS`. */
 export type SpikesMessage = Omit<WireSpikes, "unit" | "timeS"> & { unit: Uint16Array; timeS: Float64Array };
-export type SpikeMessage = CountsMessage | SpikesMessage;
+export type TtlMessage = Extract<WireMessage, { type: "ttl" }>;
+export type SpikeMessage = CountsMessage | SpikesMessage | TtlMessage;
 
 export type SpikeRejectReason = "malformed" | "version" | "length" | "non-finite" | "unit-index" | "after-until";
 
 /** The stream's time after this message: no spike before it is still to come. */
-export const messageUntilS = (message: SpikeMessage): number =>
+export const messageUntilS = (message: CountsMessage | SpikesMessage): number =>
   message.type === "spikes"
     ? message.untilS
     : message.t0S + (message.counts.length / message.units.length) * message.binS;
@@ -52,6 +61,7 @@ export function encodeSpikeMessage(message: SpikeMessage): Uint8Array {
     const dtype = message.counts instanceof Uint16Array ? "u16" : "u32";
     return pack({ ...message, dtype, counts: bytesOf(message.counts) } satisfies WireCounts);
   }
+  if (message.type === "ttl") return pack(message satisfies WireMessage);
   return pack({ ...message, unit: bytesOf(message.unit), timeS: bytesOf(message.timeS) } satisfies WireSpikes);
 }
 
@@ -59,7 +69,14 @@ export function encodeSpikeMessage(message: SpikeMessage): Uint8Array {
 export function decodeSpikeMessage(frame: Uint8Array): Decoded<SpikeMessage, SpikeRejectReason> {
   const wire = unpackAs(wireMessage, SPIKES_VERSION, frame);
   if (!wire.ok) return wire;
-  return wire.value.type === "counts" ? decodeCounts(wire.value) : decodeSpikes(wire.value);
+  switch (wire.value.type) {
+    case "counts":
+      return decodeCounts(wire.value);
+    case "spikes":
+      return decodeSpikes(wire.value);
+    case "ttl":
+      return { ok: true, value: wire.value };
+  }
 }
 
 function decodeCounts({ dtype, ...wire }: WireCounts): Decoded<CountsMessage, SpikeRejectReason> {

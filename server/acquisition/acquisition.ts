@@ -3,6 +3,7 @@ import { Pull, Subscriber } from "zeromq";
 import { serverNow } from "../clock.ts";
 import { ConfigurationError } from "../failure.ts";
 import type { FrameReader } from "./frame-reader.ts";
+import { heartbeatAddress, startHeartbeat } from "./heartbeat.ts";
 import { createLatentloopReader } from "./latentloop-reader.ts";
 import { createOpenEphysReader } from "./open-ephys-reader.ts";
 import type { Roster } from "./roster.ts";
@@ -19,6 +20,8 @@ export interface AcquisitionOptions {
   stream?: string;
   /** Hz. Open Ephys only: needed where no continuous channel is sent; else the stream's data messages tell it. */
   sampleRate?: number;
+  /** Open Ephys only: tell the GUI that this client is there. */
+  heartbeat?: boolean;
 }
 
 export interface Acquisition {
@@ -43,14 +46,19 @@ export async function openAcquisition(options: AcquisitionOptions): Promise<Acqu
   const socket = options.socket === "sub" ? new Subscriber(unbounded) : new Pull(unbounded);
   const early: AcquisitionEvent[] = [];
   let isReading = false;
-  const watchLink = (up: boolean) => () => {
-    const event: AcquisitionEvent = { type: "link", up, arrivedServerMs: serverNow() };
+  const tell = (event: AcquisitionEvent) => {
     if (isReading) events.next(event);
     else early.push(event);
   };
+  const watchLink = (up: boolean) => () => tell({ type: "link", up, arrivedServerMs: serverNow() });
   socket.events.on("handshake", watchLink(true));
   socket.events.on("disconnect", watchLink(false));
   await attach(socket, options.address);
+  const heartbeatAt = options.heartbeat ? heartbeatAddress(options.address) : null;
+  const heartbeat =
+    heartbeatAt === null
+      ? null
+      : startHeartbeat(heartbeatAt, (answered) => tell({ type: "heartbeat", answered, arrivedServerMs: serverNow() }));
   return {
     events$: new Observable((subscriber) => {
       const subscription = events.subscribe(subscriber);
@@ -65,6 +73,7 @@ export async function openAcquisition(options: AcquisitionOptions): Promise<Acqu
     counts: () => structuredClone(reader.counts),
     dispose() {
       if (socket.closed) return;
+      heartbeat?.dispose();
       socket.close();
       for (const event of reader.flush(serverNow())) events.next(event);
       events.complete();

@@ -40,25 +40,32 @@ export function createLatentloopReader(options: ReaderOptions): FrameReader {
   }
 
   function inSequence(message: SpikeMessage, arrivedServerMs: number): AcquisitionEvent[] {
-    const numbered = { number: message.seq, position: messageUntilS(message) };
+    const position = message.type === "ttl" ? message.timeS : messageUntilS(message);
+    const numbered = { number: message.seq, position };
     const [next, verdict] = stepSequence(sequence, numbered, CLOCK_TOLERANCE_S);
     sequence = next;
     switch (verdict.kind) {
       case "next":
-        return batch(message, arrivedServerMs);
+        return deliver(message, arrivedServerMs);
       case "gap":
-        return [ledger.gap(message.stream, verdict.missing, arrivedServerMs), ...batch(message, arrivedServerMs)];
+        return [ledger.gap(message.stream, verdict.missing, arrivedServerMs), ...deliver(message, arrivedServerMs)];
       case "reordered":
-        return [ledger.reordered(message.stream, arrivedServerMs), ...batch(message, arrivedServerMs)];
+        return [ledger.reordered(message.stream, arrivedServerMs), ...deliver(message, arrivedServerMs)];
       case "duplicate":
         return [ledger.rejected(reject("duplicate", `message ${message.seq} came again`), arrivedServerMs)];
       case "restart":
         watermarkS = Number.NEGATIVE_INFINITY;
-        return [ledger.restart(message.stream, arrivedServerMs), ...batch(message, arrivedServerMs)];
+        return [ledger.restart(message.stream, arrivedServerMs), ...deliver(message, arrivedServerMs)];
     }
   }
 
-  function batch(message: SpikeMessage, arrivedServerMs: number): AcquisitionEvent[] {
+  function deliver(message: SpikeMessage, arrivedServerMs: number): AcquisitionEvent[] {
+    if (message.type !== "ttl") return batch(message, arrivedServerMs);
+    const { stream, line, state, timeS } = message;
+    return [{ type: "ttl", stream, line, state, timeS, arrivedServerMs }];
+  }
+
+  function batch(message: CountsMessage | SpikesMessage, arrivedServerMs: number): AcquisitionEvent[] {
     const entries =
       message.type === "counts" ? countEntries(message, options.roster) : spikeEntries(message, options.roster);
     const told: AcquisitionEvent[] = [];
@@ -77,7 +84,7 @@ export function createLatentloopReader(options: ReaderOptions): FrameReader {
       type: "batch",
       stream: message.stream,
       untilS: watermarkS,
-      reachedS: watermarkS,
+      reachedS: messageUntilS(message),
       unit,
       timeS,
       count,

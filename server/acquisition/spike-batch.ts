@@ -32,6 +32,8 @@ export type AcquisitionEvent =
   | { type: "restart"; stream: string; arrivedServerMs: number }
   /** The connection to a sender came up or went down. */
   | { type: "link"; up: boolean; arrivedServerMs: number }
+  /** The recording system answers this client's heartbeats, or does not (Open Ephys only). */
+  | { type: "heartbeat"; answered: boolean; arrivedServerMs: number }
   | { type: "rejected"; reason: RejectReason; detail: string; arrivedServerMs: number };
 
 const rejectReasons = [

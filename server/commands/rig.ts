@@ -1,5 +1,6 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { countBlocks } from "../../sim/rig/open-ephys/blocks.ts";
+import { type Fault, faults } from "../../sim/rig/open-ephys/faults.ts";
 import { openPlayer } from "../../sim/rig/open-ephys/player.ts";
 import { readRecording } from "../../sim/rig/open-ephys/recording.ts";
 import { numberOption } from "./options.ts";
@@ -12,6 +13,7 @@ interface RigOptions {
   wait: number;
   loop?: boolean;
   stream?: string;
+  fault: Fault[];
 }
 
 const speed = numberOption("--speed (or max)", { min: 0 });
@@ -30,6 +32,11 @@ export function rigCommand(): Command {
     )
     .option("--wait <seconds>", "how long to wait for the first subscriber", numberOption("--wait", { min: 0 }), 60)
     .option("--stream <name>", "stream to play (default: the first one with spikes)")
+    .addOption(
+      new Option("--fault <names...>", "put faults on the way, to see what a session makes of them")
+        .choices([...faults])
+        .default([]),
+    )
     .option("--loop", "begin again at the end, with sample numbers that go on")
     .addHelpText(
       "after",
@@ -52,6 +59,7 @@ async function replay(options: RigOptions): Promise<void> {
     speed: options.speed === 0 ? Number.POSITIVE_INFINITY : options.speed,
     loop: options.loop === true,
     waitS: options.wait,
+    faults: options.fault,
   });
   for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => player.dispose());
   const blocks = countBlocks(recording);

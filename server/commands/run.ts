@@ -142,6 +142,7 @@ async function runVirtual(experiment: Experiment, file: string, out: string, wat
     findings,
     score: scoreSession(experiment, session.units, findings.units, session.view.trials.closed),
     lastSpikeToReadyMs: [],
+    latencyMs: {},
     backend: "none (virtual time)",
     sessionDir: folder.path,
   });

@@ -66,7 +66,8 @@ function refuse(socket: WebSocket, reason: string): void {
 
 const isLoopback = (address: string): boolean => /^(::ffff:)?127\.|^::1$/.test(address);
 
-function refusal(op: OperatorOp, state: SessionState): string | null {
+/** Why a command makes no sense in a state, or null. */
+export function refusal(op: OperatorOp, state: SessionState): string | null {
   if (op === "pause" && state !== "running") return `expected a running session to pause, but it is ${state}`;
   if (op === "resume" && state !== "paused") return `expected a paused session to resume, but it is ${state}`;
   return null;

@@ -16,7 +16,10 @@ const DRIFT = 1e-4;
 
 export const initDisplayClock: DisplayClock = [];
 
-/** `t0ServerMs` ping sent, `displayMs` answered, `t1ServerMs` answer received. */
+/**
+ * `t0ServerMs` ping sent, `displayMs` answered, `t1ServerMs` answer received. Exchanges that contradict the new one are
+ * forgotten: one of the clocks was set, or its computer slept.
+ */
 export function stepDisplayClock(
   clock: DisplayClock,
   { t0ServerMs, displayMs, t1ServerMs }: { t0ServerMs: number; displayMs: number; t1ServerMs: number },
@@ -26,8 +29,17 @@ export function stepDisplayClock(
     offsetMs: (t0ServerMs + t1ServerMs) / 2 - displayMs,
     roundTripMs: t1ServerMs - t0ServerMs,
   };
-  return [...clock.slice(1 - WINDOW), sample];
+  return [...clock.slice(1 - WINDOW).filter((old) => agree(old, sample)), sample];
 }
+
+const boundMs = (sample: ClockSample, displayMs: number): number =>
+  sample.roundTripMs / 2 + DRIFT * Math.abs(displayMs - sample.displayMs);
+
+/** Rounding of times in milliseconds since 1970. */
+const ROUNDING_MS = 1e-3;
+
+const agree = (old: ClockSample, fresh: ClockSample): boolean =>
+  Math.abs(old.offsetMs - fresh.offsetMs) <= boundMs(old, fresh.displayMs) + fresh.roundTripMs / 2 + ROUNDING_MS;
 
 /**
  * A display time on the server's clock by the exchange that pins it best: half its round trip, which bounds the error
@@ -38,7 +50,7 @@ export function toServerMs(clock: DisplayClock, displayMs: number): { serverMs: 
   let best: ClockSample | undefined;
   let uncertaintyMs = Number.POSITIVE_INFINITY;
   for (const sample of clock) {
-    const bound = sample.roundTripMs / 2 + DRIFT * Math.abs(displayMs - sample.displayMs);
+    const bound = boundMs(sample, displayMs);
     if (bound <= uncertaintyMs) [best, uncertaintyMs] = [sample, bound];
   }
   if (best === undefined) throw new RangeError("expected at least one exchange with the display, got none");

@@ -20,6 +20,8 @@ export interface Attendance {
   emit(event: DisplayEvent): void;
   /** Takes the one place for a display; false where it is taken. */
   claim(connection: DisplayConnection): boolean;
+  /** Takes a display that only follows. */
+  mirror(connection: DisplayConnection): void;
   leave(connection: DisplayConnection): void;
 }
 
@@ -33,16 +35,20 @@ const SILENCE_MS = 5000;
 /** A display that reads so slowly that this much waits for it is cut off: the queue must end somewhere. */
 const MAX_WAITING_BYTES = 64 * 2 ** 20;
 
+const ofItself: ReadonlySet<DisplayMessage["op"]> = new Set(["geometry", "refresh", "visibility"]);
+
 type Hello = Extract<DisplayMessage, { op: "hello" }>;
 
 /** The life of one socket: greeted or refused, timed, listened to until it closes. */
-export function attendDisplay(socket: WebSocket, { welcome, emit, claim, leave }: Attendance): void {
-  let phase: "new" | "timing" | "connected" | "closed" = "new";
+export function attendDisplay(socket: WebSocket, { welcome, emit, claim, mirror, leave }: Attendance): void {
+  let phase: "new" | "timing" | "connected" | "mirror" | "closed" = "new";
   let hello: Hello | null = null;
   const unanswered = new Set<number>();
   let clock: DisplayClock = initDisplayClock;
   let heardServerMs = serverNow();
   let lostReason: string | null = null;
+  /** What the display told of itself while its clock was being timed. */
+  const early: DisplayMessage[] = [];
   let pinging: NodeJS.Timeout | undefined;
 
   const transmit = (message: ServerMessage) => socket.send(encodeServerMessage(message));
@@ -68,7 +74,7 @@ export function attendDisplay(socket: WebSocket, { welcome, emit, claim, leave }
 
   const connection: DisplayConnection = {
     send(message) {
-      if (phase !== "connected") return false;
+      if (phase !== "connected" && phase !== "mirror") return false;
       if (socket.bufferedAmount > MAX_WAITING_BYTES) {
         cut(`the display reads too slowly: ${Math.round(socket.bufferedAmount / 2 ** 20)} MiB wait for it`);
         return false;
@@ -78,9 +84,27 @@ export function attendDisplay(socket: WebSocket, { welcome, emit, claim, leave }
     },
   };
 
+  const keepAlive = () => {
+    clearTimeout(handshake);
+    pinging = setInterval(() => {
+      const silentMs = serverNow() - heardServerMs;
+      if (silentMs > SILENCE_MS) cut(`no word from the display for ${(silentMs / 1000).toFixed(1)} s`);
+      else ping();
+    }, PING_EVERY_MS);
+  };
+
   const greet = (message: Hello) => {
+    if (message.role === "mirror") {
+      phase = "mirror";
+      transmit(welcome);
+      keepAlive();
+      return mirror(connection);
+    }
     if (!claim(connection)) {
-      return refuse("occupied", "Another display is connected to this server. Close that one, then reload this page.");
+      return refuse(
+        "occupied",
+        "Another display is connected to this server. Close that one, then reload this page; or add ?mirror to the address to follow it.",
+      );
     }
     phase = "timing";
     hello = message;
@@ -88,15 +112,26 @@ export function attendDisplay(socket: WebSocket, { welcome, emit, claim, leave }
     ping();
   };
 
-  const connect = ({ agent, frameMs }: Hello) => {
+  const tellShown = (
+    shown: Omit<Extract<DisplayMessage, { op: "shown" }>, "op">,
+    retold: boolean,
+    serverMs: number,
+  ) => {
+    const onset = toServerMs(clock, shown.displayMs);
+    // A callback that ran late in its frame says less about when the frame was.
+    const uncertaintyMs = onset.uncertaintyMs + shown.callbackLateMs;
+    emit({ type: "shown", ...shown, onsetServerMs: onset.serverMs, uncertaintyMs, retold, serverMs });
+  };
+
+  const connect = ({ agent, frameMs, unsteady, last }: Hello) => {
     phase = "connected";
-    clearTimeout(handshake);
-    pinging = setInterval(() => {
-      const silentMs = serverNow() - heardServerMs;
-      if (silentMs > SILENCE_MS) cut(`no word from the display for ${(silentMs / 1000).toFixed(1)} s`);
-      else ping();
-    }, PING_EVERY_MS);
-    emit({ type: "connected", agent, frameMs, serverMs: serverNow() });
+    keepAlive();
+    const serverMs = serverNow();
+    const shown = last?.sessionId === welcome.sessionId ? last.shown : null;
+    emit({ type: "connected", agent, frameMs, unsteady, last: shown?.presentation ?? null, serverMs });
+    if (shown === null) return;
+    const { op: _, ...body } = shown;
+    tellShown(body, true, serverMs);
   };
 
   const handlers: {
@@ -111,17 +146,24 @@ export function attendDisplay(socket: WebSocket, { welcome, emit, claim, leave }
       clock = stepDisplayClock(clock, { t0ServerMs, displayMs, t1ServerMs: serverMs });
       if (phase !== "timing") return;
       if (clock.length < FIRST_PINGS) ping();
-      else connect(hello!);
+      else {
+        connect(hello!);
+        for (const told of early.splice(0)) handle(told, serverMs);
+      }
     },
     ready: ({ op: type, ...ready }, serverMs) => emit({ type, ...ready, serverMs }),
-    shown({ op: type, ...shown }, serverMs) {
-      const onset = toServerMs(clock, shown.displayMs);
-      emit({ type, ...shown, onsetServerMs: onset.serverMs, uncertaintyMs: onset.uncertaintyMs, serverMs });
-    },
+    shown: ({ op: _, ...shown }, serverMs) => tellShown(shown, false, serverMs),
+    geometry: ({ op: type, ...geometry }, serverMs) => emit({ type, ...geometry, serverMs }),
+    refresh: ({ op: type, ...refresh }, serverMs) => emit({ type, ...refresh, serverMs }),
+    visibility: ({ op: type, ...visibility }, serverMs) => emit({ type, ...visibility, serverMs }),
+    command: ({ op: type, ...command }, serverMs) => emit({ type, ...command, serverMs }),
     hidden: ({ op: type, ...hidden }, serverMs) => emit({ type, ...hidden, serverMs }),
     cancelled: ({ op: type, ...cancelled }, serverMs) => emit({ type, ...cancelled, serverMs }),
     rejected: ({ detail }, serverMs) => emit({ type: "rejected", reason: "by-display", detail, serverMs }),
   };
+
+  const handle = (message: DisplayMessage, serverMs: number) =>
+    (handlers[message.op] as (value: DisplayMessage, serverMs: number) => void)(message, serverMs);
 
   socket.on("message", (data, isBinary) => {
     const serverMs = serverNow();
@@ -136,11 +178,14 @@ export function attendDisplay(socket: WebSocket, { welcome, emit, claim, leave }
       return refuse("malformed", `expected hello first, got ${message.value.op}`);
     }
     if (!message.ok) return emit({ type: "rejected", reason: message.reason, detail: message.detail, serverMs });
+    // A mirror shows what it is told; what it reports is nobody's onset.
+    if (phase === "mirror") return;
+    if (phase === "timing" && ofItself.has(message.value.op)) return void early.push(message.value);
     if (phase === "timing" && message.value.op !== "pong") {
       const detail = `expected pongs before ${message.value.op}`;
       return emit({ type: "rejected", reason: "unexpected", detail, serverMs });
     }
-    (handlers[message.value.op] as (value: DisplayMessage, serverMs: number) => void)(message.value, serverMs);
+    handle(message.value, serverMs);
   });
   socket.on("error", (error) => {
     lostReason ??= error.message;

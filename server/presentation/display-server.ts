@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { type Observable, Subject } from "rxjs";
@@ -16,16 +17,24 @@ type Stamped<T> = T & { serverMs: number };
 
 /** What happens at the display. `serverMs`: when the server learnt of it. */
 export type DisplayEvent = Stamped<
-  | { type: "connected"; agent: string; frameMs: number }
+  /** `last`: the last presentation of this session that the display had shown before. */
+  | { type: "connected"; agent: string; frameMs: number; unsteady: number; last: number | null }
   | { type: "lost"; reason: string }
   | { type: "refused"; reason: "version" | "occupied" | "malformed"; message: string }
   /** A message that could not be used: the display's by the server, or ("by-display") the server's by the display. */
   | { type: "rejected"; reason: "malformed" | "version" | "unexpected" | "by-display"; detail: string }
   | ({ type: "ready" } & Body<"ready">)
-  /** `onsetServerMs`: `displayMs` on the server's clock, right to within `uncertaintyMs`. */
-  | ({ type: "shown"; onsetServerMs: number; uncertaintyMs: number } & Body<"shown">)
+  /**
+   * `onsetServerMs`: `displayMs` on the server's clock, right to within `uncertaintyMs`. `retold`: shown before the connection
+   * was lost, and told once more since.
+   */
+  | ({ type: "shown"; onsetServerMs: number; uncertaintyMs: number; retold: boolean } & Body<"shown">)
   | ({ type: "hidden" } & Body<"hidden">)
   | ({ type: "cancelled" } & Body<"cancelled">)
+  | ({ type: "geometry" } & Body<"geometry">)
+  | ({ type: "refresh" } & Body<"refresh">)
+  | ({ type: "visibility" } & Body<"visibility">)
+  | ({ type: "command" } & Body<"command">)
 >;
 
 type Attendant = (socket: WebSocket, from: string) => void;
@@ -36,7 +45,7 @@ export interface DisplayServerOptions {
   port: number;
   /** The built pages: dist/client. */
   clientFolder: string;
-  welcome: Omit<Extract<ServerMessage, { op: "welcome" }>, "op" | "v">;
+  welcome: Omit<Extract<ServerMessage, { op: "welcome" }>, "op" | "v" | "sessionId">;
   /** Who else is attended at this port, by path: receives each socket that is opened there, and the address it comes from. */
   others?: Readonly<Record<string, Attendant>>;
 }
@@ -59,7 +68,7 @@ export interface DisplayServer {
 /** Largest message that a display may send; its longest is `hello`. */
 const MAX_INCOMING_BYTES = 64 * 1024;
 
-/** Serves the display's page and talks to one display at a time. Throws ConfigurationError where the port is not free. */
+/** Serves the display's page, talks to one display, and lets any number of mirrors follow it. Throws ConfigurationError where the port is not free. */
 export async function openDisplayServer(options: DisplayServerOptions): Promise<DisplayServer> {
   const { host, port, clientFolder, welcome, others = {} } = options;
   const events = new Subject<DisplayEvent>();
@@ -73,20 +82,35 @@ export async function openDisplayServer(options: DisplayServerOptions): Promise<
   const actualPort = await listen(http, host, port);
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_INCOMING_BYTES, perMessageDeflate: false });
   let current: DisplayConnection | null = null;
+  const sessionId = randomUUID();
+  const mirrors = new Set<DisplayConnection>();
+  /** What a mirror must be told that comes late: faces that may still be asked for. */
+  const faces = new Map<number, ServerMessage>();
 
   const attend = (socket: WebSocket) =>
     attendDisplay(socket, {
-      welcome: { op: "welcome", v: DISPLAY_VERSION, ...welcome },
+      welcome: { op: "welcome", v: DISPLAY_VERSION, sessionId, ...welcome },
       emit,
       claim(connection) {
         if (current !== null) return false;
         current = connection;
         return true;
       },
+      mirror(connection) {
+        for (const face of faces.values()) connection.send(face);
+        mirrors.add(connection);
+      },
       leave(connection) {
         if (current === connection) current = null;
+        mirrors.delete(connection);
       },
     });
+  const send = (message: ServerMessage): boolean => {
+    if (message.op === "face") faces.set(message.face, message);
+    if (message.op === "release") faces.delete(message.face);
+    for (const mirror of mirrors) mirror.send(message);
+    return current?.send(message) ?? false;
+  };
   const attendants = new Map<string, Attendant>(Object.entries({ ...others, [DISPLAY_PATH]: attend }));
 
   http.on("upgrade", (request, socket, head) => {
@@ -102,11 +126,11 @@ export async function openDisplayServer(options: DisplayServerOptions): Promise<
     url: `http://${name}:${actualPort}/`,
     socketUrl: `ws://${name}:${actualPort}${DISPLAY_PATH}`,
     events$: events.asObservable(),
-    send: (message) => current?.send(message) ?? false,
+    send,
     rejected: () => counts,
     async dispose(reason = "the server has stopped") {
       const freed = new Promise<void>((resolve) => http.close(() => resolve()));
-      current?.send({ op: "bye", message: reason });
+      send({ op: "bye", message: reason });
       for (const socket of sockets.clients) socket.close(1001, "server stopped");
       await allClosed(sockets);
       http.closeAllConnections();

@@ -20,6 +20,10 @@ export function publicEventOf(
     const { face: _, closedServerMs: __, latents, counts, ...trial } = event.trial;
     return [{ ...base, type: "trial", ...trial, latents: [...latents], units, counts: [...counts] }];
   }
+  if (event.kind === "gate") {
+    const { open, why, serverMs } = event.event;
+    return [{ ...base, type: "gate", open, why, serverMs }];
+  }
   if (event.kind !== "plan") return [];
   return event.output.onsets.map((onset) => ({
     ...base,
@@ -32,7 +36,21 @@ export function publicEventOf(
     onMs: stimulus.onMs,
     lateFrames: onset.lateFrames,
     dropped: onset.dropped,
+    patch: onset.patch,
   }));
+}
+
+/** The reward that a trial completes, where the experiment gives any; `usable` trials so far, this one included. */
+export function rewardEvent(
+  session: string,
+  { reward }: Experiment,
+  usable: number,
+  trial: number,
+  serverMs: number,
+): PublicEvent[] {
+  if (!reward || usable % reward.everyTrials !== 0) return [];
+  const rewards = usable / reward.everyTrials;
+  return [{ v: EVENTS_VERSION, session, type: "reward", rewards, trial, serverMs }];
 }
 
 export const stateEvent = (

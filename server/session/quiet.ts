@@ -30,6 +30,7 @@ export function complaints(quiet: Quiet, view: SessionView, periodMs: number, se
     return ["no display", ...(noSpikes ? [`no spikes for ${seconds(quiet.batchServerMs)} s`] : [])];
   if (noSpikes) return [`no spikes for ${seconds(quiet.batchServerMs)} s`];
   // Without spikes no face is due; with them, and a display, one should have come.
+  if (view.gateClosed !== null) return [`the gate is closed: ${view.gateClosed}`];
   const nothingShown = view.state !== "paused" && serverMs - quiet.shownServerMs > PATIENCE_MS + periodMs;
   return nothingShown ? [`the display has shown nothing for ${seconds(quiet.shownServerMs)} s`] : [];
 }

@@ -29,19 +29,22 @@ export function recordOf(event: SessionEvent): { kind: string; fields: object } 
       return { kind: "trial", fields: { ...trial, latentsF64: bytesOf(latents), countsU32: bytesOf(counts) } };
     }
     case "plan": {
-      const { onsets, aborted } = event.output;
-      if (onsets.length === 0 && aborted.length === 0) return null;
+      const { onsets, aborted, broken } = event.output;
+      if (onsets.length === 0 && aborted.length === 0 && broken.length === 0) return null;
       return {
         kind: "presentation",
         fields: {
           onsets: onsets.map(({ latents, ...onset }) => ({ ...onset, latentsF64: bytesOf(latents) })),
           aborted,
+          broken,
           deadlineMissed: event.output.deadlineMissed,
         },
       };
     }
     case "command":
       return { kind: "command", fields: { command: event.command } };
+    case "gate":
+      return { kind: "gate", fields: event.event };
     case "refined":
       return event.refits.length > 0 ? { kind: "refits", fields: { refits: event.refits } } : null;
     case "unit":

@@ -4,6 +4,7 @@ import type { AxisTestResult } from "../choice/axis-test.ts";
 import type { Findings } from "../choice/decider.ts";
 import type { ReadBack } from "../tuning/refits.ts";
 import type { Interval, UnitReport } from "../tuning/report.ts";
+import { type Latency, type LatencyStep, latencyLines } from "./latency.ts";
 import { quantile } from "./quantile.ts";
 import type { SessionView } from "./view.ts";
 
@@ -54,6 +55,8 @@ export interface SessionSummary {
   seed: number;
   trials: number;
   usableTrials: number;
+  /** Trials by flag (SPEC.md, T4). */
+  flags: SessionView["flags"];
   /** Spikes received, messages lost, messages rejected and why, and spikes of units that the experiment does not list. */
   spikes: {
     received: number;
@@ -79,6 +82,8 @@ export interface SessionSummary {
   lastSpikeToReadyMs: { p50: number; p99: number } | null;
   /** How far faces came out from what was asked, over the latents in use, in latent units; null where they were not read back. */
   realised: { faces: number; difference: { median: number; p95: number }; beyondThreshold: number } | null;
+  /** Where the time went, step by step; empty in virtual time. */
+  latencyMs: Partial<Record<LatencyStep, Latency>>;
   deadlineMisses: number;
   droppedFrames: number;
   abortedPresentations: number;
@@ -96,6 +101,7 @@ export interface SummaryInput {
   lastSpikeToReadyMs: readonly number[];
   /** Of each face that was read back. */
   differences?: readonly number[];
+  latencyMs: SessionSummary["latencyMs"];
   backend: string;
   sessionDir: string;
 }
@@ -110,6 +116,7 @@ export function summarise(input: SummaryInput): SessionSummary {
     seed: experiment.seed,
     trials: view.trials.closed,
     usableTrials: view.trials.usable,
+    flags: view.flags,
     spikes: {
       received: counts.spikes,
       lost: counts.lostMessages,
@@ -134,6 +141,7 @@ export function summarise(input: SummaryInput): SessionSummary {
         ? { p50: quantile(lastSpikeToReadyMs, 0.5), p99: quantile(lastSpikeToReadyMs, 0.99) }
         : null,
     realised: realisedSummary(input.differences ?? [], experiment.validity.threshold),
+    latencyMs: input.latencyMs,
     deadlineMisses: view.deadlineMisses,
     droppedFrames: view.droppedFrames,
     abortedPresentations: view.abortedPresentations,
@@ -177,6 +185,7 @@ export function describeSummary(summary: SessionSummary, latentNames: readonly s
     ...(summary.usableTrials > 0 ? unitTable(summary, latentNames) : ["nothing known yet: no trial could be used"]),
     "",
     `${summary.trials} trials (${summary.usableTrials} usable), ${spikes.received} spikes${unknown}; ${spikes.lost} messages lost, ${spikes.rejected} rejected`,
+    ...flagWords(summary.flags),
     ...(match && summary.usableTrials > 0
       ? [
           `estimate against the simulated truth: correlation ${number(match.median, 3)} (median), ${number(match.p10, 3)} (10th percentile)${
@@ -201,6 +210,7 @@ export function describeSummary(summary: SessionSummary, latentNames: readonly s
           `faces came out ${number(summary.realised.difference.median)} (median), ${number(summary.realised.difference.p95)} (95 %) from the latents asked for; ${summary.realised.beyondThreshold} of ${summary.realised.faces} beyond the threshold`,
         ]
       : []),
+    ...(ready ? ["  ms: median, p99, longest (how many)", ...latencyLines(summary.latencyMs)] : []),
     `faces missing when due: ${summary.deadlineMisses}; frames dropped: ${summary.droppedFrames}; backend: ${summary.backend}`,
     `session: ${summary.sessionDir}`,
     "",
@@ -209,6 +219,12 @@ export function describeSummary(summary: SessionSummary, latentNames: readonly s
 
 const axisTestWords = ({ unit, ramp, flat }: AxisTestResult): string =>
   `axis test of ${unit}: ramp along its axis p = ${ramp.p.toPrecision(2)} (slope ${number(ramp.slope)}), tuning across it p = ${flat.p.toPrecision(2)}; ${ramp.trials} and ${flat.trials} trials`;
+
+/** What kept trials from being used, or came close. */
+function flagWords(flags: SessionSummary["flags"]): string[] {
+  const told = Object.entries(flags).filter(([flag, n]) => flag !== "complete" && n > 0);
+  return told.length > 0 ? [`trials flagged: ${told.map(([flag, n]) => `${n} ${flag}`).join(", ")}`] : [];
+}
 
 function unitTable({ units, tuningCorrelation }: SessionSummary, latentNames: readonly string[]): string[] {
   const column = (words: readonly string[]) => Math.max(...words.map((word) => word.length));

@@ -4,7 +4,11 @@ import { type Experiment, periodMs } from "../../protocols/experiment.ts";
 const LOOP_MS = 50;
 
 /** What in an experiment's timing can't work out, before the first face. */
-export function timingWarnings({ stimulus, response, choice }: Experiment): string[] {
+export function timingWarnings(experiment: Experiment): string[] {
+  return [...lookaheadWarnings(experiment), ...photodiodeWarnings(experiment)];
+}
+
+function lookaheadWarnings({ stimulus, response, choice }: Experiment): string[] {
   const answerMs = response.latencyMs + response.windowMs + LOOP_MS;
   const aheadMs = choice.lookahead * periodMs(stimulus);
   if (aheadMs >= answerMs) return [];
@@ -13,3 +17,25 @@ export function timingWarnings({ stimulus, response, choice }: Experiment): stri
     `choice.lookahead ${choice.lookahead} × ${periodMs(stimulus)} ms a face is less than the ${answerMs} ms that an answer takes: faces will come late; take ${enough}`,
   ];
 }
+
+/** A shift is known to this beside the tolerance: the stream's transport and what its clock is uncertain by. */
+const SHIFT_MS = 5;
+
+function photodiodeWarnings({ stimulus, alignment, choice }: Experiment): string[] {
+  if (alignment.method !== "photodiode") return [];
+  const { maxDelayMs, toleranceMs, transportMs } = alignment;
+  const warnings: string[] = [];
+  const roomMs = maxDelayMs + 2 * toleranceMs + transportMs + SHIFT_MS;
+  if (roomMs >= periodMs(stimulus))
+    warnings.push(
+      `alignment.maxDelayMs ${maxDelayMs} and what else is unknown (${roomMs} ms) is not less than the ${periodMs(stimulus)} ms from face to face: edges could belong to the face before; give the delay of your screen more closely`,
+    );
+  if (choice.lookahead < FOUND_WITH)
+    warnings.push(
+      `choice.lookahead ${choice.lookahead}: the photodiode's shift is found with ${FOUND_WITH} faces, so the first trials wait for 2 s and are flagged`,
+    );
+  return warnings;
+}
+
+/** SPEC.md, T11. */
+const FOUND_WITH = 3;

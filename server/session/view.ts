@@ -1,12 +1,13 @@
-import type { SessionState } from "../../protocols/wire/events.ts";
+import type { SessionState, TrialFlag } from "../../protocols/wire/events.ts";
 import type { OperatorOp, UnitOrder } from "../../protocols/wire/operator.ts";
 import type { AcquisitionEvent } from "../acquisition/spike-batch.ts";
 import type { Choice } from "../choice/choice.ts";
 import type { BestUnit, Refined } from "../choice/decider.ts";
+import type { GateEvent } from "../gate/gate.ts";
 import type { Realised } from "../model/synthesis-worker.ts";
 import type { DisplayEvent } from "../presentation/display-server.ts";
 import type { PlanOutput } from "../presentation/plan.ts";
-import { isUsable, type Trial } from "../trials/trial.ts";
+import { isBroken, isUsable, type Trial } from "../trials/trial.ts";
 
 /** Everything that happens in a session, in order. The journal keeps all of it; the view below is folded from it. */
 export type SessionEvent =
@@ -19,6 +20,7 @@ export type SessionEvent =
   | { kind: "trial"; trial: Trial }
   | { kind: "plan"; output: PlanOutput }
   | ({ kind: "refined" } & Refined)
+  | { kind: "gate"; event: GateEvent & { serverMs: number } }
   | { kind: "command"; command: OperatorOp }
   | { kind: "unit"; order: UnitOrder }
   /** A rule of the experiment ended the session before its last trial. */
@@ -35,11 +37,15 @@ export interface SessionView {
   spikesInWindows: readonly number[];
   bestUnit: BestUnit | null;
   displayConnected: boolean;
+  /** Why the gate is closed; null where it is open or there is none. */
+  gateClosed: string | null;
   deadlineMisses: number;
   abortedPresentations: number;
   droppedFrames: number;
   /** The rule that ended the session before its last trial. */
   stopped: string | null;
+  /** Trials by flag. */
+  flags: Readonly<Partial<Record<TrialFlag, number>>>;
 }
 
 export const waitingView = (planned: number): SessionView => ({
@@ -50,10 +56,12 @@ export const waitingView = (planned: number): SessionView => ({
   spikesInWindows: [],
   bestUnit: null,
   displayConnected: false,
+  gateClosed: null,
   deadlineMisses: 0,
   abortedPresentations: 0,
   droppedFrames: 0,
   stopped: null,
+  flags: {},
 });
 
 export function stepView(view: SessionView, event: SessionEvent): SessionView {
@@ -65,10 +73,11 @@ export function stepView(view: SessionView, event: SessionEvent): SessionView {
         ...view,
         trials: {
           ...view.trials,
-          closed: view.trials.closed + 1,
+          closed: view.trials.closed + Number(!isBroken(event.trial)),
           usable: view.trials.usable + Number(isUsable(event.trial)),
         },
         spikesInWindows: Array.from(event.trial.counts, (n, u) => n + (view.spikesInWindows[u] ?? 0)),
+        flags: countFlags(view.flags, event.trial.flags),
         firstTrialServerMs: view.firstTrialServerMs ?? event.trial.closedServerMs,
         lastTrialServerMs: event.trial.closedServerMs,
       };
@@ -78,6 +87,8 @@ export function stepView(view: SessionView, event: SessionEvent): SessionView {
       return view.trials.usable > 0 ? { ...view, bestUnit: event.bestUnit } : view;
     case "command":
       return event.command === "abort" ? view : { ...view, state: event.command === "pause" ? "paused" : "running" };
+    case "gate":
+      return { ...view, gateClosed: event.event.open ? null : event.event.why };
     case "acquisition":
     case "choice":
     case "unit":
@@ -86,6 +97,12 @@ export function stepView(view: SessionView, event: SessionEvent): SessionView {
     case "stopped":
       return { ...view, stopped: event.reason };
   }
+}
+
+function countFlags(counts: SessionView["flags"], flags: readonly TrialFlag[]): SessionView["flags"] {
+  const counted = { ...counts };
+  for (const flag of flags) counted[flag] = (counted[flag] ?? 0) + 1;
+  return counted;
 }
 
 /** Trials per minute since the first; 0 before there are two. */
@@ -101,6 +118,7 @@ function stepDisplay(view: SessionView, event: DisplayEvent): SessionView {
     case "lost":
       return { ...view, displayConnected: false };
     case "shown":
+      if (event.retold) return view;
       return {
         ...view,
         state: view.state === "waiting" ? "running" : view.state,

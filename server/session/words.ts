@@ -1,28 +1,38 @@
 import type { UnitOp } from "../../protocols/wire/operator.ts";
 import type { Validity } from "../model/validity.ts";
+import type { DisplayEvent } from "../presentation/display-server.ts";
 import type { SessionEvent } from "./view.ts";
 
 /** Tells in words what a person at the rig should know at once; null for what goes without saying. */
 export type Announcer = (event: SessionEvent) => string | null;
 
 /** A reason for rejection is told the first time; the summary counts the rest. */
-export function createAnnouncer(onMs: number): Announcer {
+export function createAnnouncer(stimulus: Stimulus): Announcer {
   const told = new Set<string>();
   return (event) => {
     if (event.kind === "display") {
       const { event: said } = event;
-      if (said.type === "connected") return roundingWords(onMs, said.frameMs);
+      if (said.type === "connected") return `display connected: ${frameWords(stimulus, said)}`;
+      if (said.type === "refresh") return `display's frames have changed: ${frameWords(stimulus, said)}`;
+      if (said.type === "geometry") return geometryWords(said);
+      if (said.type === "visibility")
+        return said.visible ? "display visible again" : "display hidden: its tab is not in front, so nothing is shown";
       if (said.type === "lost") return `display lost: ${said.reason}`;
       if (said.type === "refused") return `a display was refused: ${said.message}`;
       return null;
     }
     if (event.kind === "stopped") return `the session is over: ${event.reason}`;
     if (event.kind === "unit") return `unit ${event.order.unit}: ${unitWords[event.order.op]}`;
+    if (event.kind === "gate") return `gate ${event.event.open ? "open" : "closed"}: ${event.event.why}`;
     if (event.kind !== "acquisition") return null;
     const { event: said } = event;
     switch (said.type) {
       case "link":
         return said.up ? "recording system connected" : "recording system lost; waiting for it to come back";
+      case "heartbeat":
+        return said.answered
+          ? "Open Ephys answers heartbeats"
+          : "Open Ephys does not answer heartbeats: its ZMQ Interface will not list this client; spikes come all the same";
       case "gap":
         return `${said.missing} messages of stream ${said.stream} are missing; trials they belong to are flagged`;
       case "restart":
@@ -45,12 +55,10 @@ const unitWords: Record<UnitOp, string> = {
   reset: "sorted anew; what was learned of it is forgotten",
 };
 
-/** How long a face will really be on the screen. */
-function roundingWords(onMs: number, frameMs: number): string {
-  const frames = Math.max(1, Math.round(onMs / frameMs));
-  const shown = `${(frames * frameMs).toFixed(1)} ms`;
-  const asked = Math.abs(frames * frameMs - onMs) > 1 ? `; ${onMs} ms were asked for` : "";
-  return `display connected: ${(1000 / frameMs).toFixed(2)} Hz, faces for ${frames} frames (${shown}${asked})`;
+/** What asks for whole frames. */
+interface Stimulus {
+  onMs: number;
+  gapMs: number;
 }
 
 /** What is to be said of a model's encoder before a session that reads faces back. */
@@ -68,3 +76,40 @@ export function validityWords(
       : []),
   ];
 }
+
+/** A frame in five that is off the grid is more than chance. */
+const UNSTEADY = 0.2;
+/** Rounding that takes more than this off a duration is worth a warning. */
+const ROUNDED = 0.1;
+
+/** How long a face and the gap after it will really be on the screen. */
+function frameWords({ onMs, gapMs }: Stimulus, { frameMs, unsteady }: { frameMs: number; unsteady: number }): string {
+  const onFrames = Math.max(1, Math.round(onMs / frameMs));
+  const periodFrames = Math.max(1, Math.round((onMs + gapMs) / frameMs));
+  const each = (frames: number, askedMs: number) => {
+    const ms = frames * frameMs;
+    const asked = Math.abs(ms - askedMs) > 1 ? `; ${askedMs} ms were asked for` : "";
+    return `${frames} frames (${ms.toFixed(1)} ms${asked})`;
+  };
+  const warnings = [
+    ...(Math.abs(onFrames * frameMs - onMs) > ROUNDED * onMs
+      ? ["warning: this screen is too slow for stimulus.onMs, which rounding changes by more than a tenth"]
+      : []),
+    ...(gapMs > 0 && periodFrames <= onFrames ? ["warning: no frame is left for stimulus.gapMs"] : []),
+    ...(unsteady > UNSTEADY
+      ? [
+          `warning: ${Math.round(100 * unsteady)} % of frames are off the grid (variable refresh? another program at work?): onsets can't be planned to the frame`,
+        ]
+      : []),
+  ];
+  return [
+    `${(1000 / frameMs).toFixed(2)} Hz, faces for ${each(onFrames, onMs)}, onset to onset ${each(periodFrames, onMs + gapMs)}`,
+    ...warnings,
+  ].join("\n");
+}
+
+function geometryWords({ widthPx, heightPx, facePx, faceDeg }: Geometry): string {
+  const deg = faceDeg === null ? "" : `, ${faceDeg.toFixed(2)}°`;
+  return `screen ${widthPx} × ${heightPx} pixels, faces ${facePx} pixels${deg}`;
+}
+type Geometry = Extract<DisplayEvent, { type: "geometry" }>;

@@ -1,33 +1,81 @@
 /**
- * Where a stream's time stands on the server's clock, from arrivals alone (`alignment: software`). A message that arrives at
- * `arrivedServerMs` carries stream time up to `untilS`; transport only ever adds delay, so the smallest difference seen lately is
- * the closest to the truth. The spread of the per-second minima is carried as the uncertainty.
+ * Where a stream's time stands on the server's clock, from arrivals alone (SPEC.md, T6). A message that arrives at
+ * `arrivedServerMs` carries stream time up to `untilS`. Their difference is the clocks' offset plus the message's delay,
+ * which is never negative, so the smallest difference seen lately is the closest to the truth. Pure.
  */
 export interface StreamClock {
-  /** Smallest arrivedServerMs − 1000·untilS in each of the last seconds, oldest first. */
-  minima: readonly { second: number; offsetMs: number }[];
+  /** The quickest message of each tenth of a second, oldest first. */
+  readonly quickest: readonly Sample[];
+}
+interface Sample {
+  readonly slot: number;
+  readonly serverMs: number;
+  /** arrivedServerMs − 1000 · untilS */
+  readonly offsetMs: number;
 }
 
-/** Long enough to meet a quick message under load, short enough that 50 ppm of drift stays under a millisecond. */
-const rememberedSeconds = 15;
+export interface NeuralTime {
+  neuralS: number;
+  /** The true time lies within neuralS ± uncertaintyMs. */
+  uncertaintyMs: number;
+  /** The same interval as it is, not about `neuralS`. */
+  earliestS: number;
+  latestS: number;
+}
 
-export const initStreamClock = (): StreamClock => ({ minima: [] });
+const SLOT_MS = 100;
+/** Long enough to meet a quick message under load, short enough to follow a clock that was set back. */
+const REMEMBERED_MS = 15_000;
+/** Slots that a clock set back would show in: the running one may hold a slow message only. */
+const NEWEST_SLOTS = 2;
+/** Bound on how fast two quartz clocks drift apart: 100 parts per million. */
+export const MAX_DRIFT = 1e-4;
 
-export function stepStreamClock({ minima }: StreamClock, untilS: number, arrivedServerMs: number): StreamClock {
-  const second = Math.floor(arrivedServerMs / 1000);
-  const offsetMs = arrivedServerMs - 1000 * untilS;
-  const last = minima.at(-1);
-  if (last?.second === second) {
-    return offsetMs < last.offsetMs ? { minima: [...minima.slice(0, -1), { second, offsetMs }] } : { minima };
+export const initStreamClock = (): StreamClock => ({ quickest: [] });
+
+export function stepStreamClock({ quickest }: StreamClock, untilS: number, arrivedServerMs: number): StreamClock {
+  const slot = Math.floor(arrivedServerMs / SLOT_MS);
+  const sample = { slot, serverMs: arrivedServerMs, offsetMs: arrivedServerMs - 1000 * untilS };
+  const last = quickest.at(-1);
+  if (last?.slot === slot) {
+    return sample.offsetMs < last.offsetMs ? { quickest: [...quickest.slice(0, -1), sample] } : { quickest };
   }
-  const kept = minima.filter((m) => m.second > second - rememberedSeconds);
-  return { minima: [...kept, { second, offsetMs }] };
+  const kept = quickest.findIndex(({ serverMs }) => serverMs > arrivedServerMs - REMEMBERED_MS);
+  return { quickest: [...(kept < 0 ? [] : quickest.slice(kept)), sample] };
 }
 
-/** A server time on the stream's clock, with the uncertainty of the conversion; null before the stream was heard. */
-export function toNeural(clock: StreamClock, serverMs: number): { neuralS: number; uncertaintyMs: number } | null {
-  if (clock.minima.length === 0) return null;
-  const offsets = clock.minima.map((m) => m.offsetMs);
-  const least = Math.min(...offsets);
-  return { neuralS: (serverMs - least) / 1000, uncertaintyMs: Math.max(...offsets) - least };
+/**
+ * A server time on the stream's clock; null before the stream was heard.
+ *
+ * The interval holds if one message of the last 15 s took no longer than `transportMs`, and the clocks drift by less than
+ * 100 ppm. A clock that was set back, or a queue that has built up (which look alike for as long as either lasts), widens it
+ * by as much as the newest messages lag.
+ *
+ * @param transportMs longest that the quickest message takes from its samples to its arrival
+ */
+export function toNeural({ quickest }: StreamClock, serverMs: number, transportMs: number): NeuralTime | null {
+  if (quickest.length === 0) return null;
+  const fromSlot = quickest[quickest.length - 1].slot - NEWEST_SLOTS;
+  let offsetMs = 0;
+  let most = Number.POSITIVE_INFINITY;
+  let least = Number.POSITIVE_INFINITY;
+  let newest = Number.POSITIVE_INFINITY;
+  for (const sample of quickest) {
+    const driftMs = MAX_DRIFT * Math.abs(serverMs - sample.serverMs);
+    if (sample.offsetMs + driftMs < most) {
+      most = sample.offsetMs + driftMs;
+      offsetMs = sample.offsetMs;
+    }
+    least = Math.min(least, sample.offsetMs - driftMs);
+    if (sample.slot > fromSlot) newest = Math.min(newest, sample.offsetMs + driftMs);
+  }
+  const estimateMs = serverMs - offsetMs + transportMs / 2;
+  const earliestMs = serverMs - Math.max(newest, most);
+  const latestMs = serverMs - least + transportMs;
+  return {
+    neuralS: estimateMs / 1000,
+    uncertaintyMs: Math.max(latestMs - estimateMs, estimateMs - earliestMs),
+    earliestS: earliestMs / 1000,
+    latestS: latestMs / 1000,
+  };
 }

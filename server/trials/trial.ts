@@ -1,6 +1,16 @@
 import type { TrialFlag } from "../../protocols/wire/events.ts";
 import type { AcquisitionEvent, SpikeBatch } from "../acquisition/spike-batch.ts";
-import { initStreamClock, type StreamClock, stepStreamClock, toNeural } from "./stream-clock.ts";
+import {
+  expectPulse,
+  initPhotodiode,
+  type Match,
+  matchPulses,
+  type PhotodiodeSettings,
+  type PhotodiodeState,
+  restartPhotodiode,
+  takeTtl,
+} from "./photodiode.ts";
+import { initStreamClock, type NeuralTime, type StreamClock, stepStreamClock, toNeural } from "./stream-clock.ts";
 
 /** A presentation whose onset the display has confirmed. */
 export interface Onset {
@@ -12,6 +22,10 @@ export interface Onset {
   /** Frames the display lost around this presentation. */
   dropped: number;
   lateFrames: number;
+  /** The photodiode's patch from this onset on: white or not. */
+  patch: boolean;
+  /** The display went away while it was on. */
+  interrupted: boolean;
 }
 
 /** [startS, endS) on the stream's clock, right to within `uncertaintyMs`. */
@@ -19,6 +33,8 @@ export interface ResponseWindow {
   startS: number;
   endS: number;
   uncertaintyMs: number;
+  /** What placed it on the stream's clock. */
+  by: "software" | "photodiode";
 }
 
 /** A presentation with its response. */
@@ -41,18 +57,33 @@ export interface TrialSettings {
   units: number;
   latencyMs: number;
   windowMs: number;
+  alignment: AlignmentSettings;
+}
+
+export interface AlignmentSettings extends PhotodiodeSettings {
+  method: "software" | "photodiode";
+  /** Longest that the quickest spike message takes from its samples to its arrival. */
+  transportMs: number;
+  /** From a frame's callback to light, as measured; `software` only. */
+  displayDelayMs: number;
+  /** A window that is less certain than this teaches nothing. */
+  maxUncertaintyMs: number;
 }
 
 export type TrialInput =
   | AcquisitionEvent
   | ({ type: "onset" } & Onset)
   /** The display went away: what is on the screen from here on is not known. */
-  | { type: "displayLost" };
+  | { type: "displayLost" }
+  /** The gate closed while this presentation's face was needed on the screen. */
+  | { type: "gateBroken"; presentation: number };
 
 interface OpenTrial {
   onset: Onset;
   window: ResponseWindow | null;
   flags: readonly TrialFlag[];
+  /** Its place is final: by software at once, by photodiode once its edge was found or given up. */
+  placed: boolean;
 }
 
 /**
@@ -74,8 +105,11 @@ interface Link {
 export interface TrialState {
   settings: TrialSettings;
   clock: StreamClock;
+  photodiode: PhotodiodeState;
   /** The stream's time; −∞ before it is heard. */
   untilS: number;
+  /** Where the stream's clock stood last: behind `untilS` where it was set back. */
+  reachedS: number;
   /** Batches that a window may still need. */
   recent: Retained;
   /** Stream time from which everything that arrived is still in `recent`. */
@@ -93,7 +127,9 @@ const retainS = 5;
 export const initTrials = (settings: TrialSettings): TrialState => ({
   settings,
   clock: initStreamClock(),
+  photodiode: initPhotodiode(settings.alignment),
   untilS: Number.NEGATIVE_INFINITY,
+  reachedS: Number.NEGATIVE_INFINITY,
   recent: { newest: null, kept: 0, sinceCut: 0 },
   retainedFromS: Number.NEGATIVE_INFINITY,
   gaps: [],
@@ -112,53 +148,105 @@ export function stepTrials(state: TrialState, input: TrialInput): [TrialState, T
       return restart(state, input.stream, input.arrivedServerMs);
     case "rejected":
     case "reordered":
-    case "ttl":
     case "link":
+    case "heartbeat":
       return [state, []];
-    case "displayLost":
-      return [{ ...state, open: state.open.map((trial) => withFlag(trial, "aborted")) }, []];
-    case "onset":
+    case "ttl":
       return [
-        { ...state, open: [...state.open, openTrial(state, input, input.dropped > 0 ? ["droppedFrame"] : [])] },
+        { ...state, photodiode: takeTtl(state.photodiode, input.line, { timeS: input.timeS, level: input.state }) },
         [],
       ];
+    case "displayLost":
+      return [{ ...state, open: state.open.map((trial) => withFlag(trial, "aborted")) }, []];
+    case "gateBroken": {
+      const open = state.open.map((trial) =>
+        trial.onset.presentation === input.presentation ? withFlag(trial, "gateBroken") : trial,
+      );
+      return [{ ...state, open }, []];
+    }
+    case "onset":
+      return [takeOnset(state, input), []];
   }
 }
 
 /** Whether a trial may teach: it was on the screen as planned and no spike of its window can be missing. */
 export const isUsable = ({ flags }: Trial): boolean => flags.includes("complete");
 
+/** Whether its face is shown again: it counts for nothing. */
+export const isBroken = ({ flags }: Trial): boolean => flags.includes("gateBroken");
+
 const withFlag = (trial: OpenTrial, flag: TrialFlag): OpenTrial =>
   trial.flags.includes(flag) ? trial : { ...trial, flags: [...trial.flags, flag] };
 
-function windowOf({ clock, settings }: TrialState, onset: Onset): OpenTrial["window"] {
-  const at = toNeural(clock, onset.onsetServerMs);
-  if (!at) return null;
-  const startS = at.neuralS + settings.latencyMs / 1000;
+function takeOnset(state: TrialState, onset: Onset): TrialState {
+  const { presentation, onsetServerMs: serverMs, patch } = onset;
+  const flags: TrialFlag[] = [];
+  if (onset.dropped > 0) flags.push("droppedFrame");
+  if (onset.interrupted) flags.push("aborted");
+  const isPhotodiode = state.settings.alignment.method === "photodiode";
   return {
-    startS,
-    endS: startS + settings.windowMs / 1000,
-    uncertaintyMs: at.uncertaintyMs + onset.uncertaintyMs,
+    ...state,
+    photodiode: isPhotodiode ? expectPulse(state.photodiode, { presentation, serverMs, patch }) : state.photodiode,
+    open: [...state.open, openTrial(state, onset, flags, !isPhotodiode)],
   };
 }
 
-function openTrial(state: TrialState, onset: Onset, flags: readonly TrialFlag[]): OpenTrial {
-  const window = windowOf(state, onset);
-  const trial: OpenTrial = { onset, window, flags };
+const place = ({ clock, settings }: TrialState, serverMs: number): NeuralTime | null =>
+  toNeural(clock, serverMs, settings.alignment.transportMs);
+
+function windowAt(
+  { latencyMs, windowMs }: TrialSettings,
+  onsetS: number,
+  uncertaintyMs: number,
+  by: ResponseWindow["by"],
+): ResponseWindow {
+  const startS = onsetS + latencyMs / 1000;
+  return { startS, endS: startS + windowMs / 1000, uncertaintyMs, by };
+}
+
+function softwareWindow(state: TrialState, onset: Onset): ResponseWindow | null {
+  const at = place(state, onset.onsetServerMs);
+  if (!at) return null;
+  const onsetS = at.neuralS + state.settings.alignment.displayDelayMs / 1000;
+  return windowAt(state.settings, onsetS, at.uncertaintyMs + onset.uncertaintyMs, "software");
+}
+
+function openTrial(state: TrialState, onset: Onset, flags: readonly TrialFlag[], placed: boolean): OpenTrial {
+  const window = softwareWindow(state, onset);
+  const trial: OpenTrial = { onset, window, flags, placed };
   return window && window.endS <= state.untilS ? withFlag(trial, "late") : trial;
+}
+
+/** A digital edge is known to a sample; this covers 10 kHz and more. The diode's own rise is not in it. */
+const EDGE_UNCERTAINTY_MS = 0.1;
+
+function placeByPhotodiode(state: TrialState, matches: readonly Match[]): TrialState {
+  if (matches.length === 0) return state;
+  const byPresentation = new Map(matches.map((match) => [match.presentation, match]));
+  const open = state.open.map((trial): OpenTrial => {
+    const match = byPresentation.get(trial.onset.presentation);
+    if (!match) return trial;
+    if (match.onsetS === null) return withFlag({ ...trial, placed: true }, "unaligned");
+    const window = windowAt(state.settings, match.onsetS, EDGE_UNCERTAINTY_MS, "photodiode");
+    return { ...trial, window, placed: true };
+  });
+  return { ...state, open };
 }
 
 function takeBatch(state: TrialState, batch: SpikeBatch): TrialState {
   const clock = stepStreamClock(state.clock, batch.reachedS, batch.arrivedServerMs);
   const untilS = Math.max(state.untilS, batch.untilS);
+  // A window that is less certain than this can't be used anyway.
+  const marginS = state.settings.alignment.maxUncertaintyMs / 1000;
   const horizonS = Math.min(
     untilS - retainS - state.settings.windowMs / 1000,
-    ...state.open.map((trial) => trial.window?.startS ?? Number.POSITIVE_INFINITY),
+    ...state.open.map(({ window }) => (window ? window.startS - marginS : Number.POSITIVE_INFINITY)),
   );
   const next: TrialState = {
     ...state,
     clock,
     untilS,
+    reachedS: batch.reachedS,
     recent: retain(state.recent, batch, horizonS),
     // The first batch that is heard may begin anywhere: nothing before its time can be vouched for.
     retainedFromS: Math.max(horizonS, state.untilS === Number.NEGATIVE_INFINITY ? batch.untilS : state.retainedFromS),
@@ -166,31 +254,54 @@ function takeBatch(state: TrialState, batch: SpikeBatch): TrialState {
       .map((gap) => (gap.toS === Number.POSITIVE_INFINITY ? { ...gap, toS: batch.untilS } : gap))
       .filter((gap) => gap.toS >= horizonS),
   };
-  if (next.open.every((trial) => trial.window)) return next;
-  return {
-    ...next,
-    open: next.open.map((trial) => (trial.window ? trial : openTrial(next, trial.onset, trial.flags))),
-  };
+  const opened = next.open.every((trial) => trial.window)
+    ? next
+    : {
+        ...next,
+        open: next.open.map((t) => (t.window ? t : openTrial(next, t.onset, t.flags, t.placed))),
+      };
+  if (opened.settings.alignment.method === "software") return opened;
+  const [photodiode, matches] = matchPulses(opened.photodiode, completeS(opened), (serverMs) =>
+    place(opened, serverMs),
+  );
+  return placeByPhotodiode({ ...opened, photodiode }, matches);
 }
+
+/** Up to where nothing is still to come: where a clock was set back, the time between comes again. */
+const completeS = ({ untilS, reachedS }: TrialState): number => Math.min(untilS, reachedS);
+
+/** The stream has passed the window, wherever in its margin it lies. */
+const isPassed = (state: TrialState, { window, placed }: OpenTrial): boolean =>
+  placed && window !== null && window.endS + window.uncertaintyMs / 1000 <= completeS(state);
 
 function closePassed(state: TrialState, stream: string, arrivedServerMs: number): [TrialState, Trial[]] {
   let passed = 0;
-  while (passed < state.open.length && state.open[passed].window!.endS <= state.untilS) passed++;
+  while (passed < state.open.length && isPassed(state, state.open[passed])) passed++;
   if (passed === 0) return [state, []];
   const closed = state.open.slice(0, passed).map((trial, i) => close(state, trial, i, stream, arrivedServerMs));
   return [{ ...state, open: state.open.slice(passed), count: state.count + passed }, closed];
 }
 
-function close(
-  state: TrialState,
-  { onset, window, flags }: OpenTrial,
-  i: number,
-  stream: string,
-  closedServerMs: number,
-): Trial {
-  const all = [...flags];
-  if (mayMiss(state, window) && !all.includes("gap")) all.push("gap");
-  if (!all.includes("gap") && !all.includes("aborted")) all.unshift("complete");
+/**
+ * A software window with what has been learned since it was opened: a clock that was set back shows in later messages only,
+ * so where the onset would now be placed elsewhere, that is part of the uncertainty.
+ */
+function reconsidered(state: TrialState, { onset, window }: OpenTrial): ResponseWindow | null {
+  if (window?.by !== "software") return window;
+  const now = softwareWindow(state, onset);
+  if (!now) return window;
+  const movedMs = 1000 * Math.abs(now.startS - window.startS);
+  return { ...window, uncertaintyMs: Math.max(window.uncertaintyMs, movedMs + now.uncertaintyMs) };
+}
+
+function close(state: TrialState, trial: OpenTrial, i: number, stream: string, closedServerMs: number): Trial {
+  const { onset } = trial;
+  const window = reconsidered(state, trial);
+  const all = [...trial.flags];
+  const raise = (flag: TrialFlag, when: boolean) => when && !all.includes(flag) && all.push(flag);
+  raise("gap", mayMiss(state, window));
+  raise("unaligned", window !== null && window.uncertaintyMs > state.settings.alignment.maxUncertaintyMs);
+  if (!unusable.some((flag) => all.includes(flag))) all.unshift("complete");
   return {
     trial: state.count + i,
     presentation: onset.presentation,
@@ -204,11 +315,16 @@ function close(
   };
 }
 
-/** Whether spikes of the window can be missing. */
-const mayMiss = ({ retainedFromS, gaps }: TrialState, window: ResponseWindow | null): boolean =>
-  window === null ||
-  window.startS < retainedFromS ||
-  gaps.some(({ fromS, toS }) => fromS < window.endS && toS >= window.startS);
+const unusable: readonly TrialFlag[] = ["gap", "aborted", "unaligned", "gateBroken"];
+
+/** Whether spikes of the window can be missing, wherever in its margin it lies. */
+function mayMiss({ retainedFromS, gaps }: TrialState, window: ResponseWindow | null): boolean {
+  if (window === null) return true;
+  const marginS = window.uncertaintyMs / 1000;
+  const startS = window.startS - marginS;
+  const endS = window.endS + marginS;
+  return startS < retainedFromS || gaps.some(({ fromS, toS }) => fromS < endS && toS >= startS);
+}
 
 function retain({ newest, kept, sinceCut }: Retained, batch: SpikeBatch, horizonS: number): Retained {
   let latestS = Math.max(batch.untilS, newest?.latestS ?? Number.NEGATIVE_INFINITY);
@@ -240,5 +356,6 @@ function countSpikes({ newest }: Retained, units: number, window: ResponseWindow
 /** The sender began again: windows that were open can never be filled on a clock that is gone. */
 function restart(state: TrialState, stream: string, arrivedServerMs: number): [TrialState, Trial[]] {
   const closed = state.open.map((trial, i) => close(state, withFlag(trial, "gap"), i, stream, arrivedServerMs));
-  return [{ ...initTrials(state.settings), count: state.count + closed.length }, closed];
+  const [photodiode] = restartPhotodiode(state.photodiode);
+  return [{ ...initTrials(state.settings), photodiode, count: state.count + closed.length }, closed];
 }

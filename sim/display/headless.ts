@@ -77,6 +77,7 @@ export async function runHeadlessDisplay(options: HeadlessDisplayOptions): Promi
           });
           resolve(message);
         },
+        shown: () => undefined,
         readout: () => undefined,
         refused({ message }) {
           goodbye = message;
@@ -89,7 +90,17 @@ export async function runHeadlessDisplay(options: HeadlessDisplayOptions): Promi
     });
     let drawn: Picture | null = null;
     let stopFrames = () => {};
-    socket.on("open", () => send({ op: "hello", v: DISPLAY_VERSION, agent: "latentloop headless display", frameMs }));
+    socket.on("open", () =>
+      send({
+        op: "hello",
+        v: DISPLAY_VERSION,
+        agent: "latentloop headless display",
+        frameMs,
+        unsteady: 0,
+        role: "stimulus",
+        last: null,
+      }),
+    );
     socket.on("message", (data) => session.receive(data as Buffer));
     socket.on("close", () => stopFrames());
     closed.then((reason) => reject(new ConfigurationError(`no display server at ${url}: ${reason}`)));

@@ -11,6 +11,14 @@ export interface RigProcessOptions {
   events: string;
   bind: string;
   format: "latentloop" | "open-ephys";
+  photodiode: { line: number } | null;
+}
+
+/** What it tells its parent once it is there. */
+export interface RigProcessMessage {
+  address: string;
+  /** Server time at the stream's time 0: for measurements only, a real rig does not tell. */
+  originMs: number;
 }
 
 const options = JSON.parse(process.argv[2]) as RigProcessOptions;
@@ -20,7 +28,7 @@ const rig = await runSimulatedRig({
   units: createPopulation(options.population, options.latents, root.split("population")),
   random: root.split("brain"),
 });
-process.send?.({ address: rig.address });
+process.send?.({ address: rig.address, originMs: rig.originMs } satisfies RigProcessMessage);
 // Ctrl-C reaches the whole group of processes; the session's end, not the signal, ends the rig.
 process.on("SIGINT", () => {});
 process.on("disconnect", () => rig.dispose());

@@ -1,10 +1,11 @@
 import { Publisher, Subscriber } from "zeromq";
-import { decodePublicEvent, type PublicEvent } from "../../protocols/wire/events.ts";
-import { encodeOpenEphys } from "../../protocols/wire/open-ephys.ts";
+import { decodePublicEvent } from "../../protocols/wire/events.ts";
+import { encodeOpenEphys, TTL_EVENT } from "../../protocols/wire/open-ephys.ts";
 import { encodeSpikeMessage, SPIKES_VERSION } from "../../protocols/wire/spikes.ts";
 import { serverNow } from "../../server/clock.ts";
 import type { Random } from "../../server/random.ts";
-import { type Brain, createBrain, type Spikes } from "../neurons/brain.ts";
+import type { Edge } from "../../server/trials/edges.ts";
+import { createBrain, type Spikes } from "../neurons/brain.ts";
 import type { SimulatedUnit } from "../neurons/unit.ts";
 
 export interface SimulatedRigOptions {
@@ -15,10 +16,14 @@ export interface SimulatedRigOptions {
   bind: string;
   format: "latentloop" | "open-ephys";
   random: Random;
+  /** A photodiode on the display's patch, on this digital line; null where the rig has none. */
+  photodiode: { line: number } | null;
 }
 
 export interface SimulatedRig {
   address: string;
+  /** Server time at the stream's time 0. */
+  originMs: number;
   dispose(): void;
   /** Settles when the session that was followed has ended, or after `dispose`. */
   ended: Promise<void>;
@@ -28,6 +33,8 @@ const STREAM = "sim";
 const SAMPLE_RATE = 30_000;
 /** A recording system's clock starts anywhere. */
 const CLOCK_STARTS_AT_S = 1000;
+/** From a frame's callback to light on the simulated screen, where a photodiode sees it; 0 where none does. */
+export const PANEL_MS = 30;
 /** Spikes are sent every 5 ms, as a recording system sends its blocks. */
 const BLOCK_MS = 5;
 
@@ -44,6 +51,9 @@ export async function runSimulatedRig(options: SimulatedRigOptions): Promise<Sim
   const originMs = serverNow() - 1000 * CLOCK_STARTS_AT_S;
   const neuralS = (serverMs: number) => (serverMs - originMs) / 1000;
   const brain = createBrain(options.units, CLOCK_STARTS_AT_S, options.random);
+  const panelMs = options.photodiode ? PANEL_MS : 0;
+  /** Changes of the patch that are still to come on the screen, or have just been learned of. */
+  let edges: Edge[] = [];
   let over = false;
   let started: () => void;
   const heard = new Promise<void>((resolve) => {
@@ -55,7 +65,13 @@ export async function runSimulatedRig(options: SimulatedRigOptions): Promise<Sim
       const event = decodePublicEvent(frames);
       if (!event.ok) continue;
       started();
-      see(brain, event.value, neuralS);
+      if (event.value.type === "presentation") {
+        const { onset, onMs, latents, realised, presentation, patch } = event.value;
+        const lightMs = onset.serverMs + panelMs;
+        // A neuron answers what is on the screen.
+        brain.see(presentation, realised ?? latents, neuralS(lightMs), neuralS(lightMs + onMs));
+        edges.push({ timeS: neuralS(lightMs), level: patch });
+      }
       if (event.value.type === "state" && event.value.state === "ended") break;
     }
     over = true;
@@ -65,13 +81,16 @@ export async function runSimulatedRig(options: SimulatedRigOptions): Promise<Sim
     const encode = createEncoder(options);
     while (!over) {
       const untilS = neuralS(serverNow());
-      for (const frames of encode(brain.fire(untilS), untilS)) await publisher.send(frames as Buffer[]);
+      const passed = options.photodiode ? edges.filter(({ timeS }) => timeS < untilS) : [];
+      edges = edges.filter(({ timeS }) => timeS >= untilS);
+      for (const frames of encode(brain.fire(untilS), passed, untilS)) await publisher.send(frames as Buffer[]);
       await new Promise((resolve) => setTimeout(resolve, BLOCK_MS));
     }
   };
   const ended = Promise.all([follow(), fire()]).then(() => publisher.close());
   return {
     address: publisher.lastEndpoint!,
+    originMs,
     dispose() {
       started();
       subscriber.close();
@@ -80,39 +99,41 @@ export async function runSimulatedRig(options: SimulatedRigOptions): Promise<Sim
   };
 }
 
-function see(brain: Brain, event: PublicEvent, neuralS: (serverMs: number) => number): void {
-  if (event.type !== "presentation") return;
-  const { onset, onMs, latents, realised, presentation } = event;
-  // A neuron answers what is on the screen.
-  brain.see(presentation, realised ?? latents, neuralS(onset.serverMs), neuralS(onset.serverMs + onMs));
-}
+type Encode = (spikes: Spikes, edges: readonly Edge[], untilS: number) => Uint8Array[][];
 
-/** Spikes of a block as the frames of each message to send. */
-function createEncoder({ units, format }: SimulatedRigOptions): (spikes: Spikes, untilS: number) => Uint8Array[][] {
+/** A block as the frames of each message to send, edges first. */
+function createEncoder({ units, format, photodiode }: SimulatedRigOptions): Encode {
+  const line = photodiode?.line ?? 0;
   const names = units.map((unit) => unit.name);
   if (format === "latentloop") {
     let seq = 0;
-    return ({ unit, timeS }, untilS) => [
-      [
-        encodeSpikeMessage({
-          v: SPIKES_VERSION,
-          type: "spikes",
-          stream: STREAM,
-          seq: seq++,
-          clock: "sim",
-          untilS,
-          units: names,
-          unit,
-          timeS,
-        }),
-      ],
+    const head = () => ({ v: SPIKES_VERSION, stream: STREAM, seq: seq++, clock: "sim" }) as const;
+    return ({ unit, timeS }, edges, untilS) => [
+      ...edges.map((edge) => [
+        encodeSpikeMessage({ ...head(), type: "ttl", line, state: edge.level, timeS: edge.timeS }),
+      ]),
+      [encodeSpikeMessage({ ...head(), type: "spikes", untilS, units: names, unit, timeS })],
     ];
   }
   let messageNum = 0;
   let nextSample = Math.round(CLOCK_STARTS_AT_S * SAMPLE_RATE);
-  return ({ unit, timeS }, untilS) => {
+  return ({ unit, timeS }, edges, untilS) => {
     const timestamp = Date.now();
-    const messages = Array.from(unit, (u, i) =>
+    const ttl = edges.map((edge) =>
+      encodeOpenEphys(
+        {
+          kind: "event",
+          messageNum: ++messageNum,
+          stream: STREAM,
+          sourceNode: 100,
+          eventType: TTL_EVENT,
+          sampleNum: Math.floor(edge.timeS * SAMPLE_RATE),
+          ttl: { line, state: edge.level, word: edge.level ? 1n << BigInt(line) : 0n },
+        },
+        timestamp,
+      ),
+    );
+    const spikes = Array.from(unit, (u, i) =>
       encodeOpenEphys(
         {
           kind: "spike",
@@ -133,22 +154,20 @@ function createEncoder({ units, format }: SimulatedRigOptions): (spikes: Spikes,
     const sampleNum = nextSample;
     nextSample = Math.floor(untilS * SAMPLE_RATE);
     const numSamples = nextSample - sampleNum;
-    messages.push(
-      encodeOpenEphys(
-        {
-          kind: "data",
-          messageNum: ++messageNum,
-          stream: STREAM,
-          channelNum: 0,
-          channelName: "CH1",
-          sampleNum,
-          numSamples,
-          sampleRate: SAMPLE_RATE,
-          payload: new Uint8Array(4 * numSamples),
-        },
-        timestamp,
-      ),
+    const block = encodeOpenEphys(
+      {
+        kind: "data",
+        messageNum: ++messageNum,
+        stream: STREAM,
+        channelNum: 0,
+        channelName: "CH1",
+        sampleNum,
+        numSamples,
+        sampleRate: SAMPLE_RATE,
+        payload: new Uint8Array(4 * numSamples),
+      },
+      timestamp,
     );
-    return messages;
+    return [...ttl, ...spikes, block];
   };
 }

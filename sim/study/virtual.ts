@@ -111,6 +111,7 @@ export function openVirtualSession(
     realise: () => of([]),
     commands$: EMPTY,
     unitOrders$: EMPTY,
+    gate$: EMPTY,
     told(event) {
       if (event.kind === "choice") latentsOf.set(event.face, event.choice.latents);
       if (event.kind === "display" && event.event.type === "shown") {
@@ -186,7 +187,14 @@ function createVirtualDisplay(time: VirtualTimeScheduler) {
       return true;
     },
     connect() {
-      events$.next({ type: "connected", agent: "virtual", frameMs: FRAME_MS, serverMs: time.now() });
+      events$.next({
+        type: "connected",
+        agent: "virtual",
+        frameMs: FRAME_MS,
+        unsteady: 0,
+        last: null,
+        serverMs: time.now(),
+      });
       time.schedule(function (this) {
         const ready = arrived;
         arrived = [];
@@ -208,7 +216,7 @@ function displayEvent(
   switch (report.op) {
     case "shown": {
       const { op, ...shown } = report;
-      return { type: op, ...shown, onsetServerMs: shown.displayMs, uncertaintyMs: 0, serverMs: ms };
+      return { type: op, ...shown, onsetServerMs: shown.displayMs, uncertaintyMs: 0, retold: false, serverMs: ms };
     }
     case "hidden": {
       const { op, ...hidden } = report;

@@ -243,7 +243,19 @@ test("S3: after a reload, and after the server has been away, the page connects 
   const reconnected = nextEvents(server, "connected", 1, 30_000);
   await page.reload();
   await reconnected;
-  expect(events.map(({ type }) => type)).toEqual(["connected", "ready", "shown", "lost", "connected"]);
+  // The page knows, over a reload, what it has shown: it tells so, and the server will not have it shown again.
+  const told = events.filter(({ type }) => ["connected", "ready", "shown", "lost"].includes(type));
+  expect(told.map((event) => (event.type === "shown" ? `shown ${event.retold}` : event.type))).toEqual([
+    "connected",
+    "ready",
+    "shown false",
+    "lost",
+    "connected",
+    "shown true",
+  ]);
+  const [first, again] = events.filter((event) => event.type === "shown");
+  // The page's clock began anew with the load; the onset is told on the same server clock.
+  expect(Math.abs(first.onsetServerMs - again.onsetServerMs)).toBeLessThan(50);
 
   await server.dispose("the experiment is done");
   await expect.poll(() => notice(page).textContent()).toMatch(/session has ended: the experiment is done/);
@@ -277,4 +289,78 @@ test("S3, S6: where the connection breaks, the face goes, the page says so and c
   const { at } = await screenshot(page, "again");
   expect(at(272, 172)).toEqual([...other.pixels.subarray(0, 3)]);
   expect(at(795, 595)).toEqual([0, 0, 0]);
+});
+
+test("S16: keys at the display pause, resume and end the session, and test the patch", async () => {
+  const { server, events, page } = await connectedPage();
+  const commands = () => events.flatMap((event) => (event.type === "command" ? [event.command] : []));
+  await page.keyboard.press("p");
+  await expect.poll(commands).toEqual(["pause"]);
+  server.send({ op: "readout", state: "paused", trial: 1, trials: 2, trialsPerMin: 0, bestUnit: null });
+  await expect.poll(() => page.locator("#readout").textContent()).toMatch(/^paused/);
+  await page.keyboard.press("p");
+  await page.keyboard.press("q");
+  await expect.poll(() => page.locator("#readout").textContent()).toMatch(/once more/);
+  expect(commands()).toEqual(["pause", "resume"]);
+  await page.keyboard.press("q");
+  await expect.poll(commands).toEqual(["pause", "resume", "abort"]);
+  const patch = async () => (await screenshot(page, "patch")).at(795, 595)[0];
+  expect(await patch()).toBe(0);
+  await page.keyboard.press("t");
+  await expect.poll(patch).toBe(255);
+  await page.keyboard.press("t");
+  await expect.poll(patch).toBe(0);
+});
+
+test("S14: a face of 6 degrees, off the centre, with a fixation spot over it; the page says how large it really is", async () => {
+  // 40 cm over 800 pixels at 57.3 cm: a degree is 1 cm, 20 pixels.
+  const placement = { widthCm: 40, distanceCm: 57.3, sizeDeg: 6, xDeg: 5, yDeg: 2 };
+  const { server } = await testServer({
+    clientFolder,
+    welcome: { ...welcome, placement, fixation: { sizeDeg: 0.5, sizePx: null, level: 0 } },
+  });
+  const told = nextEvents(server, "geometry", 1, 30_000);
+  const { page } = await openPage(server.url);
+  // 6 degrees are 120.06 pixels: twice 64 is nearest, which is 6.4 degrees.
+  const [geometry] = await told;
+  expect(geometry).toMatchObject({ ...{ widthPx: 800, heightPx: 600 }, facePx: 128 });
+  expect(geometry.faceDeg).toBeCloseTo(6.396, 2);
+  const face = randomFace(0, random("placed").uniform);
+  server.send(face);
+  await showForLong(server, 0, 0);
+  const { at } = await screenshot(page, "placed");
+  const box = faceBox(face, viewport, welcome.faceFraction, placement);
+  // 57.3 · tan 5° = 5.013 cm, 100.3 pixels to the right; 57.3 · tan 2° = 2.001 cm, 40 pixels up.
+  expect(box).toEqual({ x: 336 + 100, y: 236 - 40, width: 128, height: 128 });
+  expect(differing(at, face, box)).toBe(0);
+  expect(at(400, 300)).toEqual([0, 0, 0]);
+  expect(at(400, 310)).toEqual([128, 128, 128]);
+});
+
+test("S17: a mirror shows what the display shows", async () => {
+  const { server, page } = await connectedPage();
+  const face = randomFace(0, random("mirrored").uniform);
+  server.send(face);
+  const mirror = await openPage(`${server.url}?mirror`);
+  await mirror.page.locator("#readout", { hasText: /^mirror/ }).waitFor();
+  await showForLong(server, 0, 0);
+  const box = faceBox(face, viewport, welcome.faceFraction);
+  await expect.poll(async () => differing((await screenshot(mirror.page, "mirror")).at, face, box)).toBe(0);
+  expect(differing((await screenshot(page, "mirrored")).at, face, box)).toBe(0);
+});
+
+test("the calibration page shows a ruler's square and a bar of levels, and goes with the first face", async () => {
+  const placement = { widthCm: 40, distanceCm: 57.3, sizeDeg: 6, xDeg: 0, yDeg: 0 };
+  const { server } = await testServer({ clientFolder, welcome: { ...welcome, placement } });
+  const connected = nextEvents(server, "connected", 1, 30_000);
+  const { page } = await openPage(server.url);
+  await connected;
+  await page.keyboard.press("c");
+  await expect.poll(() => page.locator("#calibration p").textContent()).toMatch(/800 × 600 pixels on 40 cm/);
+  // 10 cm of 40 cm are a quarter of 800 pixels, and a pixel of border on either side.
+  expect((await page.locator("#calibration .square").first().boundingBox())?.width).toBeCloseTo(202, 0);
+  await screenshot(page, "calibration");
+  server.send(randomFace(0, Math.random));
+  await showForLong(server, 0, 0);
+  expect(await page.locator("#calibration").isHidden()).toBe(true);
 });

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { readJournal } from "../../server/session/journal.ts";
 import type { SessionSummary } from "../../server/session/summary.ts";
@@ -70,6 +71,45 @@ describe("a session over real sockets, rig and display in processes of their own
         });
       }
       expect([...new Uint32Array(Uint8Array.from(countsU32).buffer)]).toEqual([...counted]);
+    },
+  );
+
+  test.each(["latentloop", "open-ephys"])(
+    "T10: a photodiode on a rig speaking %s places every trial on the rig's own clock to less than 1 ms",
+    async (format) => {
+      const file = join(out, `photodiode-${format}.yaml`);
+      const text = readFileSync(experiment, "utf8").replace(
+        "response:",
+        "alignment: { method: photodiode }\nresponse:",
+      );
+      writeFileSync(file, text);
+      const { code, stdout, stderr } = await start(
+        "run",
+        file,
+        ...headless,
+        ...["--trials", "30", "--seed", "1", "--rig-format", format, "--json"],
+      ).finished;
+      expect(code, stderr).toBe(0);
+      const { records } = await readJournal((JSON.parse(stdout) as SessionSummary).sessionDir);
+      const trials = records.filter((r) => r.kind === "trial") as unknown as {
+        presentation: number;
+        flags: string[];
+        window: { startS: number; by: string };
+      }[];
+      const onsets = new Map(
+        records.flatMap((r) =>
+          r.kind === "presentation"
+            ? (r.onsets as { presentation: number; onsetServerMs: number }[]).map(
+                (o) => [o.presentation, o.onsetServerMs] as const,
+              )
+            : [],
+        ),
+      );
+      expect(trials.map((t) => t.window.by)).toEqual(Array(30).fill("photodiode"));
+      expect(trials.filter((t) => !t.flags.includes("complete"))).toEqual([]);
+      // The rig lights its screen 30 ms after an onset, on a clock that no one else knows: every trial tells the same shift.
+      const shifts = trials.map((t) => 1000 * t.window.startS - onsets.get(t.presentation)!);
+      expect(Math.max(...shifts) - Math.min(...shifts)).toBeLessThan(1);
     },
   );
 

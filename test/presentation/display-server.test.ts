@@ -19,7 +19,7 @@ async function connectedDisplay() {
 
 test("S1: hello is answered with welcome, and the display is connected once its clock is known", async () => {
   const { events, display, server } = await connectedDisplay();
-  expect(display.received[0]).toEqual({ op: "welcome", v: 1, ...welcome });
+  expect(display.received[0]).toEqual({ op: "welcome", v: 1, sessionId: expect.any(String), ...welcome });
   expect(display.received.filter(({ op }) => op === "ping")).toHaveLength(8);
   expect(events).toMatchObject([{ type: "connected", agent: "test", frameMs: hello.frameMs }]);
   expect(server.send({ op: "clear" })).toBe(true);
@@ -46,12 +46,15 @@ test("S1: a face goes out, ready and shown come back in order, the onset on the 
   expect(display.received.at(-2)).toEqual({ ...face, pixels: Buffer.from(face.pixels) });
   display.send({ op: "ready", face: 3 });
   const shown = { presentation: 7, face: 3, frame: 12, displayMs: performance.now(), dropped: 0, lateFrames: 0 };
-  display.send({ op: "shown", ...shown, cause: "none" });
-  display.send({ op: "hidden", presentation: 7, frame: 18, displayMs: performance.now(), frames: 6 });
+  const rest = { patch: true, dueMs: shown.displayMs, callbackLateMs: 0.5, intervalsMs: [16.7, 16.6] };
+  display.send({ op: "shown", ...shown, cause: "none", ...rest });
+  display.send({ op: "hidden", presentation: 7, frame: 18, displayMs: performance.now(), frames: 6, plannedFrames: 6 });
   await done;
   expect(events.map(({ type }) => type)).toEqual(["connected", "ready", "shown", "hidden"]);
   const onset = events[2] as Extract<(typeof events)[number], { type: "shown" }>;
-  expect(onset).toMatchObject({ type: "shown", ...shown, cause: "none" });
+  expect(onset).toMatchObject({ type: "shown", ...shown, cause: "none", ...rest, retold: false });
+  // S10: how late in its frame the callback ran is part of it.
+  expect(onset.uncertaintyMs).toBeGreaterThanOrEqual(0.5);
   // Both clocks are this process's own, so the true onset is known.
   expect(Math.abs(onset.onsetServerMs - (performance.timeOrigin + shown.displayMs))).toBeLessThanOrEqual(
     onset.uncertaintyMs + 1e-3,
@@ -193,4 +196,57 @@ test("a display that comes before anyone listens is told to come again, and noth
   const later = new WebSocket(server.socketUrl);
   await once(later, "open");
   later.close();
+});
+
+test("S3: a display that comes back tells its last onset once more; one of another session is passed over", async () => {
+  const { events, display, server, url } = await connectedDisplay();
+  const { sessionId } = display.received[0] as { sessionId: string };
+  display.socket.close();
+  const shown = {
+    op: "shown",
+    presentation: 7,
+    face: 3,
+    frame: 12,
+    displayMs: performance.now() - 400,
+    dropped: 0,
+    lateFrames: 0,
+    cause: "none",
+    patch: true,
+    dueMs: 0,
+    callbackLateMs: 0,
+    intervalsMs: [] as number[],
+  } as const;
+  await expect.poll(() => events.at(-1)?.type).toBe("lost");
+  for (const [session, last] of [
+    [sessionId, 7],
+    ["another", null],
+  ] as const) {
+    const connected = nextEvents(server, "connected", 1);
+    const again = await rawDisplay(url);
+    again.send({ ...hello, last: { sessionId: session, shown } });
+    expect((await connected)[0].last).toBe(last);
+    again.socket.close();
+    await expect.poll(() => events.at(-1)?.type).toBe("lost");
+  }
+  const retold = events.filter((event) => event.type === "shown");
+  expect(retold).toMatchObject([{ presentation: 7, retold: true }]);
+  expect(Math.abs(retold[0].onsetServerMs - (performance.timeOrigin + shown.displayMs))).toBeLessThan(50);
+});
+
+test("S17: mirrors follow: they get faces and what is shown, also those of before, and report nothing", async () => {
+  const { events, display, server, url } = await connectedDisplay();
+  const face = randomFace(3, Math.random, 2);
+  server.send(randomFace(1, Math.random, 2));
+  server.send(face);
+  server.send({ op: "release", face: 1 });
+  const mirror = await rawDisplay(url);
+  mirror.send({ ...hello, role: "mirror" });
+  await expect.poll(() => mirror.received.map(({ op }) => op)).toEqual(["welcome", "face"]);
+  mirror.send({ op: "ready", face: 3 });
+  server.send({ op: "show", presentation: 0, face: 3, onMs: 100, periodMs: null });
+  await expect.poll(() => mirror.received.at(-1)?.op).toBe("show");
+  await expect.poll(() => display.received.at(-1)?.op).toBe("show");
+  mirror.socket.close();
+  await mirror.closed;
+  expect(events.map(({ type }) => type)).toEqual(["connected"]);
 });

@@ -13,7 +13,7 @@ const face = (n: number, answersServerMs: number | null = null): PlanInput => ({
   pixels: new Uint8Array(4),
   answersServerMs,
 });
-const connected: PlanInput = { type: "connected", agent: "test", frameMs: 16, serverMs: 0 };
+const connected: PlanInput = { type: "connected", agent: "test", frameMs: 16, unsteady: 0, last: null, serverMs: 0 };
 const ready = (n: number, serverMs = 0): PlanInput => ({ type: "ready", face: n, serverMs });
 const shown = (presentation: number, n: number, cause: "none" | "face-missing" | "show-late" = "none"): PlanInput => ({
   type: "shown",
@@ -26,11 +26,16 @@ const shown = (presentation: number, n: number, cause: "none" | "face-missing" |
   dropped: 0,
   lateFrames: cause === "none" ? 0 : 3,
   cause,
+  patch: presentation % 2 === 0,
+  dueMs: 0,
+  callbackLateMs: 0,
+  intervalsMs: [],
+  retold: false,
   serverMs: 0,
 });
 
-function run(inputs: PlanInput[]): PlanOutput[] {
-  let state = initPlan({ onMs: 200, periodMs: 250 });
+function run(inputs: PlanInput[], gated = false): PlanOutput[] {
+  let state = initPlan({ onMs: 200, periodMs: 250, gatedMs: 200, gated });
   return inputs.map((input) => {
     const [next, output] = stepPlan(state, input);
     state = next;
@@ -78,8 +83,40 @@ describe("S plan", () => {
       connected,
       ready(0),
     ]);
-    expect(outputs[5].aborted).toEqual([{ presentation: 0, face: 0 }]);
+    expect(outputs[6].aborted).toEqual([{ presentation: 0, face: 0 }]);
     expect(ops(outputs).slice(6)).toEqual([["face", "face"], ["show 1/0"]]);
+  });
+
+  test("S3: what was shown and not told before the connection was lost is told once more, and never shown again", () => {
+    const outputs = run([
+      { type: "streaming" },
+      face(0),
+      face(1),
+      connected,
+      ready(0),
+      { type: "lost", reason: "closed", serverMs: 0 },
+      { ...connected, last: 0 } as PlanInput,
+      { ...shown(0, 0), retold: true } as PlanInput,
+      ready(0),
+      ready(1),
+    ]);
+    expect(outputs.flatMap((o) => o.aborted)).toEqual([]);
+    expect(outputs[7].onsets).toMatchObject([{ presentation: 0, face: 0, interrupted: true }]);
+    expect(ops(outputs).slice(6)).toEqual([["face", "face"], ["release"], [], ["show 1/1"]]);
+  });
+
+  test("S14: nothing is asked for while the page is hidden", () => {
+    const visibility = (visible: boolean): PlanInput => ({ type: "visibility", visible, serverMs: 0 });
+    const outputs = run([
+      { type: "streaming" },
+      face(0),
+      connected,
+      ready(0),
+      visibility(false),
+      { type: "cancelled", presentation: 0, reason: "cleared", serverMs: 0 },
+      visibility(true),
+    ]);
+    expect(ops(outputs).slice(3)).toEqual([["show 0/0"], ["clear"], [], ["show 1/0"]]);
   });
 
   test("pause holds the next face back; after resume it comes at the next frame, not a period after", () => {
@@ -126,5 +163,59 @@ describe("S plan", () => {
   test("a report for a presentation that was not asked for changes nothing", () => {
     const outputs = run([{ type: "streaming" }, connected, face(0), ready(0), shown(7, 0)]);
     expect(outputs[4]).toMatchObject({ messages: [], onsets: [] });
+  });
+
+  const gate = (open: boolean, serverMs: number): PlanInput => ({ type: "gate", open, why: "", sent: null, serverMs });
+
+  test("G2, G3: no face before the gate opens; one that it closes on is taken off and comes again, before the others", () => {
+    const outputs = run(
+      [
+        { type: "streaming" },
+        connected,
+        face(0),
+        ready(0),
+        gate(true, 0),
+        shown(0, 0),
+        face(1),
+        ready(1),
+        gate(false, 150),
+        { type: "cancelled", presentation: 1, reason: "cleared", serverMs: 151 },
+        gate(true, 400),
+        shown(2, 0),
+      ],
+      true,
+    );
+    expect(ops(outputs).slice(3)).toEqual([
+      [],
+      ["show 0/0"],
+      [],
+      ["face", "show 1/1"],
+      [],
+      ["clear"],
+      [],
+      ["show 2/0"],
+      ["show 3/1"],
+    ]);
+    expect(outputs[8].broken).toEqual([{ presentation: 0, face: 0 }]);
+    expect(outputs[9].aborted).toEqual([{ presentation: 1, face: 1 }]);
+    const again = outputs[10].messages[0];
+    expect(again.op === "show" && again.periodMs).toBeNull();
+  });
+
+  test("G3: a face that has had its time is not broken", () => {
+    const outputs = run(
+      [{ type: "streaming" }, connected, face(0), ready(0), gate(true, 0), shown(0, 0), gate(false, 200)],
+      true,
+    );
+    expect(outputs[6]).toMatchObject({ broken: [], messages: [{ op: "clear" }] });
+  });
+
+  test("G3: a face that comes on while the gate's closing is on its way is broken at once", () => {
+    const outputs = run(
+      [{ type: "streaming" }, connected, face(0), ready(0), gate(true, 0), gate(false, 1), shown(0, 0), gate(true, 9)],
+      true,
+    );
+    expect(outputs[6]).toMatchObject({ onsets: [{ presentation: 0 }], broken: [{ presentation: 0, face: 0 }] });
+    expect(ops(outputs)[7]).toEqual(["show 1/0"]);
   });
 });

@@ -22,6 +22,8 @@ export const welcome: DisplayServerOptions["welcome"] = {
   width: 64,
   height: 64,
   background: 0.5,
+  placement: null,
+  fixation: null,
   faceFraction: 0.5,
   photodiode: { corner: "bottom-right", sizePx: 40 },
 };
@@ -96,7 +98,15 @@ export async function rawDisplay(
   return { socket, received, closed, send, hello: () => send(hello) };
 }
 
-export const hello = { op: "hello", v: 1, agent: "test", frameMs: 1000 / 60 } as const;
+export const hello = {
+  op: "hello",
+  v: 1,
+  agent: "test",
+  frameMs: 1000 / 60,
+  unsteady: 0,
+  role: "stimulus",
+  last: null,
+} as const;
 
 /** A face of random pixels, opaque. */
 export function randomFace(face: number, uniform: () => number, side = 64): Extract<ServerMessage, { op: "face" }> {

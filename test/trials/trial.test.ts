@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { initStreamClock, stepStreamClock, toNeural } from "../../server/trials/stream-clock.ts";
 import {
+  type AlignmentSettings,
   initTrials,
   isUsable,
   stepTrials,
@@ -10,7 +10,18 @@ import {
   type TrialState,
 } from "../../server/trials/trial.ts";
 
-const settings = { units: 2, latencyMs: 80, windowMs: 200 };
+const alignment: AlignmentSettings = {
+  method: "software",
+  transportMs: 0,
+  displayDelayMs: 0,
+  maxUncertaintyMs: 25,
+  line: 0,
+  polarity: "auto",
+  debounceMs: 2,
+  maxDelayMs: 80,
+  toleranceMs: 4,
+};
+const settings = { units: 2, latencyMs: 80, windowMs: 200, alignment };
 /** The stream's clock runs 1000 s behind the server's: neural second s arrives at server millisecond 1000·s + 1e6. */
 const serverMs = (neuralS: number) => 1000 * neuralS + 1e6;
 
@@ -37,10 +48,12 @@ const onset = (presentation: number, onsetS: number, dropped = 0): TrialInput =>
   uncertaintyMs: 0.5,
   dropped,
   lateFrames: 0,
+  patch: presentation % 2 === 0,
+  interrupted: false,
 });
 
-function run(inputs: TrialInput[]): Trial[] {
-  let state: TrialState = initTrials(settings);
+function run(inputs: TrialInput[], changed: Partial<AlignmentSettings> = {}): Trial[] {
+  let state: TrialState = initTrials({ ...settings, alignment: { ...alignment, ...changed } });
   const trials: Trial[] = [];
   for (const input of inputs) {
     const [next, closed] = stepTrials(state, input);
@@ -85,7 +98,9 @@ describe("T2 closing", () => {
     expect(
       run([...before, { type: "rejected", reason: "malformed", detail: "", arrivedServerMs: serverMs(99) }]),
     ).toHaveLength(0);
-    expect(run([...before, batch(1.28)])).toHaveLength(1);
+    // The onset is known to within 0.5 ms, and 0.1 ms for what clocks may drift in a second.
+    expect(run([...before, batch(1.2805)])).toHaveLength(0);
+    expect(run([...before, batch(1.2807)])).toHaveLength(1);
   });
 
   test("closedServerMs is the arrival of the message that closed it", () => {
@@ -237,23 +252,29 @@ test("T5 however spikes are cut into batches, the counts are the same, and every
   );
 });
 
-describe("T6 software alignment", () => {
-  test("the quickest message sets the offset; the spread of the seconds' minima is the uncertainty", () => {
-    let clock = initStreamClock();
-    for (const [untilS, delayMs] of [
-      [0.1, 5],
-      [0.5, 0.4],
-      [0.9, 30],
-      [1.2, 2.4],
-      [1.8, 9],
-    ])
-      clock = stepStreamClock(clock, untilS, serverMs(untilS) + delayMs);
-    const { neuralS, uncertaintyMs } = toNeural(clock, serverMs(3))!;
-    expect(neuralS).toBeCloseTo(3 - 0.0004, 9);
-    expect(uncertaintyMs).toBeCloseTo(2, 9);
+describe("T8 streams that stall, and spikes that come late", () => {
+  test("a stream that stalls closes nothing until it goes on", () => {
+    const stalled: TrialInput[] = [batch(0), onset(0, 1), batch(1.1, [[0, 1.09]])];
+    expect(run(stalled)).toHaveLength(0);
+    const late = { ...batch(1.4, [[1, 1.2]]), arrivedServerMs: serverMs(9) };
+    expect([...run([...stalled, late])[0].counts]).toEqual([1, 1]);
   });
 
-  test("nothing is converted before the stream was heard", () => {
-    expect(toNeural(initStreamClock(), 0)).toBeNull();
+  test("a spike that comes out of order counts while its window is open", () => {
+    const [trial] = run([batch(0), onset(0, 1), batch(1.2), batch(1.2, [[0, 1.1]]), batch(1.4)]);
+    expect(trial.counts[0]).toBe(1);
+  });
+});
+
+describe("T2, T7 a clock that was set back", () => {
+  test("the time that comes again is waited for, and the trial says how uncertain it is", () => {
+    const back = (s: number) => ({ ...batch(1.5), reachedS: s - 0.3, arrivedServerMs: serverMs(s) });
+    const inputs = [batch(0), batch(1), onset(0, 1.2), { ...batch(1.5) }];
+    expect(run(inputs)).toHaveLength(1);
+    const set = [batch(0), batch(1), onset(0, 1.4), batch(1.5), back(1.6), back(1.7), back(1.9)];
+    expect(run(set)).toHaveLength(0);
+    const [trial] = run([...set, { ...batch(1.9), arrivedServerMs: serverMs(2.2) }]);
+    expect(trial.window!.uncertaintyMs).toBeGreaterThan(300);
+    expect(trial.flags).toEqual(["unaligned"]);
   });
 });

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { XPublisher } from "zeromq";
-import { encodeOpenEphys } from "../../../protocols/wire/open-ephys.ts";
 import { ConfigurationError } from "../../../server/failure.ts";
 import { blocksOf } from "./blocks.ts";
+import { createFaults, type Fault } from "./faults.ts";
+import { answerHeartbeats } from "./heartbeats.ts";
 import type { Recording } from "./recording.ts";
 
 export interface PlayerOptions {
@@ -14,6 +15,8 @@ export interface PlayerOptions {
   loop: boolean;
   /** Seconds to wait for the first subscriber. */
   waitS: number;
+  /** What goes wrong on the way. */
+  faults?: readonly Fault[];
 }
 
 export interface Played {
@@ -36,6 +39,8 @@ export interface Player {
   dispose(): void;
 }
 
+/** Where `restart` and `sample-reset` happen. */
+const HALFWAY_MESSAGE = 500;
 /** A client that subscribes to DATA and to EVENT does so in two messages: the second one is let in too. */
 const SETTLE_MS = 200;
 const SUBSCRIBED = 1;
@@ -54,6 +59,7 @@ export async function openPlayer(options: PlayerOptions): Promise<Player> {
     );
   });
   const stop = new AbortController();
+  const heartbeats = await answerHeartbeats(socket.lastEndpoint ?? options.bind);
   const audience = watchAudience(socket);
   return {
     address: socket.lastEndpoint ?? options.bind,
@@ -62,6 +68,7 @@ export async function openPlayer(options: PlayerOptions): Promise<Player> {
         await waitFor(audience.arrived, options.waitS, stop.signal);
         return await playBlocks(socket, audience, options, stop.signal, onBlock);
       } finally {
+        heartbeats?.dispose();
         socket.close();
       }
     },
@@ -113,17 +120,19 @@ const pause = (ms: number, signal: AbortSignal): Promise<void> =>
 async function playBlocks(
   socket: XPublisher,
   audience: Audience,
-  { recording, loop, speed }: PlayerOptions,
+  { recording, loop, speed, faults = [] }: PlayerOptions,
   signal: AbortSignal,
   onBlock: (played: Played) => void,
 ): Promise<Played> {
   const startMs = performance.now();
+  const faulty = createFaults(faults, HALFWAY_MESSAGE);
   let played: Played = { blocks: 0, spikes: 0, ttlEvents: 0, unheard: 0 };
   for (const { endS, messages } of blocksOf(recording, loop)) {
     const aheadMs = startMs + (1000 * endS) / speed - performance.now();
     if (aheadMs > 0) await pause(aheadMs, signal);
     if (signal.aborted) return played;
-    for (const message of messages) await sendWhole(socket, encodeOpenEphys(message, Date.now()), signal);
+    for (const message of messages)
+      for (const frames of faulty.send(message, Date.now())) await sendWhole(socket, frames, signal);
     const spikes = messages.filter(({ kind }) => kind === "spike").length;
     const ttlEvents = messages.length - spikes - 1;
     played = {

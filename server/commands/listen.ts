@@ -1,0 +1,107 @@
+import { writeFile } from "node:fs/promises";
+import { Command } from "commander";
+import { Pull, Subscriber } from "zeromq";
+import { type Heard, hear, nothingHeard, recordingSection, unitsHeard } from "../acquisition/listening.ts";
+import { ConfigurationError } from "../failure.ts";
+import { numberOption } from "./options.ts";
+
+interface ListenOptions {
+  seconds?: number;
+  stream?: string;
+  write?: string;
+  pull: boolean;
+}
+
+const EVERY_MS = 1000;
+
+/** `latentloop listen`: what a recording system sends, before an experiment names its units. */
+export function listenCommand(): Command {
+  return new Command("listen")
+    .summary("Show what a recording system sends, and write the mapping of its units")
+    .description(
+      "Listen to a recording system: its streams, the rate of every unit, the edges on its digital lines.\n" +
+        "Both formats are known by themselves. With --write, the recording section of an experiment file is written at the end.",
+    )
+    .argument("<address>", "ZeroMQ endpoint, as tcp://recording-pc:5556")
+    .option("--seconds <s>", "for how long (default: until Ctrl-C)", numberOption("--seconds", { min: 0.1 }))
+    .option("--stream <name>", "the stream to write, where there are several")
+    .option("--write <file>", "write the units that were heard as YAML")
+    .option("--pull", "bind, for senders that PUSH", false)
+    .action(listen);
+}
+
+async function listen(address: string, options: ListenOptions): Promise<void> {
+  const heard = nothingHeard();
+  const socket = await attach(address, options.pull);
+  const startMs = performance.now();
+  const elapsedS = () => (performance.now() - startMs) / 1000;
+  const end = () => socket.close();
+  const timer = options.seconds === undefined ? undefined : setTimeout(end, 1000 * options.seconds);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, end);
+  const live = process.stderr.isTTY
+    ? setInterval(() => process.stderr.write(`\x1b[2J\x1b[H${table(heard, elapsedS())}\n`), EVERY_MS)
+    : undefined;
+  process.stderr.write(`listening to ${socket.lastEndpoint ?? address}; Ctrl-C ends it\n`);
+  try {
+    while (!socket.closed) hear(heard, await socket.receive());
+  } catch (error) {
+    if (!socket.closed) throw error;
+  } finally {
+    clearTimeout(timer);
+    clearInterval(live);
+  }
+  process.stdout.write(`${table(heard, elapsedS())}\n`);
+  if (options.write !== undefined) await write(heard, options.write, options.stream);
+}
+
+async function write(heard: Heard, file: string, wanted?: string): Promise<void> {
+  const streams = [...new Set(unitsHeard(heard).map(({ stream }) => stream))];
+  const stream = wanted ?? (streams.length === 1 ? streams[0] : undefined);
+  if (streams.length === 0) throw new ConfigurationError("--write: expected spikes, heard none: nothing written");
+  if (stream === undefined || !streams.includes(stream))
+    throw new ConfigurationError(
+      `--stream: expected one of the streams with spikes (${streams.join(", ")}), got ${stream === undefined ? "none" : `"${stream}"`}: nothing written`,
+    );
+  await writeFile(file, recordingSection(heard, stream));
+  process.stderr.write(`written: ${file}; put it into your experiment file and name the units as you like\n`);
+}
+
+function table(heard: Heard, seconds: number): string {
+  const rate = (n: number) => `${(n / seconds).toFixed(1).padStart(9)} /s`;
+  const units = unitsHeard(heard);
+  const label = ({ name, sortedId }: (typeof units)[number]) =>
+    sortedId === null ? name : `${name} ${sortedId === 0 ? "unsorted" : `#${sortedId}`}`;
+  const lines = [
+    `${heard.messages} messages in ${seconds.toFixed(1)} s${heard.format ? `, format ${heard.format}` : ""}`,
+  ];
+  for (const [stream, sampleRate] of heard.streams) {
+    lines.push(`stream "${stream}"${sampleRate === null ? "" : `, ${sampleRate} samples/s`}`);
+    const own = units.filter((unit) => unit.stream === stream);
+    const width = Math.max(0, ...own.map((unit) => label(unit).length));
+    for (const unit of own)
+      lines.push(`  ${label(unit).padEnd(width)} ${rate(unit.spikes)}  ${String(unit.spikes).padStart(8)} spikes`);
+    for (const [key, edges] of heard.lines) {
+      const [of, line] = key.split("\n");
+      if (of === stream) lines.push(`  digital line ${line}: ${edges} edges`);
+    }
+  }
+  for (const [reason, n] of Object.entries(heard.unread)) lines.push(`unreadable (${reason}): ${n} messages`);
+  return lines.join("\n");
+}
+
+async function attach(address: string, pull: boolean): Promise<Subscriber | Pull> {
+  const socket = pull ? new Pull({ receiveHighWaterMark: 0 }) : new Subscriber({ receiveHighWaterMark: 0 });
+  try {
+    if (socket instanceof Pull) await socket.bind(address);
+    else {
+      socket.connect(address);
+      socket.subscribe();
+    }
+    return socket;
+  } catch (error) {
+    socket.close();
+    throw new ConfigurationError(
+      `address: expected a ZeroMQ address to ${pull ? "bind" : "connect to"}, as tcp://127.0.0.1:5556, got "${address}": ${(error as Error).message}`,
+    );
+  }
+}

@@ -1,0 +1,152 @@
+/** Where the time goes between a spike and the next face, by step, over a session. */
+import type { Experiment } from "../../protocols/experiment.ts";
+import { quantile } from "./quantile.ts";
+import type { SessionEvent } from "./view.ts";
+
+/** In the order in which they pass. */
+export const latencySteps = [
+  /** From a message's sending to its arrival; known of simulated rigs alone. */
+  "spikesToServer",
+  /** From the end of a response window to the arrival of the message that closes it: the sender's blocks, transport, the margin. */
+  "windowToClosed",
+  /** Tuning and choice. */
+  "closedToDecided",
+  /** The decoder. */
+  "decidedToDecoded",
+  "decodedToSent",
+  /** Socket, upload, and the way of `ready` back. */
+  "sentToReady",
+  /** The four steps before this one together. */
+  "closedToReady",
+  /** Callback of an onset's frame after the beginning of the frame that was planned. */
+  "onsetJitter",
+] as const;
+export type LatencyStep = (typeof latencySteps)[number];
+
+export interface Latency {
+  n: number;
+  p50: number;
+  p99: number;
+  max: number;
+}
+
+export interface LatencyBudget {
+  /** Told of every event of the session, `serverMs` being now. */
+  told(event: SessionEvent, serverMs: number): void;
+  decoded(latents: Float64Array, serverMs: number): void;
+  sent(face: number, serverMs: number): void;
+  /** By step, in ms; steps that were not seen are left out. */
+  table(): Partial<Record<LatencyStep, Latency>>;
+}
+
+interface Passage {
+  face: number;
+  closedMs: number;
+  decidedMs: number;
+  decodedMs?: number;
+  sentMs?: number;
+}
+
+/** @param rigOriginMs server time at a simulated rig's stream time 0; null for a real one */
+export function createLatencyBudget({ response }: Experiment, rigOriginMs: number | null): LatencyBudget {
+  const samples = new Map<LatencyStep, number[]>(latencySteps.map((step) => [step, []]));
+  const add = (step: LatencyStep, ms: number) => samples.get(step)!.push(ms);
+  /** Server time of each open window's end, by presentation. */
+  const windowEnds = new Map<number, number>();
+  const closed = new Map<number, number>();
+  const byLatents = new Map<Float64Array, Passage>();
+  const byFace = new Map<number, Passage>();
+
+  function ready(face: number, readyMs: number): void {
+    const passage = byFace.get(face);
+    byFace.delete(face);
+    // A face that was sent again, to a display that came back, says nothing.
+    if (passage?.decodedMs === undefined || passage.sentMs === undefined) return;
+    const { closedMs, decidedMs, decodedMs, sentMs } = passage;
+    add("closedToDecided", decidedMs - closedMs);
+    add("decidedToDecoded", decodedMs - decidedMs);
+    add("decodedToSent", sentMs - decodedMs);
+    add("sentToReady", readyMs - sentMs);
+    add("closedToReady", readyMs - closedMs);
+  }
+
+  return {
+    told(event, serverMs) {
+      switch (event.kind) {
+        case "acquisition":
+          if (event.event.type === "batch" && rigOriginMs !== null)
+            add("spikesToServer", event.event.arrivedServerMs - rigOriginMs - 1000 * event.event.reachedS);
+          break;
+        case "plan":
+          for (const { presentation, onsetServerMs } of event.output.onsets)
+            windowEnds.set(presentation, onsetServerMs + response.latencyMs + response.windowMs);
+          break;
+        case "trial": {
+          const { trial, presentation, closedServerMs, window } = event.trial;
+          const endMs = windowEnds.get(presentation);
+          windowEnds.delete(presentation);
+          closed.set(trial, closedServerMs);
+          // By photodiode a window ends later than the display's report has it, by the screen's own delay.
+          if (endMs !== undefined && window?.by === "software") add("windowToClosed", closedServerMs - endMs);
+          break;
+        }
+        case "choice": {
+          const closedMs = event.after === null ? undefined : closed.get(event.after);
+          if (event.after !== null) closed.delete(event.after);
+          if (closedMs === undefined) break;
+          const passage: Passage = { face: event.face, closedMs, decidedMs: serverMs };
+          byLatents.set(event.choice.latents, passage);
+          byFace.set(event.face, passage);
+          break;
+        }
+        case "display":
+          if (event.event.type === "ready") ready(event.event.face, event.event.serverMs);
+          else if (event.event.type === "lost") byFace.clear();
+          else if (event.event.type === "shown") add("onsetJitter", event.event.displayMs - event.event.dueMs);
+      }
+    },
+    decoded(latents, serverMs) {
+      const passage = byLatents.get(latents);
+      if (passage) passage.decodedMs = serverMs;
+      byLatents.delete(latents);
+    },
+    sent(face, serverMs) {
+      const passage = byFace.get(face);
+      if (passage) passage.sentMs ??= serverMs;
+    },
+    table: () =>
+      Object.fromEntries(
+        [...samples]
+          .filter(([, values]) => values.length > 0)
+          .map(([step, values]) => [
+            step,
+            {
+              n: values.length,
+              p50: quantile(values, 0.5),
+              p99: quantile(values, 0.99),
+              max: values.reduce((a, b) => Math.max(a, b)),
+            },
+          ]),
+      ),
+  };
+}
+
+const words: Record<LatencyStep, string> = {
+  spikesToServer: "spikes sent → received (ZeroMQ)",
+  windowToClosed: "window's end → closed",
+  closedToDecided: "→ tuned and chosen",
+  decidedToDecoded: "→ decoded",
+  decodedToSent: "→ sent",
+  sentToReady: "→ texture ready",
+  closedToReady: "closed → texture ready",
+  onsetJitter: "onset after its planned frame",
+};
+
+/** The table as lines for a terminal. */
+export function latencyLines(table: Partial<Record<LatencyStep, Latency>>): string[] {
+  const ms = (value: number) => value.toFixed(2).padStart(9);
+  return Object.entries(table).map(
+    ([step, { n, p50, p99, max }]) =>
+      `  ${words[step as LatencyStep].padEnd(34)} ${ms(p50)} ${ms(p99)} ${ms(max)}  (${n})`,
+  );
+}
