@@ -1,3 +1,4 @@
+import { readdirSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { readExperiment } from "../../server/session/experiment-file.ts";
 import type { SessionEvent } from "../../server/session/view.ts";
@@ -39,6 +40,13 @@ describe("J4 a session in virtual time", () => {
     expect(view.trials.usable).toBe(40);
     // 100 ms from onset to onset with windows of 120 ms.
     expect(starts[1] - starts[0]).toBeCloseTo(0.1, 6);
+  });
+
+  test.each(readdirSync("protocols/experiments"))("%s, as it ships, runs", async (shipped) => {
+    const experiment = await readExperiment(`protocols/experiments/${shipped}`, { trials: 30 });
+    const { view, reports } = runVirtualSession(experiment, 2);
+    expect(view.trials).toMatchObject({ closed: 30, usable: 30 });
+    expect(reports.length).toBeGreaterThan(0);
   });
 
   test("C8 stop rules: time, or every unit identified, end the session before its last trial and say so", async () => {
