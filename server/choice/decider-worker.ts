@@ -1,7 +1,7 @@
 /** Tuning and choice on a thread of their own, so that the one that reads spikes never waits for them. */
 import { random } from "../random.ts";
 import type { RefitApi } from "../tuning/refit-worker.ts";
-import { type Refit, type RefitJob, type Refits, refitsHere, type Taught } from "../tuning/refits.ts";
+import { noRefits, type Refit, type RefitJob, type Refits, type Taught } from "../tuning/refits.ts";
 import { openWorker, serve } from "../worker.ts";
 import { createDecider, type DeciderData, refitterSettings } from "./decider.ts";
 
@@ -15,7 +15,7 @@ serve(({ settings, seed }: DeciderData) => {
 
 /** Runs a decider that is thrown away: the first trials of a session should not wait for a compiler. */
 function warmUp({ settings, seed }: DeciderData): void {
-  const scratch = createDecider(settings, random(seed).split("warm-up"), refitsHere(refitterSettings(settings)));
+  const scratch = createDecider(settings, random(seed).split("warm-up"), noRefits);
   const counts = settings.units.map(() => 1);
   let { latents } = scratch.decide(null, 1)[0];
   for (let i = 0; i < WARM_UP; i++) {

@@ -219,6 +219,18 @@ export interface Refits {
   finished(): Refit[];
 }
 
+const notKept = () => Promise.reject(new Error("refits: no history is kept"));
+
+/** No refit is ever finished: for deciders whose estimates nobody reads. */
+export const noRefits: Refits = {
+  learn() {},
+  reset() {},
+  request() {},
+  examine: notKept,
+  readBack: notKept,
+  finished: () => [],
+};
+
 /** Refits on this thread: finished when they are asked for, taken over in the next pause. */
 export function refitsHere(settings: RefitterSettings): Refits {
   const refitter = createRefitter(settings);

@@ -3,22 +3,11 @@ import { random } from "../../server/random.ts";
 import { readExperiment } from "../../server/session/experiment-file.ts";
 import { deciderSettings } from "../../server/session/settings.ts";
 import { packedLength } from "../../server/tuning/kernels/kernels.ts";
-import type { Refits } from "../../server/tuning/refits.ts";
+import { noRefits } from "../../server/tuning/refits.ts";
 import { runVirtualSession } from "../../sim/study/virtual.ts";
 import { type Spread, spread } from "./spread.ts";
 
 const experimentFile = "protocols/experiments/one-to-one.yaml";
-
-const notAsked = () => Promise.reject(new Error("not asked for"));
-/** Refits run on another thread; here none is ever finished. */
-const refitsNever: Refits = {
-  learn() {},
-  reset() {},
-  request() {},
-  examine: notAsked,
-  readBack: notAsked,
-  finished: () => [],
-};
 
 export interface DecisionBench {
   units: number;
@@ -41,7 +30,7 @@ export async function benchDecision(units: number, trials: number): Promise<Deci
   const choice = { ...experiment.choice, bases: 3, refinements: 2 };
   const settings = deciderSettings({ ...experiment, choice }, names);
   const root = random(1);
-  const decider = createDecider(settings, root.split("decider"), refitsNever);
+  const decider = createDecider(settings, root.split("decider"), noRefits);
   const counts = root.split("counts");
   let [face] = decider.decide(null, 1);
   const { candidates } = face.reason;

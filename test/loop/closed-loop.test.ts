@@ -18,6 +18,14 @@ const childrenOf = (parent: number) =>
       return false;
     }
   });
+/** Until a session's journal has a trial. */
+async function firstTrial(folder: string): Promise<void> {
+  for (;;) {
+    const { records } = await readJournal(folder);
+    if (records.some(({ kind }) => kind === "trial")) return;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
 const headless = [...anyPorts, "--display", "headless", "--out", out];
 
 describe("a session over real sockets, rig and display in processes of their own", () => {
@@ -116,7 +124,7 @@ describe("a session over real sockets, rig and display in processes of their own
   test("Ctrl-C ends the session cleanly, with its summary and a whole journal", async () => {
     const session = start("run", experiment, ...headless, "--json");
     const [, folder] = await session.says(/session (\/.*)/);
-    await new Promise((resolve) => setTimeout(resolve, 4000));
+    await firstTrial(folder);
     session.signal("SIGINT");
     const { code, stdout } = await session.finished;
     expect(code).toBe(0);
@@ -148,7 +156,7 @@ describe("a session over real sockets, rig and display in processes of their own
         readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("sim/rig"),
       );
       expect(own).toHaveLength(1);
-      await new Promise((resolve) => setTimeout(resolve, 3000));
+      await firstTrial(folder);
       process.kill(Number(own[0]), "SIGKILL");
       const { code, stderr } = await session.finished;
       expect(code).toBe(1);
@@ -161,13 +169,14 @@ describe("a session over real sockets, rig and display in processes of their own
 
   test("O2: an operator pauses, resumes and aborts it from another process", async () => {
     const session = start("run", experiment, ...headless, "--json");
+    const [, folder] = await session.says(/session (\/.*)/);
     const [, port] = await session.says(/display: headless, at http:\/\/127\.0\.0\.1:(\d+)/);
     const tell = (op: string) =>
       start("operator", op, "--url", `ws://127.0.0.1:${port}/operator`).finished.then(
         ({ stdout, stderr }) => stdout + stderr,
       );
     const trialsOnce = () => new Promise((resolve) => setTimeout(resolve, 2500));
-    await trialsOnce();
+    await firstTrial(folder);
     expect(await tell("resume")).toContain("expected a paused session to resume, but it is running");
     expect(await tell("pause")).toBe("pause: the session is paused\n");
     await trialsOnce();
