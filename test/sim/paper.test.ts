@@ -1,8 +1,9 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { expect, test } from "vitest";
 import { useBackend } from "../../server/model/backends.ts";
+import { lasso, standardised } from "../../server/model/measures/lasso.ts";
 import { random } from "../../server/random.ts";
-import { alignment, concentration, rotation } from "../../sim/paper/alignment.ts";
+import { alignment, concentration, lassoOn, rotation } from "../../sim/paper/alignment.ts";
 import { estimate, judge } from "../../sim/paper/paper.ts";
 import { type Coding, codings, simulatePatch } from "../../sim/paper/patch.ts";
 import { principalScores } from "../../sim/paper/principal.ts";
@@ -45,6 +46,17 @@ test("principal components are those of the covariance's eigenvectors, up to sig
     const own = expected.getColumn(order[l]);
     const sign = Math.sign(scores[0] * own[0]);
     for (const [i, value] of scores.entries()) expect(sign * value).toBeCloseTo(own[i], 4);
+  }
+});
+
+test("lasso on the triangular factor is lasso on the faces themselves", () => {
+  // Columns that go together.
+  const columns = factors.map((column, f) =>
+    standardised(column.map((value, i) => value + 0.5 * factors[(f + 1) % factors.length][i])),
+  );
+  for (const response of patch("mixtures", 5).map((counts) => standardised(counts))) {
+    const expected = lasso(columns, response, 0.01);
+    for (const [l, weight] of lassoOn(columns)(response).entries()) expect(weight).toBeCloseTo(expected[l], 6);
   }
 });
 
