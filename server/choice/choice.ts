@@ -2,10 +2,17 @@ import type { Rivals } from "../tuning/rivals.ts";
 import type { Allowed } from "./constraints.ts";
 import type { Outlook } from "./outlook.ts";
 
-/** Objectives that value every candidate. */
-export const scoredObjectives = ["variance", "information", "identify", "compare", "peak"] as const;
-export type ScoredObjective = (typeof scoredObjectives)[number];
-export type Objective = ScoredObjective | "axis-test" | "random" | "random-range" | "traversal-grid" | "cma-es";
+export type Objective =
+  | "variance"
+  | "information"
+  | "identify"
+  | "compare"
+  | "peak"
+  | "axis-test"
+  | "random"
+  | "random-range"
+  | "traversal-grid"
+  | "cma-es";
 
 /** Why a face was chosen, for the journal and the operator. Values are in the objective's own unit. */
 export interface Reason {

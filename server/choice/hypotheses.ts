@@ -4,8 +4,7 @@ import type { Moments, Outlook } from "./outlook.ts";
 import type { Scoring } from "./scoring.ts";
 
 /** Explanations of a unit that `compare` can tell apart. */
-export const hypothesisNames = ["constant", "one-latent", "linear", "additive"] as const;
-export type HypothesisName = (typeof hypothesisNames)[number];
+export type HypothesisName = "constant" | "one-latent" | "linear" | "additive";
 
 /**
  * What one explanation expects of a count, on a scale on which counts have variance 1: a(λ) with a' = 1/√(λ + φ λ²), that is 2√λ for

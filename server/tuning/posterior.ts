@@ -1,7 +1,7 @@
 import { type Basis, blockStart } from "./basis.ts";
 import type { UnitBelief } from "./belief.ts";
 import { type Kernels, packedIndex, packedLength, rowStart } from "./kernels/kernels.ts";
-import { expectedCount, information, logRateSlope, type Observation, priorEta, updateOf } from "./observation.ts";
+import { information, logRateSlope, type Observation, priorEta, updateOf } from "./observation.ts";
 
 /**
  * The Gaussian posterior over every unit's weights, in the memory of the kernels: all units in two arrays, so that a decision
@@ -283,7 +283,3 @@ export function forget(posterior: Posterior, unit: number, n: number, memoryTria
   }
   mean[unit * stride] += (1 - a) * priorEta(posterior.observations[unit]);
 }
-
-/** Expected count at features x under the posterior mean weights. */
-export const meanCount = (posterior: Posterior, unit: number, x: Float64Array): number =>
-  expectedCount(posterior.observations[unit], linearPredictor(posterior, unit, x));

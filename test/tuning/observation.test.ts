@@ -1,8 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import {
-  etaOfCount,
-  expectedCount,
   information,
   type Link,
   logLikelihood,
@@ -65,11 +63,5 @@ describe("P5 observation", () => {
       const variance = Math.min(expected.variance, s2);
       expect(Math.abs((s2 - kappa * s2 * s2) / variance - 1), what).toBeLessThan(2e-3);
     }
-  });
-
-  test("η of an expected count, and back", () => {
-    for (const link of ["exponential", "softplus"] as const)
-      for (const count of [1e-3, 0.5, 2, 300])
-        expect(expectedCount(observation(link), etaOfCount(observation(link), count)) / count).toBeCloseTo(1, 12);
   });
 });
