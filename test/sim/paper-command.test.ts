@@ -64,6 +64,6 @@ test("a set without known factors, or too small, is refused with what was expect
   const small = await start("paper", "--faces", faces, "--size", "16").finished;
   expect(small.code).toBe(2);
   expect(small.stderr).toMatch(/expected at least 8000 \+ 1500 images .*found 20/);
-  const odd = await start("paper", "--faces", faces, "--size", "12").finished;
+  const odd = await start("paper", "--faces", faces, "--size", "17").finished;
   expect(odd.stderr).toMatch(/--size: expected 16 or a half of it/);
 });
