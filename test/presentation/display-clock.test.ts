@@ -73,3 +73,19 @@ test("S10: the cost of an exchange does not grow", () => {
 test("S10: no exchange, no conversion", () => {
   expect(() => toServerMs(initDisplayClock, 1)).toThrow(RangeError);
 });
+
+test("S10: a clock that was set, either way, is followed from the next exchange on", () => {
+  fc.assert(
+    fc.property(fc.nat(), fc.integer({ min: -10_000, max: 10_000 }), (seed, jumpMs) => {
+      const { clock, display, serverMs } = exchanges({ n: 40, ppm: 50, offsetMs: 1e6, seed, queueMs: 5 });
+      const jumped = (ms: number) => display(ms) + jumpMs;
+      const after = stepDisplayClock(clock, {
+        t0ServerMs: serverMs,
+        displayMs: jumped(serverMs + 0.3),
+        t1ServerMs: serverMs + 0.5,
+      });
+      const converted = toServerMs(after, jumped(serverMs + 200));
+      expect(Math.abs(converted.serverMs - serverMs - 200)).toBeLessThanOrEqual(converted.uncertaintyMs + 1e-3);
+    }),
+  );
+});
