@@ -60,244 +60,264 @@ const objective = z.enum([
 ]);
 const hypothesis = z.enum(["constant", "one-latent", "linear", "additive"]);
 
-export const experiment = z.strictObject({
-  name: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, "expected lower-case letters, digits and hyphens"),
-  description: z.string().default(""),
-  /** Response windows to record. */
-  trials: whole.max(1_000_000),
-  seed: z.number().int().nonnegative().default(1),
-  /** A model that ships ("faces-64") or a folder, relative to this file. */
-  model: z.string().min(1),
-  /** D: must be the model's. */
-  latents: whole.max(512),
-  stimulus: z.strictObject({
-    onMs: positive.max(60_000),
-    gapMs: z.number().nonnegative().max(60_000),
-    /** Grey level between faces, 0 black to 1 white. */
-    background: z.number().min(0).max(1).default(0.5),
-    /** Largest side of a face as a share of the shorter side of the screen. */
-    faceFraction: z.number().positive().max(1).default(0.6),
-    photodiode: z
+export const experiment = z
+  .strictObject({
+    name: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, "expected lower-case letters, digits and hyphens"),
+    description: z.string().default(""),
+    /** Response windows to record. */
+    trials: whole.max(1_000_000),
+    seed: z.number().int().nonnegative().default(1),
+    /** A model that ships ("faces-64") or a folder, relative to this file. */
+    model: z.string().min(1),
+    /** D: must be the model's. */
+    latents: whole.max(512),
+    stimulus: z.strictObject({
+      onMs: positive.max(60_000),
+      gapMs: z.number().nonnegative().max(60_000),
+      /** Grey level between faces, 0 black to 1 white. */
+      background: z.number().min(0).max(1).default(0.5),
+      /** Largest side of a face as a share of the shorter side of the screen. */
+      faceFraction: z.number().positive().max(1).default(0.6),
+      photodiode: z
+        .strictObject({
+          corner: z.enum(["none", "top-left", "top-right", "bottom-left", "bottom-right"]),
+          sizePx: whole,
+        })
+        .default({ corner: "bottom-right", sizePx: 60 }),
+    }),
+    /** What the display is and how it was calibrated. Left out: sizes are shares of the screen, levels go as they are. */
+    display: z
       .strictObject({
-        corner: z.enum(["none", "top-left", "top-right", "bottom-left", "bottom-right"]),
-        sizePx: whole,
+        /** Width of the picture on the screen, and from there to the eye. */
+        widthCm: positive.max(1000),
+        distanceCm: positive.max(10_000),
+        /** Longer side of a face, in degrees of visual angle; drawn at the nearest whole-number scale, which is told. */
+        sizeDeg: positive.max(90),
+        /** Centre of the face from the screen's: right and up. */
+        xDeg: z.number().min(-90).max(90).default(0),
+        yDeg: z.number().min(-90).max(90).default(0),
       })
-      .default({ corner: "bottom-right", sizePx: 60 }),
-  }),
-  /** What the display is and how it was calibrated. Left out: sizes are shares of the screen, levels go as they are. */
-  display: z
-    .strictObject({
-      /** Width of the picture on the screen, and from there to the eye. */
-      widthCm: positive.max(1000),
-      distanceCm: positive.max(10_000),
-      /** Longer side of a face, in degrees of visual angle; drawn at the nearest whole-number scale, which is told. */
-      sizeDeg: positive.max(90),
-      /** Centre of the face from the screen's: right and up. */
-      xDeg: z.number().min(-90).max(90).default(0),
-      yDeg: z.number().min(-90).max(90).default(0),
-    })
-    .optional(),
-  luminance: z
-    .strictObject({
-      /**
-       * What the screen does with a level: an exponent, or measured pairs [level 0 to 255, cd/m²] from dark to bright. Levels are then
-       * sent so that the screen's light is that of an sRGB screen.
-       */
-      gamma: z
-        .union([positive.max(10), z.array(z.tuple([z.number().min(0).max(255), z.number().nonnegative()])).min(2)])
-        .optional(),
-      /** Faces are scaled in light to the mean luminance of the background. */
-      matchFaces: z.boolean().default(false),
-    })
-    .prefault({}),
-  /** A spot at the screen's centre, over faces and between them. */
-  fixation: z
-    .strictObject({
-      /** Diameter: in degrees where `display` is given, else in pixels. */
-      sizeDeg: positive.max(20).optional(),
-      sizePx: whole.max(500).optional(),
-      /** 0 black to 1 white. */
-      level: z.number().min(0).max(1).default(0),
-    })
-    .optional(),
-  response: z.strictObject({
-    /** The window is [onset + latencyMs, onset + latencyMs + windowMs). */
-    latencyMs: z.number().nonnegative().max(10_000),
-    windowMs: positive.max(60_000),
-  }),
-  /** How onsets are placed on the recording system's clock (SPEC.md, T6 to T16). */
-  alignment: z
-    .strictObject({
-      /** software: by the display's report and the arrival of spikes. photodiode: by edges on a digital line. */
-      method: z.enum(["software", "photodiode"]).default("software"),
-      /** Longest that the quickest spike message takes from its last sample to its arrival. */
-      transportMs: z.number().nonnegative().max(1000).default(2),
-      /** software: from a frame's callback to light, as a photodiode once measured it. */
-      displayDelayMs: z.number().nonnegative().max(1000).default(0),
-      /** Trials whose onset is less certain than this teach nothing. */
-      maxUncertaintyMs: positive.max(10_000).default(25),
-      /** photodiode: the digital line it is on, from 0. */
-      line: z.number().int().nonnegative().max(255).default(0),
-      /** photodiode: normal, high where the patch is white; inverted; auto, found out from the first presentations. */
-      polarity: z.enum(["auto", "normal", "inverted"]).default("auto"),
-      /** photodiode: changes that follow one another faster than this are one. */
-      debounceMs: z.number().nonnegative().max(50).default(2),
-      /** photodiode: longest way from a frame's callback to light; less than a period. */
-      maxDelayMs: positive.max(1000).default(80),
-      /** photodiode: how far an edge may lie from where its presentation is expected. */
-      toleranceMs: positive.max(50).default(4),
-    })
-    .prefault({}),
-  recording: z
-    .strictObject({
-      /** What the recording system speaks: our own messages, or the Open Ephys GUI's ZMQ Interface. */
-      format: z.enum(["latentloop", "open-ephys"]).default("latentloop"),
-      /** sub: connect to the sender's PUB. pull: bind, and senders PUSH. */
-      socket: z.enum(["sub", "pull"]).default("sub"),
-      /** Take only this stream; left out: the first that is heard. */
-      stream: z.string().optional(),
-      /** Open Ephys only: samples per second, where no data channel is sent that would tell. */
-      sampleRate: positive.optional(),
-      units: z.array(unit).default([]),
-    })
-    .prefault({}),
-  /** Who decides whether faces may be shown: an eye tracker, a behaviour program (SPEC.md, rules G). */
-  gate: z
-    .strictObject({
-      /** sub: connect to the sender's PUB. pull: bind, and the sender PUSHes. */
-      socket: z.enum(["sub", "pull"]).default("sub"),
-      address: z.string().regex(/^(tcp|ipc):\/\//, "expected a ZeroMQ endpoint, as tcp://eye-tracker:5580"),
-      /** From `open` until the next face. */
-      openDelayMs: z.number().nonnegative().max(60_000).default(200),
-      /** Without a word for so long, the gate counts as closed. */
-      silenceMs: positive.max(60_000).default(1000),
-    })
-    .optional(),
-  /** A `reward` event is published after so many complete trials. */
-  reward: z.strictObject({ everyTrials: whole }).optional(),
-  tuning: z
-    .strictObject({
-      /** From tuning to expected count: exponential, softplus (rates close to linear once above threshold), or for each unit the one that its counts speak for. */
-      link: z.enum(["exponential", "softplus", "by-evidence"]).default("by-evidence"),
-      /** How counts scatter about it. Real counts are overdispersed: the negative binomial learns by how much, for each unit. */
-      counts: z.enum(["poisson", "negative-binomial"]).default("negative-binomial"),
-      /** Before anything is known: φ of a unit whose counts have variance λ + φ λ². */
-      dispersion: z.number().nonnegative().max(10).default(0.05),
-      /** Before anything is known: expected rate, and the standard deviation of its logarithm. */
-      rateHz: positive.default(10),
-      rateLogSd: positive.default(1),
-      /** Prior standard deviations of log rate: per latent unit (linear part), and of the smooth part. */
-      linearSd: positive.default(0.3),
-      smoothSd: positive.default(0.4),
-      /** Smooth part: functions a latent, and length scale in latent units. */
-      functions: whole.max(20).default(5),
-      lengthScale: positive.default(1.5),
-      /** Trials after which what one taught counts for 1/e, for units that drift; null: tuning does not change. */
-      memoryTrials: positive.nullable().default(null),
-      /** A slow gain that all units share (arousal): standard deviation of its log, and trials in which it decays to 1/e; null: none. */
-      gain: z
-        .strictObject({ sd: positive.max(2), trials: positive })
-        .nullable()
-        .default(null),
-    })
-    .prefault({}),
-  choice: z
-    .strictObject({
-      objective,
-      /** Objectives that come before it, each for so many faces. */
-      blocks: z.array(z.strictObject({ objective, faces: whole })).default([]),
-      /** Faces chosen ahead of the answers; at least 1 is on its way while another is on the screen. */
-      lookahead: whole.max(32).default(3),
-      /** Faces stay inside ±range, in latent units. */
-      range: positive.max(4).default(3),
-      /** Bases drawn for each choice, and how often the best candidate becomes a base itself. */
-      bases: whole.default(2),
-      refinements: z.number().int().nonnegative().default(2),
-      /** variance: what the error is of that is to fall. rate: of √rate, so that trials go where a unit fires. log-rate: of log rate. */
-      target: z.enum(["log-rate", "rate"]).default("rate"),
-      /** peak: Thompson sampling, or the upper confidence bound so many standard deviations up. */
-      peak: z
-        .strictObject({
-          rule: z.enum(["thompson", "upper-bound"]).default("thompson"),
-          bonus: z.number().nonnegative().default(1),
-        })
-        .prefault({}),
-      /** compare: the two explanations to tell apart. */
-      compare: z.tuple([hypothesis, hypothesis]).default(["one-latent", "linear"]),
-      /** axis-test: trials that estimate axes first; positions on each line and how often each is shown; units in turn (none: the one whose tuning is most concentrated). */
-      axisTest: z
-        .strictObject({
-          afterTrials: whole.default(100),
-          positions: whole.min(3).max(25).default(7),
-          repeats: whole.min(2).default(8),
-          units: z.array(z.string().min(1)).default([]),
-        })
-        .prefault({}),
-      /** Every so many faces one is drawn at random from the range: what the model of tuning has no room for can show itself there. */
-      randomEvery: whole.min(2).nullable().default(null),
-      /** Fixed faces for stability: every so many faces one of a few, in rotation. */
-      catch: z
-        .strictObject({ everyFaces: whole.min(2), faces: whole.max(1000) })
-        .nullable()
-        .default(null),
-      /** Each chosen face is shown so often, the next time after so many others. */
-      repeats: z
-        .strictObject({ shows: whole.min(2), afterFaces: whole.default(10) })
-        .nullable()
-        .default(null),
-      constraints: z
-        .strictObject({
-          /** Least distance to each of the last faces, in latent units. */
-          minDistance: z.number().nonnegative().default(0),
-          recentFaces: whole.default(5),
-          /** Largest mean of any latent over the last faces, in latent units, so that none is confounded with time; 0: no bound. */
-          balance: z.number().nonnegative().default(0),
-          balanceFaces: whole.default(20),
-        })
-        .prefault({}),
-      population: z
-        .strictObject({
-          /** Weight of a unit in choices, by its name or its area; 1 where none is given, 0 leaves it out. */
-          weights: z.record(z.string(), z.number().nonnegative()).default({}),
-          areaWeights: z.record(z.string(), z.number().nonnegative()).default({}),
-          /** Only units isolated at least so well. */
-          isolationAtLeast: z.number().min(0).max(1).nullable().default(null),
-          /** A unit whose explanation has this probability no longer counts. */
-          knownAt: z.number().min(0.5).max(1).nullable().default(null),
-        })
-        .prefault({}),
-    })
-    .prefault({ objective: "variance" }),
-  /** When the session is over before its last trial. */
-  stop: z
-    .strictObject({
-      /** Every unit that counts has an explanation (one latent, several, none) of at least this probability. */
-      identifiedAt: z.number().min(0.5).max(1).nullable().default(null),
-      /** Every unit's curves are known to this standard deviation of log rate. */
-      uncertaintyBelow: positive.nullable().default(null),
-      axisTestsDone: z.boolean().default(true),
-      /** Minutes since the first trial. */
-      minutes: positive.nullable().default(null),
-    })
-    .prefault({}),
-  /** For models with an encoder: what faces come out as, read back from their pixels. */
-  validity: z
-    .strictObject({
-      /**
-       * What explains a trial's counts: the latents that were asked for, or those that the encoder reads back from the face.
-       * auto: read back for real recordings; as asked for simulated neurons, which are tuned to what is asked.
-       */
-      regressor: z.enum(["auto", "realised", "asked"]).default("auto"),
-      /**
-       * Where faces are read back: those that are foretold to come back further off than this (root mean square over the latents
-       * in use, in latent units) are not offered.
-       */
-      threshold: positive.max(100).default(0.75),
-    })
-    .prefault({}),
-  /** Neurons of the simulated rig (`--rig sim`). */
-  simulation: simulation.optional(),
-});
+      .optional(),
+    luminance: z
+      .strictObject({
+        /**
+         * What the screen does with a level: an exponent, or measured pairs [level 0 to 255, cd/m²] from dark to bright. Levels are then
+         * sent so that the screen's light is that of an sRGB screen.
+         */
+        gamma: z
+          .union([positive.max(10), z.array(z.tuple([z.number().min(0).max(255), z.number().nonnegative()])).min(2)])
+          .optional(),
+        /** Faces are scaled in light to the mean luminance of the background. */
+        matchFaces: z.boolean().default(false),
+      })
+      .prefault({}),
+    /** A spot at the screen's centre, over faces and between them. */
+    fixation: z
+      .strictObject({
+        /** Diameter: in degrees where `display` is given, else in pixels. */
+        sizeDeg: positive.max(20).optional(),
+        sizePx: whole.max(500).optional(),
+        /** 0 black to 1 white. */
+        level: z.number().min(0).max(1).default(0),
+      })
+      .optional(),
+    response: z.strictObject({
+      /** The window is [onset + latencyMs, onset + latencyMs + windowMs). */
+      latencyMs: z.number().nonnegative().max(10_000),
+      windowMs: positive.max(60_000),
+    }),
+    /** How onsets are placed on the recording system's clock (SPEC.md, T6 to T16). */
+    alignment: z
+      .strictObject({
+        /** software: by the display's report and the arrival of spikes. photodiode: by edges on a digital line. */
+        method: z.enum(["software", "photodiode"]).default("software"),
+        /** Longest that the quickest spike message takes from its last sample to its arrival. */
+        transportMs: z.number().nonnegative().max(1000).default(2),
+        /** software: from a frame's callback to light, as a photodiode once measured it. */
+        displayDelayMs: z.number().nonnegative().max(1000).default(0),
+        /** Trials whose onset is less certain than this teach nothing. */
+        maxUncertaintyMs: positive.max(10_000).default(25),
+        /** photodiode: the digital line it is on, from 0. */
+        line: z.number().int().nonnegative().max(255).default(0),
+        /** photodiode: normal, high where the patch is white; inverted; auto, found out from the first presentations. */
+        polarity: z.enum(["auto", "normal", "inverted"]).default("auto"),
+        /** photodiode: changes that follow one another faster than this are one. */
+        debounceMs: z.number().nonnegative().max(50).default(2),
+        /** photodiode: longest way from a frame's callback to light; less than a period. */
+        maxDelayMs: positive.max(1000).default(80),
+        /** photodiode: how far an edge may lie from where its presentation is expected. */
+        toleranceMs: positive.max(50).default(4),
+      })
+      .prefault({}),
+    recording: z
+      .strictObject({
+        /** What the recording system speaks: our own messages, or the Open Ephys GUI's ZMQ Interface. */
+        format: z.enum(["latentloop", "open-ephys"]).default("latentloop"),
+        /** sub: connect to the sender's PUB. pull: bind, and senders PUSH. */
+        socket: z.enum(["sub", "pull"]).default("sub"),
+        /** Take only this stream; left out: the first that is heard. */
+        stream: z.string().optional(),
+        /** Open Ephys only: samples per second, where no data channel is sent that would tell. */
+        sampleRate: positive.optional(),
+        units: z.array(unit).default([]),
+      })
+      .prefault({}),
+    /** Who decides whether faces may be shown: an eye tracker, a behaviour program (SPEC.md, rules G). */
+    gate: z
+      .strictObject({
+        /** sub: connect to the sender's PUB. pull: bind, and the sender PUSHes. */
+        socket: z.enum(["sub", "pull"]).default("sub"),
+        address: z.string().regex(/^(tcp|ipc):\/\//, "expected a ZeroMQ endpoint, as tcp://eye-tracker:5580"),
+        /** From `open` until the next face. */
+        openDelayMs: z.number().nonnegative().max(60_000).default(200),
+        /** Without a word for so long, the gate counts as closed. */
+        silenceMs: positive.max(60_000).default(1000),
+      })
+      .optional(),
+    /** A `reward` event is published after so many complete trials. */
+    reward: z.strictObject({ everyTrials: whole }).optional(),
+    tuning: z
+      .strictObject({
+        /** From tuning to expected count: exponential, softplus (rates close to linear once above threshold), or for each unit the one that its counts speak for. */
+        link: z.enum(["exponential", "softplus", "by-evidence"]).default("by-evidence"),
+        /** How counts scatter about it. Real counts are overdispersed: the negative binomial learns by how much, for each unit. */
+        counts: z.enum(["poisson", "negative-binomial"]).default("negative-binomial"),
+        /** Before anything is known: φ of a unit whose counts have variance λ + φ λ². */
+        dispersion: z.number().nonnegative().max(10).default(0.05),
+        /** Before anything is known: expected rate, and the standard deviation of its logarithm. */
+        rateHz: positive.default(10),
+        rateLogSd: positive.default(1),
+        /** Prior standard deviations of log rate: per latent unit (linear part), and of the smooth part. */
+        linearSd: positive.default(0.3),
+        smoothSd: positive.default(0.4),
+        /** Smooth part: functions a latent, and length scale in latent units. */
+        functions: whole.max(20).default(5),
+        lengthScale: positive.default(1.5),
+        /** Trials after which what one taught counts for 1/e, for units that drift; null: tuning does not change. */
+        memoryTrials: positive.nullable().default(null),
+        /** A slow gain that all units share (arousal): standard deviation of its log, and trials in which it decays to 1/e; null: none. */
+        gain: z
+          .strictObject({ sd: positive.max(2), trials: positive })
+          .nullable()
+          .default(null),
+      })
+      .prefault({}),
+    choice: z
+      .strictObject({
+        objective,
+        /** Objectives that come before it, each for so many faces. */
+        blocks: z.array(z.strictObject({ objective, faces: whole })).default([]),
+        /** Faces chosen ahead of the answers; at least 1 is on its way while another is on the screen. */
+        lookahead: whole.max(32).default(3),
+        /** Faces stay inside ±range, in latent units. */
+        range: positive.max(4).default(3),
+        /** Bases drawn for each choice, and how often the best candidate becomes a base itself. */
+        bases: whole.default(2),
+        refinements: z.number().int().nonnegative().default(2),
+        /** variance: what the error is of that is to fall. rate: of √rate, so that trials go where a unit fires. log-rate: of log rate. */
+        target: z.enum(["log-rate", "rate"]).default("rate"),
+        /** peak: Thompson sampling, or the upper confidence bound so many standard deviations up. */
+        peak: z
+          .strictObject({
+            rule: z.enum(["thompson", "upper-bound"]).default("thompson"),
+            bonus: z.number().nonnegative().default(1),
+          })
+          .prefault({}),
+        /** compare: the two explanations to tell apart. */
+        compare: z.tuple([hypothesis, hypothesis]).default(["one-latent", "linear"]),
+        /** axis-test: trials that estimate axes first; positions on each line and how often each is shown; units in turn (none: the one whose tuning is most concentrated). */
+        axisTest: z
+          .strictObject({
+            afterTrials: whole.default(100),
+            positions: whole.min(3).max(25).default(7),
+            repeats: whole.min(2).default(8),
+            units: z.array(z.string().min(1)).default([]),
+          })
+          .prefault({}),
+        /** Every so many faces one is drawn at random from the range: what the model of tuning has no room for can show itself there. */
+        randomEvery: whole.min(2).nullable().default(null),
+        /** Fixed faces for stability: every so many faces one of a few, in rotation. */
+        catch: z
+          .strictObject({ everyFaces: whole.min(2), faces: whole.max(1000) })
+          .nullable()
+          .default(null),
+        /** Each chosen face is shown so often, the next time after so many others. */
+        repeats: z
+          .strictObject({ shows: whole.min(2), afterFaces: whole.default(10) })
+          .nullable()
+          .default(null),
+        constraints: z
+          .strictObject({
+            /** Least distance to each of the last faces, in latent units. */
+            minDistance: z.number().nonnegative().default(0),
+            recentFaces: whole.default(5),
+            /** Largest mean of any latent over the last faces, in latent units, so that none is confounded with time; 0: no bound. */
+            balance: z.number().nonnegative().default(0),
+            balanceFaces: whole.default(20),
+          })
+          .prefault({}),
+        population: z
+          .strictObject({
+            /** Weight of a unit in choices, by its name or its area; 1 where none is given, 0 leaves it out. */
+            weights: z.record(z.string(), z.number().nonnegative()).default({}),
+            areaWeights: z.record(z.string(), z.number().nonnegative()).default({}),
+            /** Only units isolated at least so well. */
+            isolationAtLeast: z.number().min(0).max(1).nullable().default(null),
+            /** A unit whose explanation has this probability no longer counts. */
+            knownAt: z.number().min(0.5).max(1).nullable().default(null),
+          })
+          .prefault({}),
+      })
+      .prefault({ objective: "variance" }),
+    /** When the session is over before its last trial. */
+    stop: z
+      .strictObject({
+        /** Every unit that counts has an explanation (one latent, several, none) of at least this probability. */
+        identifiedAt: z.number().min(0.5).max(1).nullable().default(null),
+        /** Root of each unit's mean posterior variance over the objective variance's target set (SPEC C2), in η. */
+        uncertaintyBelow: positive.nullable().default(null),
+        axisTestsDone: z.boolean().default(true),
+        /** Minutes since the first trial. */
+        minutes: positive.nullable().default(null),
+      })
+      .prefault({}),
+    /** For models with an encoder: what faces come out as, read back from their pixels. */
+    validity: z
+      .strictObject({
+        /**
+         * What explains a trial's counts: the latents that were asked for, or those that the encoder reads back from the face.
+         * auto: read back for real recordings; as asked for simulated neurons, which are tuned to what is asked.
+         */
+        regressor: z.enum(["auto", "realised", "asked"]).default("auto"),
+        /**
+         * Where faces are read back: those that are foretold to come back further off than this (root mean square over the latents
+         * in use, in latent units) are not offered.
+         */
+        threshold: positive.max(100).default(0.75),
+      })
+      .prefault({}),
+    /** Neurons of the simulated rig (`--rig sim`). */
+    simulation: simulation.optional(),
+  })
+  .superRefine(({ tuning, choice, stop }, context) => {
+    const objectives = [choice.objective, ...choice.blocks.map((block) => block.objective)];
+    const refuse = (path: (string | number)[], message: string) => context.addIssue({ code: "custom", path, message });
+    const explaining =
+      choice.population.knownAt !== null ||
+      stop.identifiedAt !== null ||
+      objectives.some((objective) => objective === "identify" || objective === "compare");
+    if (tuning.memoryTrials !== null && explaining)
+      refuse(
+        ["tuning", "memoryTrials"],
+        "expected null with identify, compare, knownAt or identifiedAt: explanations are judged by all trials and do not forget",
+      );
+    if (stop.uncertaintyBelow !== null && !objectives.some((o) => o === "variance" || o === "axis-test"))
+      refuse(
+        ["stop", "uncertaintyBelow"],
+        "expected null unless the objective variance or axis-test is used, which keep it up",
+      );
+    if (choice.compare[0] === choice.compare[1]) refuse(["choice", "compare"], "expected two different explanations");
+  });
 export type Experiment = z.infer<typeof experiment>;
 
 export type ParsedExperiment = { ok: true; experiment: Experiment } | { ok: false; errors: string };

@@ -13,7 +13,7 @@ export interface AxisTestPlan {
   /** Positions along each, in latent units. */
   positions: number[];
   /** Order in which faces are shown: every position of both lines, `repeats` times. */
-  order: { line: "axis" | "orthogonal"; position: number }[];
+  order: { line: "axis" | "orthogonal"; position: number; round: number }[];
 }
 
 export interface AxisTestSettings {
@@ -40,7 +40,7 @@ export function planAxisTest(
   const order: AxisTestPlan["order"] = [];
   for (let r = 0; r < repeats; r++) {
     const round = (["axis", "orthogonal"] as const).flatMap((line) =>
-      positions.map((position) => ({ line, position })),
+      positions.map((position) => ({ line, position, round: r })),
     );
     order.push(...shuffle(round, random.split("round", r)));
   }
@@ -69,22 +69,23 @@ const PERMUTATIONS = 9999;
 
 /**
  * Judges a test. √count has nearly constant variance. Ramp: its regression slope on position. Flat: the share of its variance
- * that a slope and a bend explain. Both p by 9,999 seeded permutations, (1 + as extreme)/(1 + all) (Phipson & Smyth 2010): exact whatever
- * the distribution of counts is.
+ * that a slope and a bend explain. Both p by 9,999 seeded permutations within rounds, (1 + as extreme)/(1 + all) (Phipson & Smyth 2010): exact whatever
+ * the distribution of counts is, and whatever changes from round to round.
  */
 export function judgeAxisTest(
   plan: AxisTestPlan,
-  answers: readonly { line: "axis" | "orthogonal"; position: number; count: number }[],
+  answers: readonly (AxisTestPlan["order"][number] & { count: number })[],
   random: Random,
 ): AxisTestResult {
   const judge = (line: "axis" | "orthogonal", statistic: (x: number[], y: number[]) => number): LineResult => {
     const own = answers.filter((answer) => answer.line === line);
     const x = own.map(({ position }) => position);
     const y = own.map(({ count }) => Math.sqrt(count));
+    const rounds = own.map(({ round }) => round);
     const observed = statistic(x, y);
     let extreme = 0;
     for (let k = 0; k < PERMUTATIONS; k++)
-      if (statistic(x, shuffle(y, random.split(line, k))) >= observed - 1e-12) extreme++;
+      if (statistic(x, shuffleWithin(rounds, y, random.split(line, k))) >= observed - 1e-12) extreme++;
     return {
       trials: own.length,
       meanCounts: plan.positions.map((position) => {
@@ -138,6 +139,21 @@ const normalise = (v: number[]): number[] => {
   const norm = Math.hypot(...v);
   return v.map((c) => c / norm);
 };
+
+/** Shuffles values among those of the same round: what changes slowly over the session is the same for both. */
+function shuffleWithin(rounds: readonly number[], values: readonly number[], random: Random): number[] {
+  const out = [...values];
+  for (const round of new Set(rounds)) {
+    const own = rounds.flatMap((r, i) => (r === round ? [i] : []));
+    shuffle(
+      own.map((i) => values[i]),
+      random.split(round),
+    ).forEach((value, k) => {
+      out[own[k]] = value;
+    });
+  }
+  return out;
+}
 
 /** Fisher–Yates. */
 function shuffle<T>(items: readonly T[], random: Random): T[] {

@@ -19,6 +19,8 @@ export interface AxisTester {
   answer(index: number, countOf: (unit: string) => number): void;
   /** The trial could not be used: its face is shown again. */
   unanswered(index: number): void;
+  /** The unit was sorted anew: a test of it under way begins again. */
+  reset(unit: string): void;
   results(): AxisTestResult[];
   done(): boolean;
 }
@@ -82,6 +84,12 @@ export function createAxisTester(
       const step = awaited.get(index);
       awaited.delete(index);
       if (step) steps.push(step);
+    },
+    reset(unit) {
+      if (plan?.unit !== unit) return;
+      waiting.unshift(unit);
+      awaited.clear();
+      plan = null;
     },
     results: () => results,
     done: () => !plan && waiting.length === 0 && results.length > 0,

@@ -48,7 +48,10 @@ function refitsElsewhere(settings: DeciderData["settings"]): Refits {
           underWay.delete(job.unit);
           finished.push(refit);
         },
-        () => {},
+        // A fit that fails ends this thread, and so the session with its journal intact.
+        (error) => {
+          throw error;
+        },
       );
     },
     examine: (job) => worker.call("examine", job),

@@ -99,6 +99,9 @@ export interface Findings {
   readBack: ReadBack | null;
 }
 
+/** Where a face comes from: the program (catch faces, repeats), a step of an axis test, or an objective's choice. */
+type Source = "program" | "axis test" | "objective";
+
 export type UnitChange = "exclude" | "include" | "reset";
 
 /**
@@ -164,7 +167,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
   const rivals = createRivals(basis, observation, units.length, prior);
   const scratch = createProspect(posterior);
   const program = createProgram(settings.program, latents, choice.range, random.split("program"));
-  const evolution = createEvolutionStrategy(latents, choice.range);
+  const evolution = objectives.includes("cma-es") ? createEvolutionStrategy(latents, choice.range) : null;
   const tester = createAxisTester(settings.axisTest, choice.range, random.split("axis test"));
 
   /** Faces not yet answered, oldest first, beside `outlook.outstanding`. */
@@ -182,6 +185,8 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
   const known = new Uint8Array(units.length);
   const sinceReset = new Int32Array(units.length);
   const best: (BestUnit | null)[] = units.map(() => null);
+  /** Probability that a unit codes its best latent alone. */
+  const codesBest = new Float64Array(units.length);
   const dueAt = units.map((_, u) => FIRST_REFIT + (u % 4));
   const forgotten = new Float64Array(units.length);
   let gain: Gain | null = settings.gain && startGain(settings.gain);
@@ -191,7 +196,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
   /** What the last lesson still has to do to the covariances, and to the rivals. */
   let owed: { prospect: Prospect; kappas: Float64Array } | null = null;
   let unjudged: { lesson: Taught; m: Float64Array; s2: Float64Array } | null = null;
-  let prepared: { among: readonly Float64Array[] | null; choose: PreparedChoice; ordinary: boolean } | null = null;
+  let prepared: { among: readonly Float64Array[] | null; choose: PreparedChoice; source: Source } | null = null;
 
   const effective = () => weights.map((w, u) => (excluded[u] || known[u] ? 0 : w));
 
@@ -231,7 +236,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
       const { face, special } = due;
       return {
         among,
-        ordinary: false,
+        source: "program" as const,
         choose: () => ({ latents: face, reason: plainReason(settings.program.objective, special) }),
       };
     }
@@ -246,12 +251,12 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
         allowed: constraints(settings.constraints, shown),
         among,
       };
-      return { among, ordinary: true, choose: prepareChoice(situation, wanted, chosen, own) };
+      return { among, source: "objective" as const, choose: prepareChoice(situation, wanted, chosen, own) };
     };
     if (due.objective === "cma-es") {
       if (first) foresee(posterior, first);
-      const face = evolution.ask(own);
-      return { among, ordinary: true, choose: () => ({ latents: face, reason: plainReason("cma-es") }) };
+      const face = evolution!.ask(own);
+      return { among, source: "objective" as const, choose: () => ({ latents: face, reason: plainReason("cma-es") }) };
     }
     if (due.objective === "axis-test") {
       const step = tester.next(history.length, (unit) => beliefOf(posterior, units.indexOf(unit)), bestNow());
@@ -259,7 +264,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
       if (first) foresee(posterior, first);
       return {
         among,
-        ordinary: false,
+        source: "axis test" as const,
         choose: () => ({ latents: step.face, reason: plainReason("axis-test", step.special) }),
       };
     }
@@ -284,7 +289,8 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
       refits.learn(lesson);
       unjudged = { lesson, m, s2: first.prospect.variance.slice() };
       owed = { prospect: first.prospect, kappas };
-      evolution.tell(next.latents, weightedResponse(own));
+      if (next.reason.objective === "cma-es" && next.reason.special === null)
+        evolution?.tell(next.latents, weightedResponse(own));
       tester.answer(next.index, (unit) => own[units.indexOf(unit)]);
       answered(outlook);
     } else {
@@ -299,7 +305,18 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
   const weightedResponse = (counts: Float64Array): number =>
     effective().reduce((sum, w, u) => (w > 0 && !Number.isNaN(counts[u]) ? sum + w * counts[u] : sum), 0);
 
-  const bestNow = () => best.reduce<BestUnit | null>((a, b) => (a && (!b || a.share >= b.share) ? a : b), null);
+  /** Of the units that count, the likeliest to code its best latent alone. */
+  const bestNow = (): BestUnit | null => {
+    let top = 0;
+    let found: BestUnit | null = null;
+    codesBest.forEach((probability, u) => {
+      if (best[u] && weights[u] > 0 && !excluded[u] && probability >= top) {
+        top = probability;
+        found = best[u];
+      }
+    });
+    return found;
+  };
 
   /** A unit's periodic turn: forgetting, the target as it looks now, what is known of the unit. */
   function takeTurn(u: number) {
@@ -311,8 +328,9 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
     if (memoryTrials !== null) refresh(u);
     const { bestLatent, shares } = sharesOf(basis, posterior.mean.subarray(u * posterior.stride));
     best[u] = { unit: units[u], latent: bestLatent, share: shares[bestLatent] };
+    const codes = codesOf(rivals, u);
+    codesBest[u] = codes.one * codes.latents[bestLatent];
     if (settings.knownAt !== null) {
-      const codes = codesOf(rivals, u);
       known[u] = Number(
         Math.max(...codes.latents.map((p) => p * codes.one), codes.several, codes.none) >= settings.knownAt,
       );
@@ -346,8 +364,8 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
         if (k > 0) prepared = prepare(list);
         const next = prepared.choose();
         choices.push(next);
-        if (prepared.ordinary) program.chosen(chosen, next.latents);
-        if (next.reason.objective === "axis-test" && !prepared.ordinary) tester.shown(chosen);
+        program.shown(chosen, next.latents, prepared.source === "objective");
+        if (prepared.source === "axis test") tester.shown(chosen);
         expectFace(outlook, next.latents);
         outstanding.push({ ...next, realised: next.latents, index: chosen });
         shown.push(next.latents);
@@ -370,7 +388,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
       for (let u = 0; u < units.length; u++)
         if (history.length >= dueAt[u]) {
           refits.request({ unit: u, belief: beliefOf(posterior, u) });
-          dueAt[u] = Math.ceil(history.length * REFIT_GROWTH);
+          dueAt[u] = sinceReset[u] + Math.ceil((history.length - sinceReset[u]) * REFIT_GROWTH);
         }
       prepared = prepare(null);
       return {
@@ -397,6 +415,10 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
         resetRivals(rivals, u, prior);
         sinceReset[u] = history.length;
         refits.reset(u);
+        tester.reset(name);
+        forgotten[u] = history.length;
+        known[u] = 0;
+        best[u] = null;
         dueAt[u] = history.length + FIRST_REFIT;
         refresh(u);
       } else excluded[u] = Number(change === "exclude");

@@ -5,6 +5,7 @@ import { expectedCount } from "../tuning/observation.ts";
 import { covarianceOf, type Posterior } from "../tuning/posterior.ts";
 import { drawBox, traversalGrid } from "./candidates.ts";
 import { type PreparedChoice, plainReason, type Situation } from "./choice.ts";
+import { drawAllowed } from "./constraints.ts";
 
 /** Steps of the grid on which a peak is looked for along each latent. */
 const STEPS = 25;
@@ -39,7 +40,9 @@ export function preparePeak({ outlook, weights, allowed }: Situation, range: num
       const face = faceOf(found.steps, grid);
       if ((!best || found.value > best.value) && allowed(face)) best = found;
     }
-    const face = best ? faceOf(best.steps, grid) : starts[0];
+    const face = best
+      ? faceOf(best.steps, grid)
+      : drawAllowed(allowed, (r) => drawBox(latents, range, r), random.split("fallback"));
     return {
       latents: face,
       reason: { ...plainReason("peak"), value: best?.value ?? null, candidates: latents * STEPS },

@@ -18,9 +18,10 @@ export interface ProgramSettings {
 export type Due = { face: Float64Array; special: string } | { objective: Objective };
 
 export interface Program {
+  /** Changes nothing: what is due stays due until it is `shown`. */
   due(index: number): Due;
-  /** Told of each face that an objective chose. */
-  chosen(index: number, face: Float64Array): void;
+  /** Told of each face that was chosen, and whether an objective chose it. */
+  shown(index: number, face: Float64Array, byObjective: boolean): void;
 }
 
 export function createProgram(settings: ProgramSettings, latents: number, range: number, random: Random): Program {
@@ -35,12 +36,8 @@ export function createProgram(settings: ProgramSettings, latents: number, range:
         return { face: fixed[which], special: `catch face ${which + 1} of ${fixed.length}` };
       }
       const shows = settings.repeats?.shows ?? 1;
-      const again = repeats.findIndex(({ dueAt }) => dueAt <= index);
-      if (again >= 0) {
-        const [{ face, show }] = repeats.splice(again, 1);
-        if (show < shows) repeats.push({ face, show: show + 1, dueAt: index + settings.repeats!.afterFaces });
-        return { face, special: `show ${show} of ${shows}` };
-      }
+      const again = repeats.find(({ dueAt }) => dueAt <= index);
+      if (again) return { face: again.face, special: `show ${again.show} of ${shows}` };
       if (settings.randomEvery && index % settings.randomEvery === settings.randomEvery - 1)
         return { objective: "random-range" };
       let first = 0;
@@ -50,9 +47,12 @@ export function createProgram(settings: ProgramSettings, latents: number, range:
       }
       return { objective: settings.objective };
     },
-    chosen(index, face) {
-      if (settings.repeats && settings.repeats.shows > 1)
-        repeats.push({ face, show: 2, dueAt: index + settings.repeats.afterFaces });
+    shown(index, face, byObjective) {
+      if (!settings.repeats) return;
+      const { shows, afterFaces } = settings.repeats;
+      const again = repeats.findIndex((repeat) => repeat.dueAt <= index && repeat.face === face);
+      const show = again >= 0 ? repeats.splice(again, 1)[0].show : byObjective ? 1 : shows;
+      if (show < shows) repeats.push({ face, show: show + 1, dueAt: index + afterFaces });
     },
   };
 }

@@ -27,6 +27,6 @@ export function stopReason(
     return `every unit is identified with probability ${identifiedAt} or more`;
   const { reach } = state;
   if (uncertaintyBelow !== null && reach && units.every((u) => Math.sqrt(reach.total[u]) < uncertaintyBelow))
-    return `every unit's curves are known to ${uncertaintyBelow} in log rate`;
+    return `every unit's uncertainty over the target set is below ${uncertaintyBelow}`;
   return null;
 }

@@ -1,6 +1,7 @@
 import type { Experiment } from "../../protocols/experiment.ts";
 import type { DeciderSettings } from "../choice/decider.ts";
 import type { Region } from "../choice/region.ts";
+import { ConfigurationError } from "../failure.ts";
 
 /** Half-width of the smooth part's interval over the faces' range: the basis is poor near its ends. */
 const MARGIN = 1.5;
@@ -15,6 +16,7 @@ export function deciderSettings(
   units: string[],
   region: Region | null = null,
 ): DeciderSettings {
+  checkNames(units, recording.units, choice);
   const windowS = response.windowMs / 1000;
   const links: DeciderSettings["links"] = tuning.link === "by-evidence" ? ["exponential", "softplus"] : [tuning.link];
   return {
@@ -45,6 +47,26 @@ export function deciderSettings(
     axisTest: choice.axisTest,
     stop,
   };
+}
+
+/** Names that no unit or area has would be passed over in silence. */
+function checkNames(
+  units: readonly string[],
+  recorded: Experiment["recording"]["units"],
+  { axisTest, population }: Experiment["choice"],
+): void {
+  const areas = [...new Set(recorded.flatMap(({ area }) => area ?? []))];
+  for (const [where, known, given] of [
+    ["choice.axisTest.units", units, axisTest.units],
+    ["choice.population.weights", units, Object.keys(population.weights)],
+    ["choice.population.areaWeights", areas, Object.keys(population.areaWeights)],
+  ] as const) {
+    const unknown = given.filter((name) => !known.includes(name));
+    if (unknown.length > 0)
+      throw new ConfigurationError(
+        `${where}: expected names among ${known.join(", ") || "none (no unit has an area)"}, found ${unknown.join(", ")}`,
+      );
+  }
 }
 
 /** How much each unit counts: its own weight, or its area's, or 1; 0 where it is not isolated well enough. */

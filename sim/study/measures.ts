@@ -54,7 +54,7 @@ export const simulatedMeasureTable: Record<SimulatedMeasure, SimulatedMeasureOf>
   },
   identified: {
     title: "Identified",
-    says: `Share of one-latent units whose latent has a posterior probability of at least ${IDENTIFIED_AT}.`,
+    says: `Share of one-latent units whose latent has a posterior probability of at least ${IDENTIFIED_AT}, given that one latent carries the tuning.`,
     better: "high",
     together: "mean",
     of: ({ unit }, { codes }) =>

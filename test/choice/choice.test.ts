@@ -365,6 +365,41 @@ describe("C5 faces that come by plan", () => {
   });
 });
 
+test("C5 catch faces and repeats are no steps of an axis test, and each step is shown", async () => {
+  const settings = deciderSettings("axis-test", ["a", "b"], {
+    axisTest: { afterTrials: 20, positions: 3, repeats: 4, units: ["a"] },
+    program: {
+      objective: "axis-test",
+      blocks: [],
+      randomEvery: null,
+      catch: { everyFaces: 4, faces: 1 },
+      repeats: { shows: 2, afterFaces: 3 },
+    },
+    stop: { identifiedAt: null, uncertaintyBelow: null, axisTestsDone: true },
+  });
+  const d = decider(settings, 1);
+  const { queue } = runTrials(d, 90, (face) => [Math.round(3 + face[0]), 1]);
+  const steps = queue.filter(({ reason }) => reason.special?.startsWith("axis test"));
+  expect(steps).toHaveLength(24);
+  const { axisTests } = await d.conclude();
+  expect(axisTests[0]).toMatchObject({ ramp: { trials: 12 }, flat: { trials: 12 } });
+});
+
+test("C5 a report in mid-session changes nothing, repeats included", () => {
+  const program = { ...deciderSettings("variance").program, repeats: { shows: 2, afterFaces: 5 } };
+  const faces = (reports: boolean) => {
+    const d = decider(deciderSettings("variance", ["a", "b"], { program }), 1);
+    const queue = d.decide(null, 2);
+    for (let t = 0; t < 30; t++) {
+      queue.push(...d.decide({ latents: queue[t].latents, counts: [t % 3, 1] }, 1));
+      d.refine();
+      if (reports) d.report();
+    }
+    return facesOf(queue);
+  };
+  expect(faces(true)).toEqual(faces(false));
+});
+
 describe("C6 constraints", () => {
   test("no face nearer than asked to the last ones, and no latent's mean beyond the bound", () => {
     const settings = deciderSettings("variance", ["a", "b"], {
