@@ -151,7 +151,7 @@ function fixationOf({ fixation, display }: Experiment, luminance: Luminance) {
   return { sizeDeg, sizePx, level: luminance.level(level) };
 }
 
-function simulatedUnits(experiment: Experiment) {
+export function simulatedUnits(experiment: Experiment) {
   return createPopulation(checkSimulation(experiment), experiment.latents, random(experiment.seed).split("population"));
 }
 

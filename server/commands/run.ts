@@ -9,11 +9,12 @@ import { openVirtualSession } from "../../sim/study/virtual.ts";
 import { serverNow } from "../clock.ts";
 import { ConfigurationError } from "../failure.ts";
 import { type LiveResult, runLive, type Watcher } from "../live.ts";
-import { checkSimulation, type LiveOptions } from "../live-edges.ts";
+import { checkSimulation, type LiveOptions, simulatedUnits } from "../live-edges.ts";
 import { backendNames } from "../model/backends.ts";
 import { experimentModel } from "../model/experiment-model.ts";
 import { type Overrides, readExperiment } from "../session/experiment-file.ts";
 import { openSessionFolder } from "../session/folder.ts";
+import { deciderSettings } from "../session/settings.ts";
 import { describeSummary, summarise } from "../session/summary.ts";
 import { type SessionView, trialsPerMinute } from "../session/view.ts";
 import { numberOption } from "./options.ts";
@@ -115,6 +116,11 @@ function checkEndpoint(option: string, address: string): void {
 
 async function runVirtual(experiment: Experiment, file: string, out: string, watcher: Watcher): Promise<LiveResult> {
   checkSimulation(experiment);
+  // Names that no unit has are refused before a folder is made.
+  deciderSettings(
+    experiment,
+    simulatedUnits(experiment).map(({ name }) => name),
+  );
   const { card } = await experimentModel(experiment, file);
   const latentNames = card.latents.each.map((latent) => latent.name);
   let failure: Error | null = null;
