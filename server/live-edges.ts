@@ -151,15 +151,11 @@ function fixationOf({ fixation, display }: Experiment, luminance: Luminance) {
   return { sizeDeg, sizePx, level: luminance.level(level) };
 }
 
-export function simulatedUnits(experiment: Experiment) {
-  return createPopulation(checkSimulation(experiment), experiment.latents, random(experiment.seed).split("population"));
-}
-
 /** Throws ConfigurationError where an experiment has no simulated units. */
-export function checkSimulation({ simulation }: Experiment) {
+export function simulatedUnits({ simulation, latents, seed }: Experiment) {
   if (!simulation) throw new ConfigurationError("simulation: expected the simulated units' kinds, found nothing");
   if (countUnits(simulation) === 0) throw new ConfigurationError("simulation: expected at least one unit, found none");
-  return simulation;
+  return createPopulation(simulation, latents, random(seed).split("population"));
 }
 
 /** Whether faces are read back and explain trials as they came out. */

@@ -6,16 +6,17 @@ import { type Experiment, experiment as experimentSchema } from "../../protocols
 import type { OperatorOp } from "../../protocols/wire/operator.ts";
 import { scoreSession } from "../../sim/study/score.ts";
 import { openVirtualSession } from "../../sim/study/virtual.ts";
+import type { Findings } from "../choice/decider.ts";
 import { serverNow } from "../clock.ts";
 import { ConfigurationError } from "../failure.ts";
 import { type LiveResult, runLive, type Watcher } from "../live.ts";
-import { checkSimulation, type LiveOptions, simulatedUnits } from "../live-edges.ts";
+import { type LiveOptions, simulatedUnits } from "../live-edges.ts";
 import { backendNames } from "../model/backends.ts";
 import { experimentModel } from "../model/experiment-model.ts";
 import { type Overrides, readExperiment } from "../session/experiment-file.ts";
 import { openSessionFolder } from "../session/folder.ts";
 import { deciderSettings } from "../session/settings.ts";
-import { describeSummary, summarise } from "../session/summary.ts";
+import { describeSummary, type SessionSummary, summarise } from "../session/summary.ts";
 import { type SessionView, trialsPerMinute } from "../session/view.ts";
 import { numberOption } from "./options.ts";
 import { duration } from "./progress.ts";
@@ -115,7 +116,6 @@ function checkEndpoint(option: string, address: string): void {
 }
 
 async function runVirtual(experiment: Experiment, file: string, out: string, watcher: Watcher): Promise<LiveResult> {
-  checkSimulation(experiment);
   // Names that no unit has are refused before a folder is made.
   deciderSettings(
     experiment,
@@ -127,32 +127,37 @@ async function runVirtual(experiment: Experiment, file: string, out: string, wat
   const folder = await openSessionFolder(out, experiment, (error) => {
     failure = error;
   });
-  const startedMs = serverNow();
-  const running = openVirtualSession(experiment, experiment.seed, (event, virtualMs) =>
-    folder.record(event, startedMs + virtualMs),
-  );
-  let interrupted = false;
-  interrupts(watcher).subscribe(() => {
-    interrupted = true;
-  });
-  while (!interrupted && !failure && running.advance()) {
-    watcher.changed(running.view(), latentNames);
-    await new Promise(setImmediate);
+  let summary: SessionSummary | null = null;
+  let findings: Findings | null = null;
+  try {
+    const startedMs = serverNow();
+    const running = openVirtualSession(experiment, experiment.seed, (event, virtualMs) =>
+      folder.record(event, startedMs + virtualMs),
+    );
+    let interrupted = false;
+    interrupts(watcher).subscribe(() => {
+      interrupted = true;
+    });
+    while (!interrupted && !failure && running.advance()) {
+      watcher.changed(running.view(), latentNames);
+      await new Promise(setImmediate);
+    }
+    findings = await running.conclude();
+    const session = running.result();
+    summary = summarise({
+      experiment,
+      view: session.view,
+      counts: { spikes: session.spikes, lostMessages: 0, rejected: {} },
+      findings,
+      score: scoreSession(experiment, session.units, findings.units, session.view.trials.closed),
+      lastSpikeToReadyMs: [],
+      latencyMs: {},
+      backend: "none (virtual time)",
+      sessionDir: folder.path,
+    });
+  } finally {
+    await folder.close(summary, findings);
   }
-  const findings = await running.conclude();
-  const session = running.result();
-  const summary = summarise({
-    experiment,
-    view: session.view,
-    counts: { spikes: session.spikes, lostMessages: 0, rejected: {} },
-    findings,
-    score: scoreSession(experiment, session.units, findings.units, session.view.trials.closed),
-    lastSpikeToReadyMs: [],
-    latencyMs: {},
-    backend: "none (virtual time)",
-    sessionDir: folder.path,
-  });
-  await folder.close(summary, findings);
   return { summary, latentNames, failure };
 }
 
