@@ -26,6 +26,16 @@ export function random(seed: number | string): Random {
   return fromIdentity(hash([0, 0, 0, 0], [seed]));
 }
 
+/** The items in an order drawn uniformly from all: Fisher–Yates. */
+export function shuffle<T>(items: readonly T[], random: Random): T[] {
+  const out = [...items];
+  for (let i = out.length - 1; i > 0; i--) {
+    const j = random.int(i + 1);
+    [out[i], out[j]] = [out[j], out[i]];
+  }
+  return out;
+}
+
 function fromIdentity(identity: Words): Random {
   const next = sfc32(identity);
   let spare: number | undefined;

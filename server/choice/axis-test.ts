@@ -1,4 +1,4 @@
-import type { Random } from "../random.ts";
+import { type Random, shuffle } from "../random.ts";
 
 /**
  * Chang & Tsao's test of axis coding (2017, Cell 169, Fig. 3): along its preferred axis a unit's response is a ramp; along an axis
@@ -151,16 +151,6 @@ function shuffleWithin(rounds: readonly number[], values: readonly number[], ran
     ).forEach((value, k) => {
       out[own[k]] = value;
     });
-  }
-  return out;
-}
-
-/** Fisher–Yates. */
-function shuffle<T>(items: readonly T[], random: Random): T[] {
-  const out = [...items];
-  for (let i = out.length - 1; i > 0; i--) {
-    const j = random.int(i + 1);
-    [out[i], out[j]] = [out[j], out[i]];
   }
   return out;
 }

@@ -1,7 +1,6 @@
 /** Tuning and choice on a thread of their own, so that the one that reads spikes never waits for them. */
 import { random } from "../random.ts";
-import type { RefitApi } from "../tuning/refit-worker.ts";
-import { noRefits, type Refit, type RefitJob, type Refits, type Taught } from "../tuning/refits.ts";
+import { noRefits, type Refit, type RefitJob, type Refits, type Refitter, type Taught } from "../tuning/refits.ts";
 import { openWorker, serve } from "../worker.ts";
 import { createDecider, type DeciderData, refitterSettings } from "./decider.ts";
 
@@ -27,7 +26,7 @@ function warmUp({ settings, seed }: DeciderData): void {
 /** Refits on a thread of their own: this one answers trials. A unit is asked for again only once its last refit is back. */
 function refitsElsewhere(settings: DeciderData["settings"]): Refits {
   // A dead refit worker ends this one, and so the session with its journal intact.
-  const worker = openWorker<RefitApi>("server/tuning/refit-worker.js", refitterSettings(settings), (error) => {
+  const worker = openWorker<Refitter>("server/tuning/refit-worker.js", refitterSettings(settings), (error) => {
     throw error;
   });
   const underWay = new Set<number>();

@@ -11,7 +11,6 @@ import {
   forget,
   learnMeans,
   learnUnit,
-  linearPredictor,
   type PriorSettings,
   type Prospect,
   posteriorNumbers,
@@ -23,7 +22,7 @@ import {
 } from "../tuning/posterior.ts";
 import type { ReadBack, Refit, Refits, RefitterSettings, Taught } from "../tuning/refits.ts";
 import { type Interval, populationAlignment, reportUnit, sharesOf, type UnitReport } from "../tuning/report.ts";
-import { codesOf, createRivals, heldOutOf, learnRivals, resetRivals } from "../tuning/rivals.ts";
+import { certaintyOf, codesOf, createRivals, heldOutOf, learnRivals, resetRivals } from "../tuning/rivals.ts";
 import type { AxisTestResult, AxisTestSettings } from "./axis-test.ts";
 import { createAxisTester } from "./axis-tester.ts";
 import { traversalGrid } from "./candidates.ts";
@@ -152,6 +151,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
   const ahead: OutlookSettings = { grid, lookahead: settings.lookahead, bases: choice.bases + choice.refinements };
   const objectives = [settings.program.objective, ...settings.program.blocks.map(({ objective }) => objective)];
   const usesTarget = objectives.some((objective) => objective === "variance" || objective === "axis-test");
+  const asksRivals = objectives.some((objective) => objective === "identify" || objective === "compare");
   const kernels = openKernels(
     posteriorNumbers(basis, units.length) +
       targetNumbers(basis, units.length) +
@@ -229,46 +229,47 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
 
   function prepare(among: readonly Float64Array[] | null) {
     settle();
-    const due = program.due(chosen);
+    const next = upcoming(among);
+    // A choice that looked ahead has foreseen the next answer too.
     const first = outlook.outstanding[0]?.prospect;
-    if ("face" in due) {
-      if (first) foresee(posterior, first);
-      const { face, special } = due;
-      return {
-        among,
-        source: "program" as const,
-        choose: () => ({ latents: face, reason: plainReason(settings.program.objective, special) }),
-      };
-    }
+    if (!next.looked && first) foresee(posterior, first);
+    return { among, source: next.source, choose: next.choose };
+  }
+
+  /** The next face: by plan, a step of an axis test, or an objective's choice. */
+  function upcoming(among: readonly Float64Array[] | null): {
+    source: Source;
+    choose: PreparedChoice;
+    looked: boolean;
+  } {
+    const due = program.due(chosen);
+    const fixed = (source: Source, face: Float64Array, reason: Choice["reason"]) => ({
+      source,
+      choose: () => ({ latents: face, reason }),
+      looked: false,
+    });
+    if ("face" in due) return fixed("program", due.face, plainReason(settings.program.objective, due.special));
     const own = random.split("choice", chosen);
-    const by = (objective: Choice["reason"]["objective"]) => {
-      const wanted = { ...choice, objective };
-      if (!isValued(wanted) && first) foresee(posterior, first);
-      const situation: Situation = {
-        outlook,
-        rivals,
-        weights: effective(),
-        allowed: constraints(settings.constraints, shown),
-        among,
-      };
-      return { among, source: "objective" as const, choose: prepareChoice(situation, wanted, chosen, own) };
+    if (due.objective === "cma-es") return fixed("objective", evolution!.ask(own), plainReason("cma-es"));
+    const step =
+      due.objective === "axis-test"
+        ? tester.next(history.length, (unit) => beliefOf(posterior, units.indexOf(unit)), bestNow())
+        : null;
+    if (step) return fixed("axis test", step.face, plainReason("axis-test", step.special));
+    // Axes are estimated by the objective `variance`.
+    const wanted = { ...choice, objective: due.objective === "axis-test" ? ("variance" as const) : due.objective };
+    const situation: Situation = {
+      outlook,
+      rivals,
+      weights: effective(),
+      allowed: constraints(settings.constraints, shown),
+      among,
     };
-    if (due.objective === "cma-es") {
-      if (first) foresee(posterior, first);
-      const face = evolution!.ask(own);
-      return { among, source: "objective" as const, choose: () => ({ latents: face, reason: plainReason("cma-es") }) };
-    }
-    if (due.objective === "axis-test") {
-      const step = tester.next(history.length, (unit) => beliefOf(posterior, units.indexOf(unit)), bestNow());
-      if (!step) return by("variance");
-      if (first) foresee(posterior, first);
-      return {
-        among,
-        source: "axis test" as const,
-        choose: () => ({ latents: step.face, reason: plainReason("axis-test", step.special) }),
-      };
-    }
-    return by(due.objective);
+    return {
+      source: "objective",
+      choose: prepareChoice(situation, wanted, chosen, own),
+      looked: isValued(wanted),
+    };
   }
 
   function learn({ latents: shownLatents, counts }: Lesson) {
@@ -282,12 +283,11 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
       const own = Float64Array.from(counts);
       if (gain && settings.gain) gain = stepGain(gain, settings.gain, posterior, first.prospect, own);
       const logGain = gain?.mean ?? 0;
-      const m = Float64Array.from(units, (_, u) => linearPredictor(posterior, u, first.prospect.x));
       const kappas = learnMeans(posterior, first.prospect, own, logGain);
       const lesson = { latents: next.realised, counts: own, logGain };
       history.push(lesson);
       refits.learn(lesson);
-      unjudged = { lesson, m, s2: first.prospect.variance.slice() };
+      unjudged = { lesson, m: first.prospect.foretold.slice(), s2: first.prospect.variance.slice() };
       owed = { prospect: first.prospect, kappas };
       if (next.reason.objective === "cma-es" && next.reason.special === null)
         evolution?.tell(next.latents, weightedResponse(own));
@@ -298,7 +298,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
       tester.unanswered(next.index);
     }
     outstanding.shift();
-    if (objectives.some((o) => o === "identify" || o === "compare")) judge();
+    if (asksRivals) judge();
   }
 
   /** What `cma-es` climbs: the counts of the units that count, each by its weight. */
@@ -324,17 +324,13 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
       const passed = history.length - forgotten[u];
       if (passed > 0) forget(posterior, u, passed, memoryTrials);
       forgotten[u] = history.length;
+      refresh(u);
     }
-    if (memoryTrials !== null) refresh(u);
     const { bestLatent, shares } = sharesOf(basis, posterior.mean.subarray(u * posterior.stride));
     best[u] = { unit: units[u], latent: bestLatent, share: shares[bestLatent] };
     const codes = codesOf(rivals, u);
     codesBest[u] = codes.one * codes.latents[bestLatent];
-    if (settings.knownAt !== null) {
-      known[u] = Number(
-        Math.max(...codes.latents.map((p) => p * codes.one), codes.several, codes.none) >= settings.knownAt,
-      );
-    }
+    if (settings.knownAt !== null) known[u] = Number(certaintyOf(codes) >= settings.knownAt);
   }
 
   function refresh(u: number) {

@@ -253,7 +253,6 @@ export function momentsOf(outlook: Outlook, base: Base, u: number): Moments {
   const { posterior, reach, phi, steps, spread, touch, moments } = outlook;
   const { kernels, stride, basis } = posterior;
   const { latents, block } = basis;
-  const n = latents * block * block;
   const xAt = base.prospect.x.byteOffset;
   moments.base.m = kernels.dot(meanAt(posterior, u), xAt, stride);
   moments.base.s2 = base.prospect.variance[u];
@@ -268,30 +267,20 @@ export function momentsOf(outlook: Outlook, base: Base, u: number): Moments {
     block,
     steps,
   );
-  kernels.traverse(
-    moments.base.s2,
-    xAt,
-    prospectAt(base.prospect, posterior, u),
-    spread.blocks.byteOffset + 8 * u * n,
-    phi.byteOffset,
-    spread.squares.byteOffset + 8 * u * latents * steps,
-    moments.s2.byteOffset,
-    latents,
-    block,
-    steps,
-  );
-  if (reach)
+  const traverse = (atBase: number, yAt: number, { blocks, squares }: Outlook["spread"], out: Float64Array) =>
     kernels.traverse(
-      moments.base.reach,
+      atBase,
       xAt,
-      base.h.byteOffset + 8 * u * stride,
-      touch.blocks.byteOffset + 8 * u * n,
+      yAt,
+      blocks.byteOffset + 8 * u * latents * block * block,
       phi.byteOffset,
-      touch.squares.byteOffset + 8 * u * latents * steps,
-      moments.reach.byteOffset,
+      squares.byteOffset + 8 * u * latents * steps,
+      out.byteOffset,
       latents,
       block,
       steps,
     );
+  traverse(moments.base.s2, prospectAt(base.prospect, posterior, u), spread, moments.s2);
+  if (reach) traverse(moments.base.reach, base.h.byteOffset + 8 * u * stride, touch, moments.reach);
   return moments;
 }

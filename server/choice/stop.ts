@@ -1,4 +1,4 @@
-import { codesOf, type Rivals } from "../tuning/rivals.ts";
+import { certaintyOf, codesOf, type Rivals } from "../tuning/rivals.ts";
 import type { Reach } from "./reach.ts";
 
 /** When a session is over before its last trial; null: never for that reason. */
@@ -19,11 +19,7 @@ export function stopReason(
   const units = Array.from({ length: state.rivals.units }, (_, u) => u).filter(state.counts);
   if (axisTestsDone && state.testsDone) return "all axis tests are judged";
   if (units.length === 0) return null;
-  const identified = (u: number) => {
-    const { latents, one, several, none } = codesOf(state.rivals, u);
-    return Math.max(...latents.map((p) => p * one), several, none);
-  };
-  if (identifiedAt !== null && units.every((u) => identified(u) >= identifiedAt))
+  if (identifiedAt !== null && units.every((u) => certaintyOf(codesOf(state.rivals, u)) >= identifiedAt))
     return `every unit is identified with probability ${identifiedAt} or more`;
   const { reach } = state;
   if (uncertaintyBelow !== null && reach && units.every((u) => Math.sqrt(reach.total[u]) < uncertaintyBelow))

@@ -71,7 +71,8 @@ export async function traversals(
   );
 }
 
-const escaped = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+/** Text for SVG and HTML, outside of attributes. */
+export const escaped = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 
 /** RGB bytes of RGBA ones. */
 export const withoutAlpha = (rgba: Uint8Array): Uint8Array => rgba.filter((_, i) => i % 4 < 3);

@@ -7,7 +7,7 @@
  * curvature), and ten to twenty times P³/3 (the prior). A first fit takes about twice that; never more than MOST_ROUNDS rounds.
  */
 import type { Basis } from "./basis.ts";
-import type { UnitBelief } from "./belief.ts";
+import { priorMean, type UnitBelief } from "./belief.ts";
 import { inverse, invertFactor } from "./cholesky.ts";
 import { learnDispersion, priorDispersion } from "./dispersion.ts";
 import {
@@ -20,7 +20,7 @@ import {
   type Prior,
   type TrialData,
 } from "./laplace.ts";
-import { type Observation, priorEta } from "./observation.ts";
+import type { Observation } from "./observation.ts";
 import { addRatioUncertainty, learnPrior, lengthScaleOf, precisionOf, readPrior } from "./prior-learning.ts";
 
 export interface FitStart {
@@ -41,13 +41,6 @@ export interface UnitFit {
 const MOST_ROUNDS = 6;
 /** Rounds end when no log precision, nor the log dispersion, moves by more than this. */
 const SETTLED = 0.1;
-
-/** Prior mean of the weights: the prior count for the bias, 0 for the rest. Length P. */
-export function priorMean(basis: Basis, observation: Observation): Float64Array {
-  const mean = new Float64Array(basis.size);
-  mean[0] = priorEta(observation);
-  return mean;
-}
 
 /**
  * Fits a unit to its trials: mode and curvature of the posterior (Laplace), inside a search for the prior's precisions

@@ -1,5 +1,5 @@
 import type { Basis } from "./basis.ts";
-import type { Observation } from "./observation.ts";
+import { type Observation, priorEta } from "./observation.ts";
 
 /** What is believed of one unit: a Gaussian over its weights. What reports, refits and face reading work on. */
 export interface UnitBelief {
@@ -13,6 +13,25 @@ export interface UnitBelief {
   precision: Float64Array;
   /** φ of the unit's counts, whose variance is λ + φ λ²; 0 is Poisson. */
   dispersion: number;
+}
+
+/** Prior mean of the weights: the prior count for the bias, 0 for the rest. Length P. */
+export function priorMean(basis: Basis, observation: Observation): Float64Array {
+  const mean = new Float64Array(basis.size);
+  mean[0] = priorEta(observation);
+  return mean;
+}
+
+/** What is believed of a unit before its first trial, from the prior's precisions (length P). */
+export function priorBelief(
+  basis: Basis,
+  observation: Observation,
+  precision: Float64Array,
+  dispersion: number,
+): UnitBelief {
+  const covariance = new Float64Array(basis.size ** 2);
+  for (let i = 0; i < basis.size; i++) covariance[i * basis.size + i] = 1 / precision[i];
+  return { basis, observation, mean: priorMean(basis, observation), covariance, precision, dispersion };
 }
 
 /** Mean and variance of x'θ, of η at features x: what is believed of it. Zeros of x cost nothing. */

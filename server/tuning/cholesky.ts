@@ -111,3 +111,10 @@ export function inverse(m: Float64Array, n: number, out = new Float64Array(n * n
 export function mirror(a: Float64Array, n: number): void {
   for (let i = 0; i < n; i++) for (let j = 0; j < i; j++) a[j * n + i] = a[i * n + j];
 }
+
+/** a'b over the length of a. */
+export function dot(a: Float64Array, b: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
+  return sum;
+}

@@ -4,8 +4,7 @@
  */
 import type { Random } from "../random.ts";
 import { type Basis, blockStart, writeBlockSlope } from "./basis.ts";
-import { priorMean } from "./batch.ts";
-import type { UnitBelief } from "./belief.ts";
+import { priorMean, type UnitBelief } from "./belief.ts";
 import { invertFactor } from "./cholesky.ts";
 import { centred, latentValues, scorePairs } from "./interactions.ts";
 import { climb, createLikelihood, createMode, formCurvature, type Likelihood, type TrialData } from "./laplace.ts";

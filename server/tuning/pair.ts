@@ -3,8 +3,7 @@
  * a tensor product of a few functions of each, all 0 at 0, so that it vanishes on both axes: the curves stay the traversals that they are.
  */
 import { type Basis, blockStart, features } from "./basis.ts";
-import { priorMean } from "./batch.ts";
-import { believedAt, type UnitBelief } from "./belief.ts";
+import { believedAt, priorMean, type UnitBelief } from "./belief.ts";
 import { inverse, invertFactor } from "./cholesky.ts";
 import { learnDispersion } from "./dispersion.ts";
 import { scorePairs } from "./interactions.ts";

@@ -1,5 +1,5 @@
 import { type Basis, blockStart } from "./basis.ts";
-import type { UnitBelief } from "./belief.ts";
+import { priorBelief, type UnitBelief } from "./belief.ts";
 import { type Kernels, packedIndex, packedLength, rowStart } from "./kernels/kernels.ts";
 import { information, logRateSlope, type Observation, priorEta, updateOf } from "./observation.ts";
 
@@ -84,13 +84,8 @@ export function createPosterior(
 /** Makes a unit one of which nothing is known. */
 export function resetUnit(posterior: Posterior, unit: number, observation: Observation, prior: PriorSettings): void {
   const { basis } = posterior;
-  const precision = startPrecision(basis, observation, prior);
-  const mean = new Float64Array(basis.size);
-  mean[0] = priorEta(observation);
-  const covariance = new Float64Array(basis.size ** 2);
-  for (let i = 0; i < basis.size; i++) covariance[i * basis.size + i] = 1 / precision[i];
   const dispersion = observation.counts === "poisson" ? 0 : prior.dispersion;
-  setBelief(posterior, unit, { basis, observation, mean, covariance, precision, dispersion });
+  setBelief(posterior, unit, priorBelief(basis, observation, startPrecision(basis, observation, prior), dispersion));
 }
 
 /** Copies what is believed of a unit out of the kernels' memory. */
@@ -152,6 +147,8 @@ export interface Prospect {
   y: Float64Array;
   /** s²_u = x'C_u x, the variance of η, one a unit. */
   variance: Float64Array;
+  /** x'μ_u as it was before its count was learned, one a unit: set by `learnMeans` where there is a count. */
+  foretold: Float64Array;
 }
 
 export const prospectNumbers = (basis: Basis, units: number): number => (units + 1) * strideOf(basis);
@@ -160,6 +157,7 @@ export const createProspect = ({ kernels, stride, units }: Posterior): Prospect 
   x: kernels.take(stride),
   y: kernels.take(units * stride),
   variance: new Float64Array(units),
+  foretold: new Float64Array(units),
 });
 
 /** Address of y of a unit. */
@@ -213,8 +211,9 @@ export function learnMeans(
 function learnMean(posterior: Posterior, prospect: Prospect, unit: number, count: number, logGain: number): number {
   const { basis, mean, stride } = posterior;
   const { observation, shift } = withGain(posterior.observations[unit], logGain);
-  const m = linearPredictor(posterior, unit, prospect.x) + shift;
-  const { step, kappa } = updateOf(observation, m, prospect.variance[unit], posterior.dispersion[unit], count);
+  const m = linearPredictor(posterior, unit, prospect.x);
+  prospect.foretold[unit] = m;
+  const { step, kappa } = updateOf(observation, m + shift, prospect.variance[unit], posterior.dispersion[unit], count);
   if (!Number.isFinite(step)) throw new Error(`posterior of unit ${unit}: expected a finite step, got ${step}`);
   for (let i = 0, at = unit * stride; i < basis.size; i++, at++) mean[at] += prospect.y[at] * step;
   return kappa;

@@ -7,7 +7,7 @@ import { linearSumAssignment } from "linear-sum-assignment";
 import type { Random } from "../random.ts";
 import { blockStart, features, writeBlockSlope } from "./basis.ts";
 import { believedAt, type UnitBelief } from "./belief.ts";
-import { factor, inverse, invertFactor, solve } from "./cholesky.ts";
+import { dot, factor, inverse, invertFactor, solve } from "./cholesky.ts";
 import { expectedCount, information, logPredictive, logRateSlope, score } from "./observation.ts";
 
 export interface Reading {
@@ -217,10 +217,4 @@ export function cosineDistance(a: ArrayLike<number>, b: ArrayLike<number>): numb
     bb += b[d] ** 2;
   }
   return aa > 0 && bb > 0 ? 1 - ab / Math.sqrt(aa * bb) : 1;
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
-  return sum;
 }

@@ -2,6 +2,4 @@
 import { serve } from "../worker.ts";
 import { createRefitter, type Refitter, type RefitterSettings } from "./refits.ts";
 
-export type RefitApi = Refitter;
-
-serve((settings: RefitterSettings): RefitApi => createRefitter(settings));
+serve((settings: RefitterSettings): Refitter => createRefitter(settings));

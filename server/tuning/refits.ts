@@ -7,10 +7,10 @@ import { random } from "../random.ts";
 import { quantile } from "../session/quantile.ts";
 import { type Basis, features } from "./basis.ts";
 import { fitUnit, type UnitFit } from "./batch.ts";
-import type { UnitBelief } from "./belief.ts";
+import { priorBelief, type UnitBelief } from "./belief.ts";
 import type { TrialData } from "./laplace.ts";
 import { type Misfit, misfitOf } from "./misfit.ts";
-import { type Link, type Observation, priorEta } from "./observation.ts";
+import type { Link, Observation } from "./observation.ts";
 import { offerPair, type PairFit } from "./pair.ts";
 import { type PriorSettings, startPrecision } from "./posterior.ts";
 import { cosineDistance, fitOneToOne, readFace, readOneToOne } from "./reading.ts";
@@ -152,7 +152,7 @@ export function createRefitter({
         if (last === null) return;
         const known = last?.belief ?? (belief.observation.link === model.observation.link ? belief : null);
         fits[unit][l] = fitUnit(basis, model.observation, data, own, {
-          belief: known ?? priorBelief(basis, model.observation, model.startPrecision),
+          belief: known ?? priorBelief(basis, model.observation, model.startPrecision, 0),
           startPrecision: model.startPrecision,
         });
       });
@@ -198,14 +198,6 @@ export function createRefitter({
       return { trials: kept, units, bayes: median("bayes"), oneToOne: median("oneToOne") };
     },
   };
-}
-
-function priorBelief(basis: Basis, observation: Observation, precision: Float64Array): UnitBelief {
-  const mean = new Float64Array(basis.size);
-  mean[0] = priorEta(observation);
-  const covariance = new Float64Array(basis.size ** 2);
-  for (let i = 0; i < basis.size; i++) covariance[i * basis.size + i] = 1 / precision[i];
-  return { basis, observation, mean, covariance, precision, dispersion: 0 };
 }
 
 /** What the decider sees of refits: requests go out, finished ones are picked up later, in any order. */

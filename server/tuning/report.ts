@@ -4,9 +4,9 @@
  */
 import type { Random } from "../random.ts";
 import { quantile } from "../session/quantile.ts";
-import { type Basis, blockStart, features, writeBlock } from "./basis.ts";
+import { averageGradient, type Basis, blockStart, features, writeBlock } from "./basis.ts";
 import { believedAt, type UnitBelief } from "./belief.ts";
-import { factor } from "./cholesky.ts";
+import { dot, factor } from "./cholesky.ts";
 import type { Misfit } from "./misfit.ts";
 import { expectedCount, logRateSlope } from "./observation.ts";
 import type { PairFit } from "./pair.ts";
@@ -157,7 +157,7 @@ export function populationAlignment(beliefs: readonly UnitBelief[], random: Rand
  */
 function explainedWith({ basis, mean, covariance }: UnitBelief, draws: readonly Float64Array[]) {
   const { block, size } = basis;
-  const moments = momentsOf(basis).covariance;
+  const moments = blockCovariance(basis);
   const noise = Array.from({ length: basis.latents }, (_, d) => {
     const at = blockStart(basis, d);
     let sum = 0;
@@ -181,7 +181,7 @@ export function sharesOf(basis: Basis, weights: ArrayLike<number>): { bestLatent
 /** Variance of each latent's curve over z_d ~ N(0, 1): w_d'V w_d. Length D. */
 function explainedBy(basis: Basis, weights: ArrayLike<number>): number[] {
   const { block } = basis;
-  const { covariance } = momentsOf(basis);
+  const covariance = blockCovariance(basis);
   return Array.from({ length: basis.latents }, (_, d) => {
     const at = blockStart(basis, d);
     let sum = 0;
@@ -191,19 +191,16 @@ function explainedBy(basis: Basis, weights: ArrayLike<number>): number[] {
   });
 }
 
-/** Of a block's features over z ~ N(0, 1): mean gradient (length B) and covariance (B × B). */
-interface BlockMoments {
-  gradient: Float64Array;
-  covariance: Float64Array;
-}
+const covarianceOfBasis = new WeakMap<Basis, Float64Array>();
 
-const momentsOfBasis = new WeakMap<Basis, BlockMoments>();
-
-/** By the trapezoidal rule on [−6, 6], exact to rounding for what is smooth and dies off as a Gaussian; the gradient is closed. */
-function momentsOf(basis: Basis): BlockMoments {
-  const known = momentsOfBasis.get(basis);
+/**
+ * Covariance of a block's features over z ~ N(0, 1), B × B. By the trapezoidal rule on [−6, 6], exact to rounding for what is smooth
+ * and dies off as a Gaussian.
+ */
+function blockCovariance(basis: Basis): Float64Array {
+  const known = covarianceOfBasis.get(basis);
   if (known) return known;
-  const { block, halfWidth } = basis;
+  const { block } = basis;
   const covariance = new Float64Array(block * block);
   const first = new Float64Array(block);
   const phi = new Float64Array(block);
@@ -217,25 +214,15 @@ function momentsOf(basis: Basis): BlockMoments {
     }
   }
   for (let i = 0; i < block; i++) for (let j = 0; j < block; j++) covariance[i * block + j] -= first[i] * first[j];
-  // E φ_j'(z) = L^−½ ω E cos(ω(z + L)) = L^−½ ω cos(ωL) exp(−ω²/2), ω = πj/2L.
-  const gradient = Float64Array.from({ length: block }, (_, j) => {
-    const omega = (Math.PI * j) / (2 * halfWidth);
-    return j === 0 ? 1 : (omega * Math.cos(omega * halfWidth) * Math.exp(-0.5 * omega * omega)) / Math.sqrt(halfWidth);
-  });
-  const moments = { gradient, covariance };
-  momentsOfBasis.set(basis, moments);
-  return moments;
+  covarianceOfBasis.set(basis, covariance);
+  return covariance;
 }
 
-/** Unit vector of the mean gradient over z ~ N(0, I); zeros where there is none. Length D. */
+/** The preferred axis: unit vector of the average gradient; zeros where there is none. Length D. */
 function axisOf(basis: Basis, weights: ArrayLike<number>): number[] {
-  const { gradient } = momentsOf(basis);
-  const mean = Array.from({ length: basis.latents }, (_, d) => {
-    const at = blockStart(basis, d);
-    return gradient.reduce((sum, g, j) => sum + g * weights[at + j], 0);
-  });
-  const norm = Math.hypot(...mean);
-  return mean.map((v) => (norm > 0 ? v / norm : 0));
+  const gradient = averageGradient(basis, weights);
+  const norm = Math.hypot(...gradient);
+  return Array.from(gradient, (v) => (norm > 0 ? v / norm : 0));
 }
 
 /** The face inside ±range at which the mean curves are highest: each latent by itself, to 0.05. */
@@ -328,9 +315,3 @@ const intervalAbout = (estimate: number, draws: readonly number[]): Interval => 
   low: Math.min(quantile(draws, 0.05), estimate),
   high: Math.max(quantile(draws, 0.95), estimate),
 });
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
-  return sum;
-}

@@ -200,6 +200,10 @@ export function codesOf(rivals: Rivals, unit: number): Codes {
   };
 }
 
+/** Probability of the likeliest explanation: one latent in particular, several, or none. */
+export const certaintyOf = ({ latents, one, several, none }: Codes): number =>
+  Math.max(...latents.map((p) => p * one), several, none);
+
 /** Log predictive probability a trial of the additive, the linear and the constant model, in nats; null before the first. */
 export interface HeldOut {
   trials: number;

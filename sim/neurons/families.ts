@@ -1,5 +1,6 @@
 import type { Simulation } from "../../protocols/experiment.ts";
 import type { Random } from "../../server/random.ts";
+import { softplus } from "../../server/tuning/numerics.ts";
 import { gammaGain } from "./gain.ts";
 
 /** How a unit answers faces. */
@@ -15,7 +16,6 @@ export interface Tuning {
   refractoryMs?: number;
 }
 
-const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
 const between = (low: number, high: number, random: Random): number => low + (high - low) * random.uniform();
 const sign = (random: Random): number => (random.uniform() < 0.5 ? -1 : 1);

@@ -1,6 +1,8 @@
 import { CholeskyDecomposition, Matrix } from "ml-matrix";
+import { concentration } from "../../server/model/measures/dci.ts";
 import { lasso, standardised } from "../../server/model/measures/lasso.ts";
 import type { Random } from "../../server/random.ts";
+import { dot } from "../../server/tuning/cholesky.ts";
 import { unitVector } from "./patch.ts";
 import { orthonormal } from "./principal.ts";
 
@@ -79,26 +81,6 @@ export function lassoOn(columns: readonly Float64Array[]): (response: Float64Arr
     }
     return lasso(rows, v, (alpha * n) / size);
   };
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
-  return sum;
-}
-
-/** 1 − entropy of the shares in units of that of equal shares; 0 where there is nothing to share, 1 for a single latent. */
-export function concentration(amounts: ArrayLike<number>): number {
-  let total = 0;
-  for (let i = 0; i < amounts.length; i++) total += amounts[i];
-  if (total === 0) return 0;
-  if (amounts.length === 1) return 1;
-  let entropy = 0;
-  for (let i = 0; i < amounts.length; i++) {
-    const share = amounts[i] / total;
-    if (share > 0) entropy -= share * Math.log(share);
-  }
-  return 1 - entropy / Math.log(amounts.length);
 }
 
 function explained(columns: readonly Float64Array[], weights: Float64Array, response: Float64Array, half: number) {

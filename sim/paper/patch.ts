@@ -1,4 +1,5 @@
 import type { Random } from "../../server/random.ts";
+import { softplus } from "../../server/tuning/numerics.ts";
 
 /** What the cells of a simulated face patch code: one factor each, a random mixture of all factors, or a random axis of the pixels. */
 export const codings = ["single factors", "mixtures", "random axes"] as const;
@@ -6,8 +7,6 @@ export type Coding = (typeof codings)[number];
 
 /** Seconds of spikes behind a count: four repeats of a response window of 0.2 s. */
 const countedS = 0.8;
-
-const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 
 /**
  * Spike counts of cells, [cell][face]: Poisson, each cell's rate a ramp along its own direction, as in Chang & Tsao (2017).

@@ -1,6 +1,7 @@
 import { Matrix, solve } from "ml-matrix";
 import { standardised } from "../../server/model/measures/lasso.ts";
 import type { Random } from "../../server/random.ts";
+import { cosineDistance } from "../../server/tuning/reading.ts";
 
 /** Random sets of cells that a figure is the mean of. */
 const draws = 8;
@@ -39,16 +40,6 @@ export function readBackDistance(
       total += cosineDistance(predicted.getRow(i), y.getRow(half + i)) / (draws * predicted.rows);
   }
   return total;
-}
-
-export function cosineDistance(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let [ab, aa, bb] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
-    ab += a[i] * b[i];
-    aa += a[i] ** 2;
-    bb += b[i] ** 2;
-  }
-  return aa > 0 && bb > 0 ? 1 - ab / Math.sqrt(aa * bb) : 1;
 }
 
 /** The number of cells at which a falling curve reaches a distance, linear in the logarithm between the points; null if never. */

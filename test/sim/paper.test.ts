@@ -1,13 +1,15 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { expect, test } from "vitest";
 import { useBackend } from "../../server/model/backends.ts";
+import { concentration } from "../../server/model/measures/dci.ts";
 import { lasso, standardised } from "../../server/model/measures/lasso.ts";
 import { random } from "../../server/random.ts";
-import { alignment, concentration, lassoOn, rotation } from "../../sim/paper/alignment.ts";
+import { cosineDistance } from "../../server/tuning/reading.ts";
+import { alignment, lassoOn, rotation } from "../../sim/paper/alignment.ts";
 import { estimate, judge } from "../../sim/paper/paper.ts";
 import { type Coding, codings, simulatePatch } from "../../sim/paper/patch.ts";
 import { principalScores } from "../../sim/paper/principal.ts";
-import { cellsNeeded, cosineDistance, readBackDistance } from "../../sim/paper/read-back.ts";
+import { cellsNeeded, readBackDistance } from "../../sim/paper/read-back.ts";
 
 const faces = 1200;
 const factors = Array.from({ length: 8 }, (_, f) => {

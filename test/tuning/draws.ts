@@ -1,6 +1,7 @@
 import type { Random } from "../../server/random.ts";
 import { type Basis, blockStart } from "../../server/tuning/basis.ts";
-import { type FitStart, priorMean } from "../../server/tuning/batch.ts";
+import type { FitStart } from "../../server/tuning/batch.ts";
+import { priorMean } from "../../server/tuning/belief.ts";
 import type { Observation } from "../../server/tuning/observation.ts";
 
 /** A count with mean λ and variance λ + φ λ². */

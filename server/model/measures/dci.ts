@@ -48,11 +48,12 @@ export function disentanglement(
   };
 }
 
-/** 1 − entropy of the shares, in units of that of equal shares; 0 if there is nothing to share. */
-function concentration(amounts: readonly number[]): number {
+/** 1 − entropy of the shares, in units of that of equal shares; 0 if there is nothing to share, 1 where only one could share it. */
+export function concentration(amounts: ArrayLike<number>): number {
   const total = added(amounts);
   if (total === 0) return 0;
-  const entropy = amounts.reduce(
+  if (amounts.length === 1) return 1;
+  const entropy = Array.from(amounts).reduce(
     (sum, amount) => sum - (amount > 0 ? (amount / total) * Math.log(amount / total) : 0),
     0,
   );

@@ -1,3 +1,4 @@
+import { quantile } from "../../session/quantile.ts";
 import { spearman } from "./rank.ts";
 
 /** What one model says of the same images as the others. */
@@ -44,11 +45,10 @@ export function agreement(one: Codes, other: Codes): number {
 
 /** Score of each model: the median of its agreements with the others. */
 export function disentanglementRanking(models: readonly Codes[]): number[] {
-  return models.map((one, i) => median(models.filter((_, j) => j !== i).map((other) => agreement(one, other))));
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((x, y) => x - y);
-  const middle = (sorted.length - 1) / 2;
-  return (sorted[Math.floor(middle)] + sorted[Math.ceil(middle)]) / 2;
+  return models.map((one, i) =>
+    quantile(
+      models.filter((_, j) => j !== i).map((other) => agreement(one, other)),
+      0.5,
+    ),
+  );
 }

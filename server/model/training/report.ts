@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createDecoder } from "../decoder.ts";
 import type { ModelFolder } from "../model-folder.ts";
-import { rgbOf, sheet, traversals } from "../sheet.ts";
+import { escaped, rgbOf, sheet, traversals } from "../sheet.ts";
 import type { History } from "./checkpoint.ts";
 import type { ImageSet } from "./images.ts";
 
@@ -151,5 +151,3 @@ function rgba(pictures: readonly Uint8Array[], pixels: number): Uint8Array {
   }
   return bytes;
 }
-
-const escaped = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../../failure.ts";
-import { type Random, random } from "../../random.ts";
+import { type Random, random, shuffle } from "../../random.ts";
 import { type Architecture, parameterShapes } from "../network.ts";
 import { registerGradients } from "./gradients.ts";
 import type { ImageSet } from "./images.ts";
@@ -224,12 +224,6 @@ function batches(indices: Uint32Array, size: number, generator: Random): (step: 
   };
 }
 
-/** Fisher–Yates. */
-function shuffled(n: number, generator: Random): Uint32Array<ArrayBuffer> {
-  const order = Uint32Array.from({ length: n }, (_, i) => i);
-  for (let i = n - 1; i > 0; i--) {
-    const j = generator.int(i + 1);
-    [order[i], order[j]] = [order[j], order[i]];
-  }
-  return order;
-}
+/** 0 … n − 1 in a drawn order. */
+const shuffled = (n: number, generator: Random): Uint32Array<ArrayBuffer> =>
+  Uint32Array.from(shuffle([...Array(n).keys()], generator));

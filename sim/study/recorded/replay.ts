@@ -1,5 +1,5 @@
 import { createDecider, refitterSettings } from "../../../server/choice/decider.ts";
-import { type Random, random } from "../../../server/random.ts";
+import { type Random, random, shuffle } from "../../../server/random.ts";
 import { deciderSettings } from "../../../server/session/settings.ts";
 import { refitsHere } from "../../../server/tuning/refits.ts";
 import { type Cell, type CellResult, gather } from "../cell.ts";
@@ -34,15 +34,6 @@ export function drawable(stimuli: readonly SplitStimulus[], shown: readonly numb
   const left = Array.from(stimuli.keys()).filter((s) => shown[s] < stimuli[s].pool.length);
   const least = Math.min(...left.map((s) => shown[s]));
   return rounds ? left.filter((s) => shown[s] === least) : left;
-}
-
-function shuffle(values: readonly number[], random: Random): number[] {
-  const out = [...values];
-  for (let i = out.length - 1; i > 0; i--) {
-    const j = random.int(i + 1);
-    [out[i], out[j]] = [out[j], out[i]];
-  }
-  return out;
 }
 
 /**
