@@ -34,6 +34,13 @@ export const slope = ({ link, priorCount }: Observation, eta: number): number =>
 export const logRateSlope = (observation: Observation, eta: number): number =>
   observation.link === "exponential" ? 1 : slope(observation, eta) / expectedCount(observation, eta);
 
+/** η of an expected count λ > 0: the inverse of `expectedCount`. */
+export function etaOfCount({ link, priorCount }: Observation, count: number): number {
+  if (link === "exponential") return Math.log(count);
+  const v = (count * Math.LN2) / priorCount;
+  return v > 30 ? v : Math.log(Math.expm1(v));
+}
+
 /**
  * Fisher information of one count about η: λ'²/(λ + φ λ²). Poisson with exponential link: λ.
  *

@@ -8,7 +8,7 @@ import { averageGradient, type Basis, blockStart, features, writeBlock } from ".
 import { believedAt, type UnitBelief } from "./belief.ts";
 import { dot, factor } from "./cholesky.ts";
 import type { Misfit } from "./misfit.ts";
-import { expectedCount, logRateSlope } from "./observation.ts";
+import { expectedCount, type Link, logRateSlope } from "./observation.ts";
 import type { PairFit } from "./pair.ts";
 import type { Codes, HeldOut } from "./rivals.ts";
 
@@ -56,6 +56,8 @@ export interface UnitReport {
   axis: { direction: number[]; coneDeg: number };
   /** Face of the highest expected rate inside ±range, and the rate there in spikes/s. */
   peak: { latents: number[]; rateHz: Interval };
+  /** From η to the expected count: the one that the unit's counts speak for, where the experiment leaves it open. */
+  link: Link;
   /** φ: counts have variance λ + φ λ². */
   dispersion: number;
   /** Variance of counts over their mean at the mean rate over faces z ~ N(0, I): 1 + φ λ. */
@@ -122,6 +124,7 @@ export function reportUnit(belief: UnitBelief, name: string, options: ReportOpti
     axis: { direction, coneDeg: quantile(angles, 0.9) },
     peak: { latents: peak, rateHz: rateAt(belief, features(basis, peak), windowS) },
     dispersion,
+    link: observation.link,
     fano: 1 + dispersion * meanCount,
     heldOut: options.heldOut ?? null,
     misfit: options.misfit ?? null,

@@ -1,5 +1,5 @@
 import type { MeasureName, RecordedMeasure } from "../../../protocols/study.ts";
-import { logLikelihood, type Observation } from "../../../server/tuning/observation.ts";
+import { etaOfCount, expectedCount, logLikelihood, type Observation } from "../../../server/tuning/observation.ts";
 import { curveGrid, type UnitReport } from "../../../server/tuning/report.ts";
 import type { Measure } from "../measures.ts";
 import type { SplitStimulus } from "./replay.ts";
@@ -25,21 +25,26 @@ export const recordedMeasureTable: Record<RecordedMeasure, Measure> = {
   },
 };
 
-/** Judges a recorded unit's report by the trials that were kept back. */
+/**
+ * Judges a recorded unit's report by the trials that were kept back.
+ *
+ * @param observation what the unit's tuning was learned under; the link is the report's
+ */
 export function judgeRecorded(
   report: UnitReport,
   stimuli: readonly SplitStimulus[],
+  observation: Observation,
   windowS: number,
 ): [MeasureName, number | null][] {
-  const estimated = stimuli.map(({ latents }) => estimatedHz(report, latents));
+  const under = { ...observation, link: report.link };
+  const etas = stimuli.map(({ latents }) => etaAt(report, under, windowS, latents));
+  const estimated = etas.map((eta) => expectedCount(under, eta) / windowS);
   const actual = stimuli.map(({ heldOut }) => heldOut.reduce((a, b) => a + b, 0) / heldOut.length / windowS);
   const squares = estimated.map((hz, s) => (Math.sqrt(hz) - Math.sqrt(actual[s])) ** 2);
-  const poisson: Observation = { link: "exponential", counts: "poisson", priorCount: 1 };
   let logs = 0;
   let trials = 0;
   stimuli.forEach(({ heldOut }, s) => {
-    for (const count of heldOut)
-      logs += logLikelihood(poisson, Math.log(estimated[s] * windowS), report.dispersion, count);
+    for (const count of heldOut) logs += logLikelihood(under, etas[s], report.dispersion, count);
     trials += heldOut.length;
   });
   const highest = Math.max(...actual);
@@ -50,16 +55,16 @@ export function judgeRecorded(
   ];
 }
 
-/**
- * The rate that a report gives a face: its curves added in log rate, each interpolated between the grid's values. Of several latents that is
- * the model's own rate with an exponential link only.
- */
-function estimatedHz({ baselineHz, curves }: UnitReport, latents: Float64Array): number {
-  let log = Math.log(baselineHz.estimate);
-  curves.forEach(({ mean }, d) => {
-    log += interpolate(mean, latents[d]);
-  });
-  return Math.exp(log);
+/** η of a face: what the report's curves add to η at the origin, each interpolated between the grid's values. */
+function etaAt(
+  { baselineHz, curves }: UnitReport,
+  observation: Observation,
+  windowS: number,
+  latents: Float64Array,
+): number {
+  const etaOf = (hz: number) => etaOfCount(observation, hz * windowS);
+  const origin = etaOf(baselineHz.estimate);
+  return curves.reduce((eta, { rateHz }, d) => eta + interpolate(rateHz.map(etaOf), latents[d]) - origin, origin);
 }
 
 /** Cubic (Lagrange) through the four nearest points of the curve grid. */

@@ -66,7 +66,8 @@ export function runRecordedCell({ experiment, seed, checkpoints, recording }: Ce
     choose(lesson);
     decider.refine();
     const at = checkpoints.indexOf(trial);
-    if (at >= 0) gathered.add(at, 0, judgeRecorded(decider.report()[0], stimuli, unit.windowMs / 1000));
+    if (at >= 0)
+      gathered.add(at, 0, judgeRecorded(decider.report()[0], stimuli, settings.observation, unit.windowMs / 1000));
   }
   return gathered.result;
 }

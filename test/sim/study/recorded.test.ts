@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { random } from "../../../server/random.ts";
 import { readExperiment } from "../../../server/session/experiment-file.ts";
+import { expectedCount, type Observation } from "../../../server/tuning/observation.ts";
 import { curveGrid, type UnitReport } from "../../../server/tuning/report.ts";
 import type { Cell } from "../../../sim/study/cell.ts";
 import { recordedLatents, recordedUnits } from "../../../sim/study/recorded/data.ts";
@@ -87,18 +88,31 @@ describe("V5 a replay", () => {
 });
 
 describe("what is judged by held-out trials", () => {
-  const report = (hz: number, curve: (z: number) => number, dispersion = 0) =>
-    ({
+  /** What a report says of rates that are λ(η₀ + Σ_d curve(z_d)) in windows of 0.5 s. */
+  const report = (
+    observation: Observation,
+    origin: number,
+    curve: (z: number) => number,
+    latents = 1,
+    dispersion = 0,
+  ) => {
+    const hz = (eta: number) => expectedCount(observation, eta) / 0.5;
+    return {
       unit: "u",
-      baselineHz: { estimate: hz, low: hz, high: hz },
-      curves: [{ mean: curveGrid.map(curve), sd: curveGrid.map(() => 0) }],
+      link: observation.link,
+      baselineHz: { estimate: hz(origin), low: 0, high: 0 },
+      curves: Array.from({ length: latents }, () => ({ rateHz: curveGrid.map((z) => hz(origin + curve(z))) })),
       dispersion,
-    }) as unknown as UnitReport;
+    } as unknown as UnitReport;
+  };
+  const exponential: Observation = { link: "exponential", counts: "negative-binomial", priorCount: 5 };
+  const softplus: Observation = { ...exponential, link: "softplus" };
   const figures = (judged: UnitReport, stimuli: { latents: Float64Array; heldOut: number[] }[]) =>
     Object.fromEntries(
       judgeRecorded(
         judged,
         stimuli.map((stimulus) => ({ ...stimulus, pool: [] })),
+        exponential,
         0.5,
       ),
     );
@@ -106,37 +120,42 @@ describe("what is judged by held-out trials", () => {
   test("log likelihood a trial as SciPy has it: Poisson, and negative binomial with the reported dispersion", () => {
     const stimuli = [{ latents: Float64Array.of(0), heldOut: [0, 3, 9] }];
     // scipy.stats.poisson.logpmf([0, 3, 9], 4).sum(), nbinom.logpmf([0, 3, 9], 1/.4, 1/(1 + .4*4)).sum()
-    expect(
-      figures(
-        report(8, () => 0),
-        stimuli,
-      ).heldOutLogLikelihood,
-    ).toBeCloseTo(-9.958054615870838 / 3, 9);
-    expect(
-      figures(
-        report(8, () => 0, 0.4),
-        stimuli,
-      ).heldOutLogLikelihood,
-    ).toBeCloseTo(-7.9055678731555865 / 3, 9);
+    for (const [dispersion, sum] of [
+      [0, -9.958054615870838],
+      [0.4, -7.9055678731555865],
+    ]) {
+      const judged = report(exponential, Math.log(4), () => 0, 1, dispersion);
+      expect(figures(judged, stimuli).heldOutLogLikelihood).toBeCloseTo(sum / 3, 9);
+    }
   });
 
-  test("error of √rate between the curve grid's values, and the rate where the curve is highest", () => {
-    const curve = (z: number) => 0.1 * z ** 3 - 0.3 * z;
-    const hz = (z: number) => 8 * Math.exp(curve(z));
-    const at = [-2.9, -0.6, 0.1, 1.77, 2.99];
-    // Counts in 0.5 s whose means are the curve's own: no error. Only then the mean need not be whole.
-    const stimuli = at.map((z) => ({ latents: Float64Array.of(z), heldOut: [hz(z) / 2] }));
-    const exact = figures(report(8, curve), stimuli);
-    expect(exact.heldOutError).toBeLessThan(1e-20);
-    expect(exact.heldOutPeak).toBe(1);
-    const wrong = figures(
-      report(8, (z) => -curve(z)),
-      stimuli,
-    );
-    expect(wrong.heldOutError).toBeCloseTo(
-      at.reduce((s, z) => s + (Math.sqrt(hz(z)) - Math.sqrt(64 / hz(z))) ** 2, 0) / at.length,
-      9,
-    );
-    expect(wrong.heldOutPeak).toBeCloseTo(hz(-2.9) / hz(2.99), 12);
-  });
+  test.each([exponential, softplus])(
+    "error of √rate between the grid's values and where latents add up, and the best stimulus: $link",
+    (observation) => {
+      const curve = (z: number) => 0.05 * z ** 3 - 0.2 * z;
+      const at = [
+        [-2.9, 1.1],
+        [-0.6, -0.6],
+        [0.1, 2.99],
+        [1.77, -2],
+        [2.99, 2.2],
+      ];
+      const count = (sign: number, z: number[]) => expectedCount(observation, 0.5 + sign * (curve(z[0]) + curve(z[1])));
+      // Held-out means are the curves' own: no error. Only then the mean need not be whole.
+      const stimuli = at.map((z) => ({ latents: Float64Array.from(z), heldOut: [count(1, z)] }));
+      const exact = figures(report(observation, 0.5, curve, 2), stimuli);
+      expect(exact.heldOutError).toBeLessThan(1e-20);
+      expect(exact.heldOutPeak).toBe(1);
+      const wrong = figures(
+        report(observation, 0.5, (z) => -curve(z), 2),
+        stimuli,
+      );
+      const root = (sign: number, z: number[]) => Math.sqrt(2 * count(sign, z));
+      expect(wrong.heldOutError).toBeCloseTo(
+        at.reduce((sum, z) => sum + (root(1, z) - root(-1, z)) ** 2, 0) / at.length,
+        9,
+      );
+      expect(wrong.heldOutPeak).toBeLessThan(1);
+    },
+  );
 });
