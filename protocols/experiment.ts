@@ -58,6 +58,14 @@ const objective = z.enum([
   "traversal-grid",
   "cma-es",
 ]);
+/**
+ * L, the half-width of the interval that smooth parts live on, in latent units: beyond the faces, since their basis is poor near the ends,
+ * and several length scales wide, since a narrower one has no room for so smooth a curve (Riutort-Mayol et al. 2023, sec. 4.3).
+ */
+export const smoothHalfWidth = (range: number, lengthScale: number): number => Math.max(1.5 * range, 3 * lengthScale);
+/** Functions that a smooth part needs for each length scale in L. */
+const FUNCTIONS_A_SCALE = 1.5;
+
 const hypothesis = z.enum(["constant", "one-latent", "linear", "additive"]);
 
 export const experiment = z
@@ -185,14 +193,14 @@ export const experiment = z
         /** Before anything is known: φ of a unit whose counts have variance λ + φ λ². */
         dispersion: z.number().nonnegative().max(10).default(0.05),
         /** Before anything is known: expected rate, and the standard deviation of its logarithm. */
-        rateHz: positive.default(10),
-        rateLogSd: positive.default(1),
+        rateHz: positive.max(1000).default(10),
+        rateLogSd: positive.max(5).default(1),
         /** Prior standard deviations of log rate: per latent unit (linear part), and of the smooth part. */
-        linearSd: positive.default(0.3),
-        smoothSd: positive.default(0.4),
+        linearSd: positive.max(5).default(0.3),
+        smoothSd: positive.max(5).default(0.4),
         /** Smooth part: functions a latent, and length scale in latent units. */
         functions: whole.max(20).default(5),
-        lengthScale: positive.default(1.5),
+        lengthScale: positive.max(10).default(1.5),
         /** Trials after which what one taught counts for 1/e, for units that drift; null: tuning does not change. */
         memoryTrials: positive.nullable().default(null),
         /** A slow gain that all units share (arousal): standard deviation of its log, and trials in which it decays to 1/e; null: none. */
@@ -210,10 +218,10 @@ export const experiment = z
         /** Faces chosen ahead of the answers; at least 1 is on its way while another is on the screen. */
         lookahead: whole.max(32).default(3),
         /** Faces stay inside ±range, in latent units. */
-        range: positive.max(4).default(3),
+        range: z.number().min(0.1).max(4).default(3),
         /** Bases drawn for each choice, and how often the best candidate becomes a base itself. */
-        bases: whole.default(2),
-        refinements: z.number().int().nonnegative().default(2),
+        bases: whole.max(64).default(2),
+        refinements: z.number().int().nonnegative().max(64).default(2),
         /** variance: what the error is of that is to fall. rate: of √rate, so that trials go where a unit fires. log-rate: of log rate. */
         target: z.enum(["log-rate", "rate"]).default("rate"),
         /** peak: Thompson sampling, or the upper confidence bound so many standard deviations up. */
@@ -299,7 +307,7 @@ export const experiment = z
     /** Neurons of the simulated rig (`--rig sim`). */
     simulation: simulation.optional(),
   })
-  .superRefine(({ tuning, choice, stop }, context) => {
+  .superRefine(({ latents, tuning, choice, stop }, context) => {
     const objectives = [choice.objective, ...choice.blocks.map((block) => block.objective)];
     const refuse = (path: (string | number)[], message: string) => context.addIssue({ code: "custom", path, message });
     const explaining =
@@ -315,6 +323,20 @@ export const experiment = z
       refuse(
         ["stop", "uncertaintyBelow"],
         "expected null unless the objective variance or axis-test is used, which keep it up",
+      );
+    const functions = Math.ceil(
+      (FUNCTIONS_A_SCALE * smoothHalfWidth(choice.range, tuning.lengthScale)) / tuning.lengthScale,
+    );
+    if (tuning.functions < functions)
+      refuse(
+        ["tuning", "functions"],
+        `expected at least ${functions} for curves with a length scale of ${tuning.lengthScale} over ±${choice.range}`,
+      );
+    const farthest = 2 * choice.range * Math.sqrt(latents);
+    if (choice.constraints.minDistance >= farthest)
+      refuse(
+        ["choice", "constraints", "minDistance"],
+        `expected less than ${farthest.toFixed(1)}, the distance between opposite corners of the range`,
       );
     if (choice.compare[0] === choice.compare[1]) refuse(["choice", "compare"], "expected two different explanations");
   });

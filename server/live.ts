@@ -29,7 +29,7 @@ import { createLatencyBudget } from "./session/latency.ts";
 import { publicEventOf, readoutOf, rewardEvent, stateEvent } from "./session/published.ts";
 import { complaints, initQuiet, stepQuiet } from "./session/quiet.ts";
 import { type SessionSummary, summarise } from "./session/summary.ts";
-import { timingWarnings } from "./session/timing.ts";
+import { planWarnings } from "./session/timing.ts";
 import { type SessionView, waitingView } from "./session/view.ts";
 import { createAnnouncer, validityWords } from "./session/words.ts";
 import { forkHeadlessDisplay } from "./simulated-edges.ts";
@@ -107,7 +107,7 @@ export async function runLive(
         watcher.said(`display: headless, at ${display.url}`);
         disposers.opened(forkHeadlessDisplay(display.socketUrl, failed));
       } else watcher.said(`display: open ${display.url} in a browser`);
-      for (const warning of timingWarnings(experiment)) watcher.said(`warning: ${warning}`);
+      for (const warning of planWarnings(experiment)) watcher.said(`warning: ${warning}`);
 
       const lastSpikeToReadyMs: number[] = [];
       const differences: number[] = [];

@@ -1,4 +1,5 @@
 import { type Random, shuffle } from "../random.ts";
+import { type Interval, studentT95 } from "../tuning/interval.ts";
 
 /**
  * Chang & Tsao's test of axis coding (2017, Cell 169, Fig. 3): along its preferred axis a unit's response is a ramp; along an axis
@@ -23,6 +24,10 @@ export interface AxisTestSettings {
   positions: number;
   repeats: number;
 }
+
+/** Trials that one unit's test takes. */
+export const trialsOfAxisTest = ({ positions, repeats }: Pick<AxisTestSettings, "positions" | "repeats">): number =>
+  2 * positions * repeats;
 
 /** @param range largest position, in latent units: faces on both lines stay inside the ball of that radius */
 export function planAxisTest(
@@ -54,8 +59,11 @@ export interface LineResult {
   trials: number;
   /** Mean count at each position. */
   meanCounts: number[];
-  /** Slope of √count along the line, a latent unit. */
-  slope: number;
+  /**
+   * Slope of √count along the line, a latent unit, with its 90 % interval (least squares, Student's t). A line is shown to be flat by an
+   * interval that lies close about 0, not by a p that is large.
+   */
+  slope: Interval;
   /** Probability of so strong a relation if position did not matter, by permutation of the counts: one-sided for the ramp, any tuning (slope or bend) for the flat line. */
   p: number;
 }
@@ -92,7 +100,7 @@ export function judgeAxisTest(
         const counts = own.filter((a) => a.position === position).map((a) => a.count);
         return counts.reduce((a, b) => a + b, 0) / counts.length;
       }),
-      slope: slopeOf(x, y),
+      slope: slopeInterval(x, y),
       p: (1 + extreme) / (1 + PERMUTATIONS),
     };
   };
@@ -116,6 +124,16 @@ function slopeOf(x: number[], y: number[]): number {
       y.map((v) => v - my),
     ) / x.reduce((sum, v) => sum + (v - mx) ** 2, 0)
   );
+}
+
+function slopeInterval(x: number[], y: number[]): Interval {
+  const estimate = slopeOf(x, y);
+  const mx = average(x);
+  const my = average(y);
+  const residual = y.reduce((sum, v, i) => sum + (v - my - estimate * (x[i] - mx)) ** 2, 0);
+  const spread = x.reduce((sum, v) => sum + (v - mx) ** 2, 0);
+  const half = studentT95(x.length - 2) * Math.sqrt(residual / (x.length - 2) / spread);
+  return { estimate, low: estimate - half, high: estimate + half };
 }
 
 /** Share of the variance of y that a slope and a bend in x explain. */

@@ -8,6 +8,7 @@ import {
   faceOfStep,
   judgeAxisTest,
   planAxisTest,
+  trialsOfAxisTest,
 } from "./axis-test.ts";
 
 /** Runs axis tests one unit after another: estimates first, then the unit's frozen axis is tested, then the next unit's. */
@@ -22,7 +23,17 @@ export interface AxisTester {
   /** The unit was sorted anew: a test of it under way begins again. */
   reset(unit: string): void;
   results(): AxisTestResult[];
+  /** Tests under way and those still to come, in that order. */
+  left(): AxisTestLeft[];
   done(): boolean;
+}
+
+export interface AxisTestLeft {
+  /** Null: the unit whose tuning is most concentrated, had it come to that. */
+  unit: string | null;
+  answered: number;
+  /** Trials that its test takes. */
+  of: number;
 }
 
 export interface TestFace {
@@ -92,6 +103,12 @@ export function createAxisTester(
       plan = null;
     },
     results: () => results,
+    left() {
+      const of = trialsOfAxisTest(settings);
+      const due = plan ? [{ unit: plan.unit, answered: answers.length, of }] : [];
+      const units = chosenByItself ? [null] : waiting;
+      return [...due, ...units.map((unit) => ({ unit, answered: 0, of }))];
+    },
     done: () => !plan && waiting.length === 0 && results.length > 0,
   };
 }

@@ -47,6 +47,9 @@ export interface Situation {
 /** A choice of which all is done that does not need the last count: call it for the face, as often as wanted. */
 export type PreparedChoice = () => Choice;
 
+/** What is special about a face that keeps no constraint, because nothing that was considered does. */
+export const NONE_ALLOWED = "no candidate is allowed";
+
 export const plainReason = (objective: Objective, special: string | null = null): Reason => ({
   objective,
   value: null,

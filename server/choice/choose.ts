@@ -1,7 +1,9 @@
 import type { Random } from "../random.ts";
+import type { HypothesisName } from "../tuning/rivals.ts";
 import { drawBases, drawBox, drawPrior } from "./candidates.ts";
 import {
   type Choice,
+  NONE_ALLOWED,
   type Objective,
   type PreparedChoice,
   plainReason,
@@ -9,7 +11,7 @@ import {
   type Situation,
 } from "./choice.ts";
 import { type Allowed, drawAllowed } from "./constraints.ts";
-import { compareScoring, type HypothesisName, identifyScoring } from "./hypotheses.ts";
+import { compareScoring, identifyScoring } from "./hypotheses.ts";
 import { type Base, look, momentsOf, type Outlook, projectBase } from "./outlook.ts";
 import { preparePeak } from "./peak.ts";
 import { informationScoring, type Scoring, upperBoundScoring, varianceScoring } from "./scoring.ts";
@@ -50,7 +52,7 @@ export function prepareChoice(
   const { objective, range } = settings;
   const draw = (one: (random: Random) => Float64Array): PreparedChoice => {
     const face = among ? among[random.int(among.length)] : drawAllowed(allowed, one, random);
-    return () => ({ latents: face, reason: plainReason(objective) });
+    return () => ({ latents: face, reason: plainReason(objective, among || allowed(face) ? null : NONE_ALLOWED) });
   };
   switch (objective) {
     case "random":
@@ -123,7 +125,7 @@ function prepareBest(situation: Situation, settings: ChoiceSettings, random: Ran
     if (!best)
       return {
         latents: drawAllowed(allowed, (r) => drawBox(latents, range, r), random),
-        reason: plainReason(settings.objective, "no candidate is allowed"),
+        reason: plainReason(settings.objective, NONE_ALLOWED),
       };
     return {
       latents: best.latents,

@@ -1,6 +1,7 @@
 import type { Random } from "../random.ts";
 import { createBasis, features } from "../tuning/basis.ts";
 import { type Gain, type GainSettings, startGain, stepGain } from "../tuning/gain.ts";
+import type { Interval } from "../tuning/interval.ts";
 import { openKernels } from "../tuning/kernels/kernels.ts";
 import { type Link, logPredictive, type Observation } from "../tuning/observation.ts";
 import {
@@ -21,18 +22,19 @@ import {
   withGain,
 } from "../tuning/posterior.ts";
 import type { ReadBack, Refit, Refits, RefitterSettings, Taught } from "../tuning/refits.ts";
-import { type Interval, populationAlignment, reportUnit, sharesOf, type UnitReport } from "../tuning/report.ts";
+import { populationAlignment, reportUnit, sharesOf, type UnitReport } from "../tuning/report.ts";
 import { certaintyOf, codesOf, createRivals, heldOutOf, learnRivals, resetRivals } from "../tuning/rivals.ts";
 import type { AxisTestResult, AxisTestSettings } from "./axis-test.ts";
-import { createAxisTester } from "./axis-tester.ts";
-import { traversalGrid } from "./candidates.ts";
-import { type Choice, type PreparedChoice, plainReason, type Situation } from "./choice.ts";
+import { type AxisTestLeft, createAxisTester } from "./axis-tester.ts";
+import { drawPrior, traversalGrid } from "./candidates.ts";
+import { type Choice, NONE_ALLOWED, type PreparedChoice, plainReason, type Situation } from "./choice.ts";
 import { type ChoiceSettings, isValued, prepareChoice } from "./choose.ts";
 import { createEvolutionStrategy } from "./cma-es.ts";
-import { type ConstraintSettings, constraints } from "./constraints.ts";
+import { type ConstraintSettings, constraints, drawAllowed } from "./constraints.ts";
 import { answered, createOutlook, expectFace, type OutlookSettings, outlookNumbers } from "./outlook.ts";
 import { createProgram, type ProgramSettings } from "./program.ts";
 import { computeReach, createReach, keepReach, reachNumbers } from "./reach.ts";
+import { isInside } from "./region.ts";
 import { type StopSettings, stopReason } from "./stop.ts";
 import { aim, createTargets, targetNumbers } from "./target.ts";
 
@@ -76,8 +78,8 @@ export interface Lesson {
 /** What the pause between two trials brought. */
 export interface Refined {
   bestUnit: BestUnit | null;
-  /** Batch refits that were taken over. */
-  refits: { unit: string; trials: number }[];
+  /** Batch refits that were taken over; `failed`: why the unit keeps what it learned a trial at a time, null where it need not. */
+  refits: { unit: string; trials: number; failed: string | null }[];
   /** Why the session is over by its own rule; null while it is not. */
   stop: string | null;
 }
@@ -91,12 +93,16 @@ export interface BestUnit {
 
 export interface Findings {
   units: UnitReport[];
-  /** How well the units that count are aligned with single latents, as a population: 0 to 1. */
-  alignment: Interval;
+  /** How well the units that count are aligned with single latents, as a population: 0 to 1; null where none counts. */
+  alignment: Interval | null;
   axisTests: AxisTestResult[];
+  /** Tests that were begun or wanted, and not finished. */
+  axisTestsLeft: AxisTestLeft[];
   /** Faces read back from counts; null where there are too few trials. */
   readBack: ReadBack | null;
 }
+
+type Fitted = Extract<Refit["outcome"], { belief: unknown }>;
 
 /** Where a face comes from: the program (catch faces, repeats), a step of an axis test, or an objective's choice. */
 type Source = "program" | "axis test" | "objective";
@@ -166,7 +172,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
   const outlook = createOutlook(posterior, reach, ahead);
   const rivals = createRivals(basis, observation, units.length, prior);
   const scratch = createProspect(posterior);
-  const program = createProgram(settings.program, latents, choice.range, random.split("program"));
+  const program = createProgram(settings.program, catchFaces(settings, random.split("program")));
   const evolution = objectives.includes("cma-es") ? createEvolutionStrategy(latents, choice.range) : null;
   const tester = createAxisTester(settings.axisTest, choice.range, random.split("axis test"));
 
@@ -189,6 +195,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
   const codesBest = new Float64Array(units.length);
   const dueAt = units.map((_, u) => FIRST_REFIT + (u % 4));
   const forgotten = new Float64Array(units.length);
+  const dispersionIntervals: UnitReport["dispersionInterval"][] = units.map(() => null);
   let gain: Gain | null = settings.gain && startGain(settings.gain);
   let chosen = 0;
   let turn = 0;
@@ -198,6 +205,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
   let unjudged: { lesson: Taught; m: Float64Array; s2: Float64Array } | null = null;
   let prepared: { among: readonly Float64Array[] | null; choose: PreparedChoice; source: Source } | null = null;
 
+  const inChoices = (u: number): boolean => weights[u] > 0 && !excluded[u];
   const effective = () => weights.map((w, u) => (excluded[u] || known[u] ? 0 : w));
 
   const settle = () => {
@@ -250,7 +258,11 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
     });
     if ("face" in due) return fixed("program", due.face, plainReason(settings.program.objective, due.special));
     const own = random.split("choice", chosen);
-    if (due.objective === "cma-es") return fixed("objective", evolution!.ask(own), plainReason("cma-es"));
+    const allowed = constraints(settings.constraints, shown);
+    if (due.objective === "cma-es") {
+      const face = drawAllowed(allowed, (r) => evolution!.ask(r), own);
+      return fixed("objective", face, plainReason("cma-es", allowed(face) ? null : NONE_ALLOWED));
+    }
     const step =
       due.objective === "axis-test"
         ? tester.next(history.length, (unit) => beliefOf(posterior, units.indexOf(unit)), bestNow())
@@ -262,7 +274,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
       outlook,
       rivals,
       weights: effective(),
-      allowed: constraints(settings.constraints, shown),
+      allowed,
       among,
     };
     return {
@@ -310,7 +322,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
     let top = 0;
     let found: BestUnit | null = null;
     codesBest.forEach((probability, u) => {
-      if (best[u] && weights[u] > 0 && !excluded[u] && probability >= top) {
+      if (best[u] && inChoices(u) && probability >= top) {
         top = probability;
         found = best[u];
       }
@@ -339,7 +351,8 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
   }
 
   /** Puts a refit in place of what was learned a trial at a time, and learns the trials since on top of it. */
-  function adopt({ unit, trials, belief }: Refit) {
+  function adopt(unit: number, trials: number, { belief, dispersionInterval }: Fitted) {
+    dispersionIntervals[unit] = dispersionInterval;
     setBelief(posterior, unit, belief);
     for (const { latents: face, counts, logGain } of history.slice(trials)) {
       features(basis, face, scratch.x);
@@ -378,7 +391,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
       });
       settle();
       const taken = refits.finished().filter(({ unit, trials }) => trials > sinceReset[unit]);
-      for (const refit of taken) adopt(refit);
+      for (const { unit, trials, outcome } of taken) if ("belief" in outcome) adopt(unit, trials, outcome);
       const share = Math.ceil(units.length / turnsPerRound);
       for (let i = 0; i < share; i++, turn = (turn + 1) % units.length) takeTurn(turn);
       for (let u = 0; u < units.length; u++)
@@ -389,11 +402,15 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
       prepared = prepare(null);
       return {
         bestUnit: bestNow(),
-        refits: taken.map(({ unit, trials }) => ({ unit: units[unit], trials })),
+        refits: taken.map(({ unit, trials, outcome }) => ({
+          unit: units[unit],
+          trials,
+          failed: "failed" in outcome ? outcome.failed : null,
+        })),
         stop: stopReason(settings.stop, {
           rivals,
           reach,
-          counts: (u) => weights[u] > 0 && !excluded[u],
+          counts: inChoices,
           testsDone: tester.done(),
         }),
       };
@@ -414,6 +431,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
         tester.reset(name);
         forgotten[u] = history.length;
         known[u] = 0;
+        dispersionIntervals[u] = null;
         best[u] = null;
         dueAt[u] = history.length + FIRST_REFIT;
         refresh(u);
@@ -426,7 +444,15 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
         reportUnit(
           beliefOf(posterior, u),
           unit,
-          { windowS: settings.windowS, range: choice.range, codes: codesOf(rivals, u), heldOut: heldOutOf(rivals, u) },
+          {
+            windowS: settings.windowS,
+            range: choice.range,
+            codes: codesOf(rivals, u),
+            heldOut: heldOutOf(rivals, u),
+            dispersionInterval: dispersionIntervals[u],
+            counts: inChoices(u),
+            sortedAnewAfter: sinceReset[u] > 0 ? sinceReset[u] : null,
+          },
           random.split("report", u),
         ),
       );
@@ -443,15 +469,26 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
       return {
         units: await this.examine(),
         alignment: populationAlignment(
-          beliefs.filter((_, u) => weights[u] > 0 && !excluded[u]),
+          beliefs.filter((_, u) => inChoices(u)),
           random.split("alignment"),
         ),
         axisTests: tester.results(),
+        axisTestsLeft: objectives.includes("axis-test") ? tester.left() : [],
         readBack: await refits.readBack(beliefs),
       };
     },
   };
 }
+
+/** The fixed faces of a session, drawn like others where the model can make them. */
+const catchFaces = ({ latents, choice, program, constraints: { region } }: DeciderSettings, random: Random) =>
+  Array.from({ length: program.catch?.faces ?? 0 }, (_, i) =>
+    drawAllowed(
+      (face) => !region || isInside(region, face),
+      (r) => drawPrior(latents, choice.range, r),
+      random.split(i),
+    ),
+  );
 
 /** What refits of a decider's units need to know. */
 export const refitterSettings = ({

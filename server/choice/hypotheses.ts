@@ -1,10 +1,14 @@
 import { expectedCount, information } from "../tuning/observation.ts";
-import { codesOf, foretell, oneLatentFeatures, type Rivals } from "../tuning/rivals.ts";
+import {
+  codesOf,
+  foretell,
+  type HypothesisName,
+  logEvidence,
+  oneLatentFeatures,
+  type Rivals,
+} from "../tuning/rivals.ts";
 import type { Moments, Outlook } from "./outlook.ts";
 import type { Scoring } from "./scoring.ts";
-
-/** Explanations of a unit that `compare` can tell apart. */
-export type HypothesisName = "constant" | "one-latent" | "linear" | "additive";
 
 /**
  * What one explanation expects of a count, on a scale on which counts have variance 1: a(λ) with a' = 1/√(λ + φ λ²), that is 2√λ for
@@ -79,23 +83,6 @@ export const compareScoring = (
         : [{ name, group, probability }];
     });
   });
-
-/** Log marginal likelihood of a unit's counts under a named explanation, in nats; one-latent: averaged over latents. */
-export function logEvidence(rivals: Rivals, unit: number, name: HypothesisName): number {
-  switch (name) {
-    case "constant":
-      return rivals.constant.logEvidence[unit];
-    case "linear":
-      return rivals.linear.logEvidence[unit];
-    case "additive":
-      return rivals.additive[unit];
-    case "one-latent": {
-      const each = rivals.oneLatent.map((model) => model.logEvidence[unit]);
-      const top = Math.max(...each);
-      return top + Math.log(each.reduce((sum, v) => sum + Math.exp(v - top), 0) / each.length);
-    }
-  }
-}
 
 interface Case {
   name: HypothesisName;

@@ -4,7 +4,7 @@ import { rowStart } from "../tuning/kernels/kernels.ts";
 import { expectedCount } from "../tuning/observation.ts";
 import { covarianceOf, type Posterior } from "../tuning/posterior.ts";
 import { drawBox, traversalGrid } from "./candidates.ts";
-import { type PreparedChoice, plainReason, type Situation } from "./choice.ts";
+import { NONE_ALLOWED, type PreparedChoice, plainReason, type Situation } from "./choice.ts";
 import { drawAllowed } from "./constraints.ts";
 
 /** Steps of the grid on which a peak is looked for along each latent. */
@@ -45,7 +45,11 @@ export function preparePeak({ outlook, weights, allowed }: Situation, range: num
       : drawAllowed(allowed, (r) => drawBox(latents, range, r), random.split("fallback"));
     return {
       latents: face,
-      reason: { ...plainReason("peak"), value: best?.value ?? null, candidates: latents * STEPS },
+      reason: {
+        ...plainReason("peak", allowed(face) ? null : NONE_ALLOWED),
+        value: best?.value ?? null,
+        candidates: latents * STEPS,
+      },
     };
   };
 }

@@ -1,5 +1,3 @@
-import type { Random } from "../random.ts";
-import { drawPrior } from "./candidates.ts";
 import type { Objective } from "./choice.ts";
 
 /** Which faces come by plan and not by what is known, and which objective has its turn. */
@@ -24,10 +22,8 @@ export interface Program {
   shown(index: number, face: Float64Array, byObjective: boolean): void;
 }
 
-export function createProgram(settings: ProgramSettings, latents: number, range: number, random: Random): Program {
-  const fixed = Array.from({ length: settings.catch?.faces ?? 0 }, (_, i) =>
-    drawPrior(latents, range, random.split(i)),
-  );
+/** @param fixed the catch faces */
+export function createProgram(settings: ProgramSettings, fixed: readonly Float64Array[]): Program {
   const repeats: { face: Float64Array; show: number; dueAt: number }[] = [];
   return {
     due(index) {

@@ -11,6 +11,9 @@ export interface StopSettings {
   axisTestsDone: boolean;
 }
 
+/** A posterior that has seen fewer trials is mostly its prior, which may be narrower than what is asked for. */
+const TRIALS_BEFORE_STOP = 16;
+
 /** Why the session is over, or null. */
 export function stopReason(
   { identifiedAt, uncertaintyBelow, axisTestsDone }: StopSettings,
@@ -22,7 +25,9 @@ export function stopReason(
   if (identifiedAt !== null && units.every((u) => certaintyOf(codesOf(state.rivals, u)) >= identifiedAt))
     return `every unit is identified with probability ${identifiedAt} or more`;
   const { reach } = state;
-  if (uncertaintyBelow !== null && reach && units.every((u) => Math.sqrt(reach.total[u]) < uncertaintyBelow))
+  const isCertain = (u: number) =>
+    state.rivals.trials[u] >= TRIALS_BEFORE_STOP && Math.sqrt(reach!.total[u]) < uncertaintyBelow!;
+  if (uncertaintyBelow !== null && reach && units.every(isCertain))
     return `every unit's uncertainty over the target set is below ${uncertaintyBelow}`;
   return null;
 }

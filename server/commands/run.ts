@@ -17,6 +17,7 @@ import { type Overrides, readExperiment } from "../session/experiment-file.ts";
 import { openSessionFolder } from "../session/folder.ts";
 import { deciderSettings } from "../session/settings.ts";
 import { describeSummary, type SessionSummary, summarise } from "../session/summary.ts";
+import { planWarnings } from "../session/timing.ts";
 import { type SessionView, trialsPerMinute } from "../session/view.ts";
 import { numberOption } from "./options.ts";
 import { duration } from "./progress.ts";
@@ -127,6 +128,7 @@ async function runVirtual(experiment: Experiment, file: string, out: string, wat
   const folder = await openSessionFolder(out, experiment, (error) => {
     failure = error;
   });
+  for (const warning of planWarnings(experiment)) watcher.said(`warning: ${warning}`);
   let summary: SessionSummary | null = null;
   let findings: Findings | null = null;
   try {
@@ -138,11 +140,17 @@ async function runVirtual(experiment: Experiment, file: string, out: string, wat
     interrupts(watcher).subscribe(() => {
       interrupted = true;
     });
-    while (!interrupted && !failure && running.advance()) {
-      watcher.changed(running.view(), latentNames);
-      await new Promise(setImmediate);
+    try {
+      while (!interrupted && !failure && running.advance()) {
+        watcher.changed(running.view(), latentNames);
+        await new Promise(setImmediate);
+      }
+    } catch (error) {
+      failure = error as Error;
     }
-    findings = await running.conclude();
+    findings = await running.conclude().catch((error: Error) => {
+      throw failure ?? error;
+    });
     const session = running.result();
     summary = summarise({
       experiment,

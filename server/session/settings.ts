@@ -1,10 +1,7 @@
-import type { Experiment } from "../../protocols/experiment.ts";
+import { type Experiment, smoothHalfWidth } from "../../protocols/experiment.ts";
 import type { DeciderSettings } from "../choice/decider.ts";
 import type { Region } from "../choice/region.ts";
 import { ConfigurationError } from "../failure.ts";
-
-/** Half-width of the smooth part's interval over the faces' range: the basis is poor near its ends. */
-const MARGIN = 1.5;
 
 /**
  * What the part that thinks needs to know of an experiment.
@@ -34,7 +31,7 @@ export function deciderSettings(
     smooth: {
       functions: tuning.functions,
       lengthScale: tuning.lengthScale,
-      halfWidth: choice.range * MARGIN,
+      halfWidth: smoothHalfWidth(choice.range, tuning.lengthScale),
     },
     memoryTrials: tuning.memoryTrials,
     gain: tuning.gain,
@@ -42,7 +39,7 @@ export function deciderSettings(
     lookahead: choice.lookahead,
     program: choice,
     constraints: { ...choice.constraints, region },
-    weights: unitWeights(units, recording.units, choice.population),
+    weights: countingWeights(units, recording.units, choice.population),
     knownAt: choice.population.knownAt,
     axisTest: choice.axisTest,
     stop,
@@ -67,6 +64,15 @@ function checkNames(
         `${where}: expected names among ${known.join(", ") || "none (no unit has an area)"}, found ${unknown.join(", ")}`,
       );
   }
+}
+
+function countingWeights(...given: Parameters<typeof unitWeights>): number[] {
+  const weights = unitWeights(...given);
+  if (weights.every((weight) => weight === 0))
+    throw new ConfigurationError(
+      "choice.population: expected at least one unit that counts, found none: all weights are 0, or no unit is isolated well enough",
+    );
+  return weights;
 }
 
 /** How much each unit counts: its own weight, or its area's, or 1; 0 where it is not isolated well enough. */

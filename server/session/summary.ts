@@ -2,8 +2,10 @@ import type { Experiment } from "../../protocols/experiment.ts";
 import type { AcquisitionCounts } from "../acquisition/spike-batch.ts";
 import type { AxisTestResult } from "../choice/axis-test.ts";
 import type { Findings } from "../choice/decider.ts";
+import type { Interval } from "../tuning/interval.ts";
 import type { ReadBack } from "../tuning/refits.ts";
-import type { Interval, UnitReport } from "../tuning/report.ts";
+import type { UnitReport } from "../tuning/report.ts";
+import type { HeldOut, HypothesisName } from "../tuning/rivals.ts";
 import { type Latency, type LatencyStep, latencyLines } from "./latency.ts";
 import { quantile } from "./quantile.ts";
 import type { SessionView } from "./view.ts";
@@ -20,7 +22,15 @@ export interface UnitSummary {
   codesSeveral: number;
   notTuned: number;
   /** Log probability of counts before they were seen, in nats a trial, above that under a constant rate; linear: of a linear model. */
-  heldOutGain: { additive: number; linear: number } | null;
+  heldOutGain: HeldOut["gain"] | null;
+  /** The two explanations that `choice.compare` names, and the log odds for the first, in nats; null with other objectives. */
+  compared: { hypotheses: readonly [HypothesisName, HypothesisName]; logOdds: number } | null;
+  /** Face of its highest expected rate inside the range, and that rate. */
+  peak: UnitReport["peak"];
+  /** Whether it counted when faces were chosen, at the end. */
+  counts: boolean;
+  /** Usable trials before it was sorted anew, which say nothing of it; null where it never was. */
+  sortedAnewAfter: number | null;
   /** What its tuning is outside of, in a sentence; null where nothing is. */
   warning: string | null;
   /** Spikes counted in its response windows. */
@@ -71,9 +81,11 @@ export interface SessionSummary {
   /** Error of √rate relative to its variance; null where the truth is not known. */
   curveError: { median: number } | null;
   bestLatentCorrect: number | null;
-  /** How well the population's units are aligned with single latents, 0 to 1, with its 90 % interval. */
-  alignment: Interval;
+  /** How well the units that count are aligned with single latents, 0 to 1, with its 90 % interval; null where none counts. */
+  alignment: Interval | null;
   axisTests: AxisTestResult[];
+  /** Axis tests that the session was too short for. */
+  axisTestsLeft: Findings["axisTestsLeft"];
   /** Faces read back from the counts of the last trials, by readers that were not fitted to them; null with too few trials. */
   readBack: ReadBack | null;
   /** The rule that ended the session before its last trial; null where none did. */
@@ -87,6 +99,10 @@ export interface SessionSummary {
   deadlineMisses: number;
   droppedFrames: number;
   abortedPresentations: number;
+  /** Refits that failed: their units kept what they had learned trial by trial. */
+  failedRefits: number;
+  /** Faces that keep no constraint, since none that was considered does. */
+  unconstrainedFaces: number;
   backend: string;
   sessionDir: string;
 }
@@ -125,7 +141,7 @@ export function summarise(input: SummaryInput): SessionSummary {
       ofUnknownUnits,
     },
     units: findings.units.map((report, u) => ({
-      ...unitFigures(report),
+      ...unitFigures(report, experiment),
       spikes: view.spikesInWindows[u] ?? 0,
       ...(score && { truth: score.units[u] }),
     })),
@@ -134,6 +150,7 @@ export function summarise(input: SummaryInput): SessionSummary {
     bestLatentCorrect: score?.bestLatentCorrect ?? null,
     alignment: findings.alignment,
     axisTests: findings.axisTests,
+    axisTestsLeft: findings.axisTestsLeft,
     readBack: findings.readBack,
     stopped: view.stopped,
     lastSpikeToReadyMs:
@@ -145,25 +162,38 @@ export function summarise(input: SummaryInput): SessionSummary {
     deadlineMisses: view.deadlineMisses,
     droppedFrames: view.droppedFrames,
     abortedPresentations: view.abortedPresentations,
+    failedRefits: view.failedRefits,
+    unconstrainedFaces: view.unconstrainedFaces,
     backend: input.backend,
     sessionDir: input.sessionDir,
   };
 }
 
-const unitFigures = ({ unit, bestLatent, shares, alignment, codes, heldOut, misfit }: UnitReport) => ({
-  unit,
-  bestLatent,
-  share: shares[bestLatent],
-  alignment,
-  codesBest: codes ? codes.one * codes.latents[bestLatent] : 0,
-  codesSeveral: codes?.several ?? 0,
-  notTuned: codes?.none ?? 0,
-  heldOutGain: heldOut && {
-    additive: heldOut.additive - heldOut.constant,
-    linear: heldOut.linear - heldOut.constant,
-  },
-  warning: misfit?.warning ?? null,
-});
+const unitFigures = (report: UnitReport, { choice }: Experiment) => {
+  const { unit, bestLatent, shares, alignment, codes, heldOut, misfit, unexamined, peak, counts, sortedAnewAfter } =
+    report;
+  return {
+    unit,
+    bestLatent,
+    share: shares[bestLatent],
+    alignment,
+    codesBest: codes ? codes.one * codes.latents[bestLatent] : 0,
+    codesSeveral: codes?.several ?? 0,
+    notTuned: codes?.none ?? 0,
+    heldOutGain: heldOut?.gain ?? null,
+    compared: heldOut && comparedIn(choice, heldOut),
+    peak,
+    counts,
+    sortedAnewAfter,
+    warning: misfit?.warning ?? (unexamined && `it could not be examined for a misfit: ${unexamined}`),
+  };
+};
+
+function comparedIn({ objective, blocks, compare }: Experiment["choice"], { logEvidence }: HeldOut) {
+  if (![objective, ...blocks.map((block) => block.objective)].includes("compare")) return null;
+  const [first, second] = compare;
+  return { hypotheses: compare, logOdds: logEvidence[first] - logEvidence[second] };
+}
 
 const realisedSummary = (differences: readonly number[], threshold: number): SessionSummary["realised"] =>
   differences.length > 0
@@ -193,13 +223,33 @@ export function describeSummary(summary: SessionSummary, latentNames: readonly s
           }`,
         ]
       : []),
-    `alignment of the population with single latents: ${number(summary.alignment.estimate)} (${number(summary.alignment.low)}–${number(summary.alignment.high)})`,
+    summary.alignment
+      ? `alignment of the population with single latents: ${number(summary.alignment.estimate)} (${number(summary.alignment.low)}–${number(summary.alignment.high)})`
+      : "no unit counts when faces are chosen: there is no population to be aligned",
     ...(summary.readBack
       ? [
           `faces read back from ${summary.readBack.units} units' counts, median cosine distance over the last ${summary.readBack.trials} trials: ${number(summary.readBack.bayes)}; from one unit a latent ${number(summary.readBack.oneToOne)}`,
         ]
       : []),
     ...summary.axisTests.map(axisTestWords),
+    ...summary.axisTestsLeft.map(
+      ({ unit, answered, of }) =>
+        `axis test of ${unit ?? "the unit whose tuning is most concentrated"}: the session ended after ${answered} of its ${of} trials`,
+    ),
+    ...(summary.objective === "peak" ? summary.units.filter(({ counts }) => counts).map(peakWords) : []),
+    ...summary.units.flatMap(({ unit, compared }) =>
+      compared
+        ? [
+            `${unit}: ${compared.hypotheses[0]} ${compared.logOdds < 0 ? "less" : "more"} likely than ${compared.hypotheses[1]} by ${number(Math.abs(compared.logOdds), 1)} nats`,
+          ]
+        : [],
+    ),
+    ...(summary.unconstrainedFaces > 0
+      ? [
+          `warning: ${summary.unconstrainedFaces} faces keep no constraint, since no candidate did: loosen choice.constraints`,
+        ]
+      : []),
+    ...(summary.failedRefits > 0 ? [`warning: ${summary.failedRefits} refits failed; the journal says which`] : []),
     ...(summary.stopped ? [`ended before its last trial: ${summary.stopped}`] : []),
     ...summary.units.flatMap(({ unit, warning }) => (warning ? [`warning: ${unit}: ${warning}`] : [])),
     ...(ready
@@ -217,8 +267,14 @@ export function describeSummary(summary: SessionSummary, latentNames: readonly s
   ].join("\n");
 }
 
+const interval = ({ estimate, low, high }: Interval, digits = 2): string =>
+  `${number(estimate, digits)} (${number(low, digits)} to ${number(high, digits)})`;
+
 const axisTestWords = ({ unit, ramp, flat }: AxisTestResult): string =>
-  `axis test of ${unit}: ramp along its axis p = ${ramp.p.toPrecision(2)} (slope ${number(ramp.slope)}), tuning across it p = ${flat.p.toPrecision(2)}; ${ramp.trials} and ${flat.trials} trials`;
+  `axis test of ${unit}: along its axis p = ${ramp.p.toPrecision(2)}, slope ${interval(ramp.slope)}; across it p = ${flat.p.toPrecision(2)}, slope ${interval(flat.slope)}; ${ramp.trials} and ${flat.trials} trials`;
+
+const peakWords = ({ unit, peak }: UnitSummary): string =>
+  `peak of ${unit}: ${interval(peak.rateHz, 1)} spikes/s at ${peak.latents.map((z) => number(z, 1)).join(", ")}`;
 
 /** What kept trials from being used, or came close. */
 function flagWords(flags: SessionSummary["flags"]): string[] {
@@ -226,19 +282,46 @@ function flagWords(flags: SessionSummary["flags"]): string[] {
   return told.length > 0 ? [`trials flagged: ${told.map(([flag, n]) => `${n} ${flag}`).join(", ")}`] : [];
 }
 
+/** What a unit codes, as far as is known. */
+function verdictOf({ codesBest, codesSeveral, notTuned, spikes }: UnitSummary): string {
+  if (spikes === 0) return "no spikes";
+  const [words, probability] = (
+    [
+      ["it alone", codesBest],
+      ["several", codesSeveral],
+      ["not tuned", notTuned],
+    ] as const
+  ).reduce((a, b) => (b[1] > a[1] ? b : a));
+  return probability < 0.5 ? "not clear yet" : `${words} ${number(probability)}`;
+}
+
+const standing = ({ counts, sortedAnewAfter }: UnitSummary): string =>
+  [counts ? "" : "left out of choices", sortedAnewAfter === null ? "" : `sorted anew after ${sortedAnewAfter} trials`]
+    .filter((words) => words !== "")
+    .join(", ");
+
 function unitTable({ units, tuningCorrelation }: SessionSummary, latentNames: readonly string[]): string[] {
-  const column = (words: readonly string[]) => Math.max(...words.map((word) => word.length));
-  const unitWidth = column(["unit", ...units.map((u) => u.unit)]);
-  const latentWidth = column(["best latent", ...latentNames]);
-  const head = `  ${"unit".padEnd(unitWidth)}  ${"best latent".padEnd(latentWidth)}  ${"share of its tuning".padEnd(25)}`;
-  const lines = units.map(({ unit, bestLatent, share, spikes, truth }) => {
-    const bar = "#".repeat(Math.round(share * 20)).padEnd(20, ".");
-    const known = `  ${unit.padEnd(unitWidth)}  ${latentNames[bestLatent].padEnd(latentWidth)}  ${bar} ${number(share)}`;
-    if (spikes === 0) return `${known}  no spikes`;
-    if (!truth) return known;
-    const { kind, codes, tuningCorrelation: match } = truth;
-    const verdict = codes === null ? "" : codes === bestLatent ? "found" : `codes ${latentNames[codes]}`;
-    return `${known}  ${kind.padEnd(10)}  ${number(match)}   ${verdict}`.trimEnd();
+  const rows = units.map((unit) => {
+    const { bestLatent, share, truth } = unit;
+    const found =
+      truth && truth.codes !== null && (truth.codes === bestLatent ? "found" : `codes ${latentNames[truth.codes]}`);
+    return [
+      unit.unit,
+      latentNames[bestLatent],
+      `${"#".repeat(Math.round(share * 20)).padEnd(20, ".")} ${number(share)}`,
+      verdictOf(unit),
+      ...(tuningCorrelation ? [truth?.kind ?? "", truth ? number(truth.tuningCorrelation) : "", found || ""] : []),
+      standing(unit),
+    ];
   });
-  return [tuningCorrelation ? `${head}  truth       match` : head, ...lines];
+  const head = [
+    "unit",
+    "best latent",
+    "share of its tuning",
+    "it codes",
+    ...(tuningCorrelation ? ["truth", "match", ""] : []),
+    "",
+  ];
+  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i].length)));
+  return [head, ...rows].map((row) => `  ${row.map((cell, i) => cell.padEnd(widths[i])).join("  ")}`.trimEnd());
 }

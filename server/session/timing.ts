@@ -1,11 +1,32 @@
 import { type Experiment, periodMs } from "../../protocols/experiment.ts";
+import { trialsOfAxisTest } from "../choice/axis-test.ts";
 
 /** Time that the answer to a trial takes besides its window: transport, decision and synthesis, generously. */
 const LOOP_MS = 50;
 
-/** What in an experiment's timing can't work out, before the first face. */
-export function timingWarnings(experiment: Experiment): string[] {
-  return [...lookaheadWarnings(experiment), ...photodiodeWarnings(experiment)];
+/** What in an experiment can't work out as it was meant, before the first face. */
+export function planWarnings(experiment: Experiment): string[] {
+  return [...lookaheadWarnings(experiment), ...photodiodeWarnings(experiment), ...lengthWarnings(experiment)];
+}
+
+/** What the session is too short for. */
+function lengthWarnings({ trials, choice }: Experiment): string[] {
+  const { objective, blocks, axisTest } = choice;
+  const warnings: string[] = [];
+  const inBlocks = blocks.reduce((sum, { faces }) => sum + faces, 0);
+  if (blocks.length > 0 && inBlocks >= trials)
+    warnings.push(
+      `choice.blocks take ${inBlocks} faces and the session has ${trials} trials: the objective ${objective} never has its turn`,
+    );
+  if (objective === "axis-test") {
+    const tests = Math.max(axisTest.units.length, 1);
+    const needed = Math.max(axisTest.afterTrials, inBlocks) + tests * trialsOfAxisTest(axisTest);
+    if (needed > trials)
+      warnings.push(
+        `choice.axisTest: ${tests} ${tests === 1 ? "test needs" : "tests need"} ${needed} trials and the session has ${trials}: ${tests === 1 ? "it" : "the last"} will not be judged`,
+      );
+  }
+  return warnings;
 }
 
 function lookaheadWarnings({ stimulus, response, choice }: Experiment): string[] {

@@ -1,7 +1,7 @@
 import type { SessionState, TrialFlag } from "../../protocols/wire/events.ts";
 import type { OperatorOp, UnitOrder } from "../../protocols/wire/operator.ts";
 import type { AcquisitionEvent } from "../acquisition/spike-batch.ts";
-import type { Choice } from "../choice/choice.ts";
+import { type Choice, NONE_ALLOWED } from "../choice/choice.ts";
 import type { BestUnit, Refined } from "../choice/decider.ts";
 import type { GateEvent } from "../gate/gate.ts";
 import type { Realised } from "../model/synthesis-worker.ts";
@@ -44,6 +44,10 @@ export interface SessionView {
   droppedFrames: number;
   /** The rule that ended the session before its last trial. */
   stopped: string | null;
+  /** Faces chosen that keep no constraint, since none that was considered does. */
+  unconstrainedFaces: number;
+  /** Refits that failed: their units keep what they learned a trial at a time. */
+  failedRefits: number;
   /** Trials by flag. */
   flags: Readonly<Partial<Record<TrialFlag, number>>>;
 }
@@ -61,6 +65,8 @@ export const waitingView = (planned: number): SessionView => ({
   abortedPresentations: 0,
   droppedFrames: 0,
   stopped: null,
+  unconstrainedFaces: 0,
+  failedRefits: 0,
   flags: {},
 });
 
@@ -84,19 +90,32 @@ export function stepView(view: SessionView, event: SessionEvent): SessionView {
     case "plan":
       return stepOutput(view, event.output);
     case "refined":
-      return view.trials.usable > 0 ? { ...view, bestUnit: event.bestUnit } : view;
+      return stepRefined(view, event);
     case "command":
       return event.command === "abort" ? view : { ...view, state: event.command === "pause" ? "paused" : "running" };
     case "gate":
       return { ...view, gateClosed: event.event.open ? null : event.event.why };
-    case "acquisition":
     case "choice":
+      return event.choice.reason.special === NONE_ALLOWED
+        ? { ...view, unconstrainedFaces: view.unconstrainedFaces + 1 }
+        : view;
+    case "acquisition":
     case "unit":
     case "realised":
       return view;
     case "stopped":
       return { ...view, stopped: event.reason };
   }
+}
+
+function stepRefined(view: SessionView, { bestUnit, refits }: Refined): SessionView {
+  const failed = refits.reduce((sum, refit) => sum + Number(refit.failed !== null), 0);
+  if (failed === 0 && view.trials.usable === 0) return view;
+  return {
+    ...view,
+    bestUnit: view.trials.usable > 0 ? bestUnit : view.bestUnit,
+    failedRefits: view.failedRefits + failed,
+  };
 }
 
 function countFlags(counts: SessionView["flags"], flags: readonly TrialFlag[]): SessionView["flags"] {

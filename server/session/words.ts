@@ -21,6 +21,17 @@ export function createAnnouncer(stimulus: Stimulus): Announcer {
       if (said.type === "refused") return `a display was refused: ${said.message}`;
       return null;
     }
+    if (event.kind === "refined") {
+      const failed = event.refits.filter((refit) => refit.failed !== null);
+      return failed.length === 0
+        ? null
+        : failed
+            .map(
+              ({ unit, trials, failed: why }) =>
+                `warning: unit ${unit} could not be refitted to its first ${trials} trials (${why}); it keeps what it learned trial by trial`,
+            )
+            .join("\n");
+    }
     if (event.kind === "stopped") return `the session is over: ${event.reason}`;
     if (event.kind === "unit") return `unit ${event.order.unit}: ${unitWords[event.order.op]}`;
     if (event.kind === "gate") return `gate ${event.event.open ? "open" : "closed"}: ${event.event.why}`;

@@ -9,7 +9,7 @@
 import type { Basis } from "./basis.ts";
 import { priorMean, type UnitBelief } from "./belief.ts";
 import { inverse, invertFactor } from "./cholesky.ts";
-import { learnDispersion, priorDispersion } from "./dispersion.ts";
+import { dispersionInterval, learnDispersion, priorDispersion } from "./dispersion.ts";
 import {
   climb,
   createLikelihood,
@@ -36,6 +36,8 @@ export interface UnitFit {
   logEvidence: number;
   /** ℓ of the unit's smooth parts, in latent units. */
   lengthScale: number;
+  /** 90 % interval of the dispersion; null for Poisson counts. */
+  dispersionInterval: { low: number; high: number } | null;
 }
 
 const MOST_ROUNDS = 6;
@@ -66,11 +68,13 @@ export function fitUnit(
   const mode = createMode(belief.mean);
   const overdispersed = observation.counts === "negative-binomial";
   let dispersion = overdispersed ? belief.dispersion || priorDispersion : 0;
+  let determinedWeights = 0;
   for (let round = 0; round < MOST_ROUNDS; round++) {
     climb(likelihood, prior, dispersion, mode, 1e-3);
     formCurvature(likelihood, prior, mode);
     let { moved, determined } = learnPrior(learned, mode.hessian!, gaussianTerms(likelihood, mode), prior.mean);
     precisionOf(learned, prior.precision);
+    determinedWeights = determined;
     if (overdispersed) {
       const next = learnDispersion(likelihood, determined);
       moved = Math.max(moved, Math.abs(Math.log(next / dispersion)));
@@ -95,5 +99,6 @@ export function fitUnit(
     },
     logEvidence: logEvidence(likelihood, prior, dispersion, mode),
     lengthScale: lengthScaleOf(learned),
+    dispersionInterval: overdispersed ? dispersionInterval(likelihood, determinedWeights, dispersion) : null,
   };
 }

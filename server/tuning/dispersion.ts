@@ -15,8 +15,47 @@ export const priorDispersion = Math.exp(LOG_DISPERSION.mean);
  * @param determined γ, how many weights the data determine
  */
 export function learnDispersion(likelihood: Likelihood, determined: number): number {
+  return Math.exp(maximise(logPosterior(likelihood, determined), LOG_RANGE[0], LOG_RANGE[1]));
+}
+
+/** Points at which the posterior of log φ is looked at for its interval, and how far, in standard deviations at its top. */
+const INTERVAL_POINTS = 61;
+const INTERVAL_REACH = 6;
+
+/**
+ * 5th and 95th percentile of φ under the same adjusted profile posterior, the weights held at the fit.
+ *
+ * @param estimate what `learnDispersion` gave
+ */
+export function dispersionInterval(
+  likelihood: Likelihood,
+  determined: number,
+  estimate: number,
+): { low: number; high: number } {
+  const value = logPosterior(likelihood, determined);
+  const top = Math.log(estimate);
+  const step = 0.05;
+  const bend = (2 * value(top) - value(top - step) - value(top + step)) / step ** 2;
+  const reach = INTERVAL_REACH * Math.min(LOG_DISPERSION.sd, 1 / Math.sqrt(Math.max(bend, 1e-9)));
+  const from = Math.max(top - reach, LOG_RANGE[0]);
+  const width = (Math.min(top + reach, LOG_RANGE[1]) - from) / (INTERVAL_POINTS - 1);
+  const height = value(top);
+  const density = Array.from({ length: INTERVAL_POINTS }, (_, i) => Math.exp(value(from + i * width) - height));
+  const cumulative = [0];
+  for (let i = 1; i < INTERVAL_POINTS; i++) cumulative.push(cumulative[i - 1] + (density[i - 1] + density[i]) / 2);
+  const total = cumulative[INTERVAL_POINTS - 1];
+  const at = (share: number) => {
+    const i = cumulative.findIndex((sum) => sum >= share * total);
+    const within = (share * total - cumulative[i - 1]) / (cumulative[i] - cumulative[i - 1]);
+    return Math.exp(from + (i - 1 + within) * width);
+  };
+  return { low: at(0.05), high: at(0.95) };
+}
+
+/** log p(φ | counts) over log φ, up to a constant: see `learnDispersion`. */
+function logPosterior(likelihood: Likelihood, determined: number): (logDispersion: number) => number {
   const { expected, counts, weight } = likelihood;
-  const value = (logDispersion: number) => {
+  return (logDispersion) => {
     const dispersion = Math.exp(logDispersion);
     let sum = likelihood.constant(dispersion);
     let total = 0;
@@ -30,7 +69,6 @@ export function learnDispersion(likelihood: Likelihood, determined: number): num
     const surprise = (logDispersion - LOG_DISPERSION.mean) / LOG_DISPERSION.sd;
     return sum - (total > 0 ? (determined * Math.log(total)) / 2 : 0) - surprise ** 2 / 2;
   };
-  return Math.exp(maximise(value, LOG_RANGE[0], LOG_RANGE[1]));
 }
 
 /** Where a function of one variable is largest, to about 1e-3: the best of a coarse grid, then golden sections beside it. */

@@ -7,6 +7,7 @@ import { believedAt, priorMean, type UnitBelief } from "./belief.ts";
 import { inverse, invertFactor } from "./cholesky.ts";
 import { learnDispersion } from "./dispersion.ts";
 import { scorePairs } from "./interactions.ts";
+import { Z95 } from "./interval.ts";
 import {
   climb,
   createLikelihood,
@@ -44,8 +45,6 @@ const MOST_FUNCTIONS = 4;
 const CANDIDATES = 3;
 /** Standard deviations of the surface, in units of the product of the two latents' own; equally likely beforehand. */
 const SCALES = [1, 2, 4, 8, 16];
-/** 95th percentile of the standard normal distribution. */
-const Z95 = 1.6448536269514722;
 
 /**
  * The surface on the two latents for which the evidence is highest; null where the Bayes factor is not above 20.

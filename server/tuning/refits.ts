@@ -33,13 +33,16 @@ export interface Refit {
   unit: number;
   /** The trials it knows: the first so many that were taught. */
   trials: number;
-  belief: UnitBelief;
+  /** What was learned, or why nothing was: the unit keeps what it learned a trial at a time. */
+  outcome: Pick<UnitFit, "belief" | "dispersionInterval"> | { failed: string };
 }
 
 /** Whether a unit is outside the family of tuning, and a surface on two latents where its counts ask for one. */
 export interface Examination {
   misfit: Misfit | null;
   pair: PairFit | null;
+  /** Why the unit could not be examined; null where it was. */
+  unexamined: string | null;
 }
 
 /** How well faces are read back from the counts of trials that the readers were not fitted to: the last of the session. */
@@ -111,6 +114,9 @@ export function createRefitter({
     return larger;
   };
 
+  const startOf = ({ observation: { link } }: UnitBelief) =>
+    models.find((model) => model.observation.link === link)!.startPrecision;
+
   /** The trials that say something about a unit, and its counts in them; all but the last few. */
   const historyOf = (unit: number, keptBack = 0) => {
     const from = since[unit];
@@ -147,39 +153,56 @@ export function createRefitter({
     },
     fit({ unit, belief }) {
       const { data, own } = historyOf(unit);
+      const failures: string[] = [];
       models.forEach((model, l) => {
         const last = fits[unit][l];
         if (last === null) return;
         const known = last?.belief ?? (belief.observation.link === model.observation.link ? belief : null);
-        fits[unit][l] = fitUnit(basis, model.observation, data, own, {
-          belief: known ?? priorBelief(basis, model.observation, model.startPrecision, 0),
-          startPrecision: model.startPrecision,
-        });
+        const fitted = attempt(() =>
+          fitUnit(basis, model.observation, data, own, {
+            belief: known ?? priorBelief(basis, model.observation, model.startPrecision, 0),
+            startPrecision: model.startPrecision,
+          }),
+        );
+        if ("failed" in fitted) failures.push(`${model.observation.link} link: ${fitted.failed}`);
+        fits[unit][l] = "failed" in fitted ? undefined : fitted.value;
       });
       const best = fits[unit].reduce<UnitFit | null>(
         (a, b) => (a && (!b || a.logEvidence >= b.logEvidence) ? a : (b ?? null)),
         null,
-      )!;
-      if (data.trials >= TRIED_FOR)
+      );
+      if (!best) return { unit, trials, outcome: { failed: failures.join("; ") } };
+      if (data.trials >= TRIED_FOR && failures.length === 0)
         fits[unit] = fits[unit].map((fit) => (fit && fit.logEvidence > best.logEvidence - GIVEN_UP ? fit : null));
-      return { unit, trials, belief: best.belief };
+      return { unit, trials, outcome: { belief: best.belief, dispersionInterval: best.dispersionInterval } };
     },
     examine({ unit, belief }) {
       const { data, own } = historyOf(unit);
-      const misfit = misfitOf(belief, data, own, random("misfit").split(unit, trials));
-      const { startPrecision: start } = models.find((model) => model.observation.link === belief.observation.link)!;
-      const asksForPair = misfit !== null && misfit.pair !== null && misfit.warning !== null;
-      return { misfit, pair: asksForPair ? offerPair(belief, start, data, own, windowS) : null };
+      const examined = attempt(() => {
+        const misfit = misfitOf(belief, data, own, random("misfit").split(unit, trials));
+        const asksForPair = misfit !== null && misfit.pair !== null && misfit.warning !== null;
+        return { misfit, pair: asksForPair ? offerPair(belief, startOf(belief), data, own, windowS) : null };
+      });
+      return "failed" in examined
+        ? { misfit: null, pair: null, unexamined: examined.failed }
+        : { ...examined.value, unexamined: null };
     },
     readBack(beliefs) {
       const kept = Math.min(KEPT_BACK.most, Math.floor(trials * KEPT_BACK.share));
       if (kept < KEPT_BACK.fewest) return null;
-      const fitted = beliefs.map((belief, unit) => {
+      const readable: number[] = [];
+      const fitted: UnitBelief[] = [];
+      beliefs.forEach((belief, unit) => {
         const { data, own } = historyOf(unit, kept);
-        const { startPrecision: start } = models.find((model) => model.observation.link === belief.observation.link)!;
-        return fitUnit(basis, belief.observation, data, own, { belief, startPrecision: start }).belief;
+        const fit = attempt(() =>
+          fitUnit(basis, belief.observation, data, own, { belief, startPrecision: startOf(belief) }),
+        );
+        if ("failed" in fit) return;
+        readable.push(unit);
+        fitted.push(fit.value.belief);
       });
-      const countsOf = (t: number) => counts.map((own) => own[t]);
+      if (readable.length === 0) return null;
+      const countsOf = (t: number) => readable.map((unit) => counts[unit][t]);
       const before = Array.from({ length: trials - kept }, (_, t) => t);
       const readers = fitOneToOne(faces.slice(0, trials - kept), before.map(countsOf));
       const read = Array.from({ length: kept }, (_, k) => {
@@ -195,9 +218,18 @@ export function createRefitter({
           read.map((r) => r[of]),
           0.5,
         );
-      return { trials: kept, units, bayes: median("bayes"), oneToOne: median("oneToOne") };
+      return { trials: kept, units: readable.length, bayes: median("bayes"), oneToOne: median("oneToOne") };
     },
   };
+}
+
+/** What is computed, or why it can't be. A unit whose numbers break must not end a session. */
+function attempt<T>(compute: () => T): { value: T } | { failed: string } {
+  try {
+    return { value: compute() };
+  } catch (error) {
+    return { failed: (error as Error).message };
+  }
 }
 
 /** What the decider sees of refits: requests go out, finished ones are picked up later, in any order. */

@@ -7,6 +7,7 @@ import { quantile } from "../session/quantile.ts";
 import { averageGradient, type Basis, blockStart, features, writeBlock } from "./basis.ts";
 import { believedAt, type UnitBelief } from "./belief.ts";
 import { dot, factor } from "./cholesky.ts";
+import { type Interval, Z95 } from "./interval.ts";
 import type { Misfit } from "./misfit.ts";
 import { expectedCount, type Link, logRateSlope } from "./observation.ts";
 import type { PairFit } from "./pair.ts";
@@ -14,13 +15,6 @@ import type { Codes, HeldOut } from "./rivals.ts";
 
 /** Where curves are reported along a traversal, in latent units. */
 export const curveGrid: readonly number[] = Array.from({ length: 13 }, (_, i) => -3 + i * 0.5);
-
-/** An estimate with its 90 % interval. */
-export interface Interval {
-  estimate: number;
-  low: number;
-  high: number;
-}
 
 /** One latent's curve along its traversal from the origin, on `curveGrid`. */
 export interface Curve {
@@ -60,11 +54,19 @@ export interface UnitReport {
   link: Link;
   /** φ: counts have variance λ + φ λ². */
   dispersion: number;
+  /** Its 90 % interval; null before the first batch refit, and for Poisson counts. */
+  dispersionInterval: { low: number; high: number } | null;
+  /** Whether the unit counts when faces are chosen. */
+  counts: boolean;
+  /** Usable trials before it was sorted anew, which say nothing of it; null where it never was. */
+  sortedAnewAfter: number | null;
   /** Variance of counts over their mean at the mean rate over faces z ~ N(0, I): 1 + φ λ. */
   fano: number;
   heldOut: HeldOut | null;
   misfit: Misfit | null;
   pair: PairFit | null;
+  /** Why the unit could not be examined for a misfit; null where it was, or nobody asked. */
+  unexamined: string | null;
 }
 
 /** What others know of a unit, and how it is to be reported. */
@@ -77,11 +79,12 @@ export interface ReportOptions {
   heldOut?: HeldOut | null;
   misfit?: Misfit | null;
   pair?: PairFit | null;
+  dispersionInterval?: UnitReport["dispersionInterval"];
+  counts?: boolean;
+  sortedAnewAfter?: number | null;
 }
 
 const DRAWS = 200;
-/** 95th percentile of the standard normal distribution. */
-const Z95 = 1.6448536269514722;
 const degrees = 180 / Math.PI;
 
 /**
@@ -124,19 +127,24 @@ export function reportUnit(belief: UnitBelief, name: string, options: ReportOpti
     axis: { direction, coneDeg: quantile(angles, 0.9) },
     peak: { latents: peak, rateHz: rateAt(belief, features(basis, peak), windowS) },
     dispersion,
+    dispersionInterval: options.dispersionInterval ?? null,
+    counts: options.counts ?? true,
+    sortedAnewAfter: options.sortedAnewAfter ?? null,
     link: observation.link,
     fano: 1 + dispersion * meanCount,
     heldOut: options.heldOut ?? null,
     misfit: options.misfit ?? null,
     pair: options.pair ?? null,
+    unexamined: null,
   };
 }
 
 /**
  * Alignment of a population with the latents: Σ ρ_n a_n with ρ_n the unit's share of the variance that all units' tuning has together
- * (the completeness score of Eastwood & Williams 2018 with units for codes).
+ * (the completeness score of Eastwood & Williams 2018 with units for codes). Null without units.
  */
-export function populationAlignment(beliefs: readonly UnitBelief[], random: Random): Interval {
+export function populationAlignment(beliefs: readonly UnitBelief[], random: Random): Interval | null {
+  if (beliefs.length === 0) return null;
   const units = beliefs.map((belief, u) => explainedWith(belief, drawWeights(belief, DRAWS, random.split("unit", u))));
   const score = (explained: readonly number[][]): number => {
     let total = 0;

@@ -5,6 +5,7 @@
  * marginal likelihood, which is held-out by construction (Dawid 1984).
  */
 import { type Basis, writeBlock } from "./basis.ts";
+import { type Interval, Z95 } from "./interval.ts";
 import { type Observation, observe, priorEta } from "./observation.ts";
 import { type PriorSettings, withGain } from "./posterior.ts";
 
@@ -30,6 +31,8 @@ export interface Rivals {
   additive: Float64Array;
   /** Trials that were foretold, one a unit. */
   trials: Float64Array;
+  /** Σ (by how much a trial was foretold better than by the constant model)², one a unit: of the additive and of the linear model. */
+  squares: { additive: Float64Array; linear: Float64Array };
 }
 
 /** A unit that codes one latent is tuned to it more strongly than one of twelve shares is. */
@@ -52,6 +55,7 @@ export function createRivals(basis: Basis, observation: Observation, units: numb
     oneLatent: Array.from({ length: latents }, () => small([bias, ...one])),
     additive: new Float64Array(units),
     trials: new Float64Array(units),
+    squares: { additive: new Float64Array(units), linear: new Float64Array(units) },
   };
 }
 
@@ -83,6 +87,8 @@ export function resetRivals(rivals: Rivals, unit: number, prior: PriorSettings):
   });
   rivals.additive[unit] = 0;
   rivals.trials[unit] = 0;
+  rivals.squares.additive[unit] = 0;
+  rivals.squares.linear[unit] = 0;
 }
 
 /**
@@ -108,11 +114,11 @@ export function learnRivals(
   const blocks = oneLatent.map((_, d) => oneLatentFeatures(basis, latents[d]));
   for (let u = 0; u < rivals.units; u++) {
     if (Number.isNaN(counts[u])) continue;
-    const learn = (model: SmallModel, x: ArrayLike<number>) => {
+    const learn = (model: SmallModel, x: ArrayLike<number>) =>
       learnSmall(model, u, x, observation, shift, dispersion[u], counts[u]);
-    };
-    learn(constant, flat);
-    learn(linear, line);
+    const byConstant = learn(constant, flat);
+    rivals.squares.linear[u] += (learn(linear, line) - byConstant) ** 2;
+    rivals.squares.additive[u] += (foretold[u] - byConstant) ** 2;
     for (let d = 0; d < oneLatent.length; d++) learn(oneLatent[d], blocks[d]);
     rivals.additive[u] += foretold[u];
     rivals.trials[u]++;
@@ -142,6 +148,7 @@ export function foretell(model: SmallModel, u: number, x: ArrayLike<number>): { 
   return { m, s2 };
 }
 
+/** Gives the log predictive probability of the count. */
 function learnSmall(
   model: SmallModel,
   u: number,
@@ -150,7 +157,7 @@ function learnSmall(
   shift: number,
   dispersion: number,
   count: number,
-): void {
+): number {
   const { n, mean, covariance, y, logEvidence } = model;
   const { m, s2 } = foretell(model, u, x);
   const { step, kappa, logPredictive } = observe(observation, m + shift, s2, dispersion, count);
@@ -161,6 +168,7 @@ function learnSmall(
     const scaled = kappa * y[i];
     for (let j = 0; j < n; j++) covariance[row++] -= scaled * y[j];
   }
+  return logPredictive;
 }
 
 /** Which explanation of a unit holds, as probabilities. */
@@ -204,21 +212,53 @@ export function codesOf(rivals: Rivals, unit: number): Codes {
 export const certaintyOf = ({ latents, one, several, none }: Codes): number =>
   Math.max(...latents.map((p) => p * one), several, none);
 
-/** Log predictive probability a trial of the additive, the linear and the constant model, in nats; null before the first. */
-export interface HeldOut {
-  trials: number;
-  additive: number;
-  linear: number;
-  constant: number;
+/** Explanations of a unit's counts. */
+export type HypothesisName = "constant" | "one-latent" | "linear" | "additive";
+
+/** Log marginal likelihood of a unit's counts under a named explanation, in nats; one-latent: averaged over latents. */
+export function logEvidence(rivals: Rivals, unit: number, name: HypothesisName): number {
+  switch (name) {
+    case "constant":
+      return rivals.constant.logEvidence[unit];
+    case "linear":
+      return rivals.linear.logEvidence[unit];
+    case "additive":
+      return rivals.additive[unit];
+    case "one-latent": {
+      const each = rivals.oneLatent.map((model) => model.logEvidence[unit]);
+      const top = Math.max(...each);
+      return top + Math.log(each.reduce((sum, v) => sum + Math.exp(v - top), 0) / each.length);
+    }
+  }
 }
 
+/** How well a unit's counts were foretold, each before it was seen. */
+export interface HeldOut {
+  trials: number;
+  /** Log marginal likelihood of all counts under each explanation, in nats: their differences are log odds. */
+  logEvidence: Record<HypothesisName, number>;
+  /** Log predictive probability above the constant model's, in nats a trial. */
+  gain: { additive: Interval; linear: Interval };
+}
+
+/** Null before the first trial. The interval of a gain is that of a mean of differences that no trial can foretell of the next. */
 export function heldOutOf(rivals: Rivals, unit: number): HeldOut | null {
-  const trials = rivals.trials[unit];
-  if (trials === 0) return null;
+  const n = rivals.trials[unit];
+  if (n === 0) return null;
+  const gain = (name: "additive" | "linear"): Interval => {
+    const estimate = (logEvidence(rivals, unit, name) - logEvidence(rivals, unit, "constant")) / n;
+    const variance = Math.max(rivals.squares[name][unit] / n - estimate ** 2, 0);
+    const half = n > 1 ? Z95 * Math.sqrt(variance / (n - 1)) : Number.POSITIVE_INFINITY;
+    return { estimate, low: estimate - half, high: estimate + half };
+  };
   return {
-    trials,
-    additive: rivals.additive[unit] / trials,
-    linear: rivals.linear.logEvidence[unit] / trials,
-    constant: rivals.constant.logEvidence[unit] / trials,
+    trials: n,
+    logEvidence: {
+      constant: logEvidence(rivals, unit, "constant"),
+      "one-latent": logEvidence(rivals, unit, "one-latent"),
+      linear: logEvidence(rivals, unit, "linear"),
+      additive: logEvidence(rivals, unit, "additive"),
+    },
+    gain: { additive: gain("additive"), linear: gain("linear") },
   };
 }

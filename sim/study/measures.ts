@@ -119,7 +119,7 @@ export const simulatedMeasureTable: Record<SimulatedMeasure, SimulatedMeasureOf>
     says: "Predictive log likelihood of trials before they were learned from, over that of a constant rate, in nats a trial.",
     better: "high",
     together: "mean",
-    of: (_, { heldOut }) => (heldOut && heldOut.trials > 0 ? heldOut.additive - heldOut.constant : null),
+    of: (_, { heldOut }) => heldOut?.gain.additive.estimate ?? null,
   },
 };
 

@@ -149,6 +149,7 @@ test("P7 alignment of a population weighs each unit by the variance of its tunin
   const one = believe({ [weightOf(0)]: 0.6 }, 1e-5);
   const even = believe({ [weightOf(0)]: 0.3, [weightOf(1)]: 0.3, [weightOf(2)]: 0.3 }, 1e-5);
   // a = 1 with variance 0.36, and a = 0 with 0.27.
-  expect(populationAlignment([one, even], random(1)).estimate).toBeCloseTo(0.36 / 0.63, 3);
-  expect(populationAlignment([one, one], random(1)).estimate).toBeCloseTo(1, 3);
+  expect(populationAlignment([one, even], random(1))!.estimate).toBeCloseTo(0.36 / 0.63, 3);
+  expect(populationAlignment([], random(1))).toBeNull();
+  expect(populationAlignment([one, one], random(1))!.estimate).toBeCloseTo(1, 3);
 });
