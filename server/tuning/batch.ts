@@ -88,6 +88,9 @@ export function fitUnit(
   invertFactor(mode.factored, basis.size, lower);
   const covariance = inverse(lower, basis.size);
   addRatioUncertainty(learned, mode.theta, covariance);
+  const evidence = logEvidence(likelihood, prior, dispersion, mode);
+  if (!Number.isFinite(evidence))
+    throw new Error("fit of a unit: expected a finite evidence; are all features and counts finite?");
   return {
     belief: {
       basis,
@@ -97,7 +100,7 @@ export function fitUnit(
       precision: prior.precision,
       dispersion,
     },
-    logEvidence: logEvidence(likelihood, prior, dispersion, mode),
+    logEvidence: evidence,
     lengthScale: lengthScaleOf(learned),
     dispersionInterval: overdispersed ? dispersionInterval(likelihood, determinedWeights, dispersion) : null,
   };

@@ -9,9 +9,10 @@ import { informationGain, informationScoring, varianceScoring } from "../../serv
 import { applyTarget, LEVEL_WEIGHT } from "../../server/choice/target.ts";
 import { random } from "../../server/random.ts";
 import { features } from "../../server/tuning/basis.ts";
+import { priorBelief } from "../../server/tuning/belief.ts";
 import { information } from "../../server/tuning/observation.ts";
 import { beliefOf } from "../../server/tuning/posterior.ts";
-import { refitsHere } from "../../server/tuning/refits.ts";
+import { noRefits, refitsHere } from "../../server/tuning/refits.ts";
 import { reference } from "../tuning/reference.ts";
 import { basis, choiceSettings, deciderSettings, facesOf, grid, situation } from "./situation.ts";
 
@@ -313,6 +314,66 @@ describe("P7 refits", () => {
     expect(d.report()[0].baselineHz).toEqual(fresh.baselineHz);
     expect(() => d.change("z", "exclude")).toThrow("unit: expected one of a, b, got z");
   });
+
+  test("one that fails is told, and its unit keeps what it learned trial by trial", () => {
+    const settings = deciderSettings("random-range");
+    const { queue } = runTrials(decider(settings, 3), 0, () => []);
+    const broken = { ...refitsHere(refitterSettings(settings)), finished: () => [failed] };
+    const failed = { unit: 0, trials: 1, outcome: { failed: "a curvature that is not positive definite" } };
+    const answer = { latents: queue[0].latents, counts: [4, 1] };
+    const [sound, other] = [noRefits, broken].map((refits) => {
+      const d = createDecider(settings, random(3), refits);
+      d.decide(null, 2);
+      d.decide(answer, 1);
+      return { refined: d.refine(), reports: d.report() };
+    });
+    expect(other.refined.refits).toEqual([
+      { unit: "a", trials: 1, failed: "a curvature that is not positive definite" },
+    ]);
+    expect(other.reports).toEqual(sound.reports);
+  });
+
+  test("a fit whose numbers are not finite fails alone: another unit's is as it would be", () => {
+    const refits = refitsHere(refitterSettings(deciderSettings("random-range")));
+    const taught = { latents: [0, 1, 2], counts: Float64Array.of(Number.POSITIVE_INFINITY, 2), logGain: 0 };
+    refits.learn(taught);
+    const { basis: b, observation } = refitterSettings(deciderSettings("random-range"));
+    const belief = priorBelief(b, observation, new Float64Array(b.size).fill(4), 0.1);
+    for (const unit of [0, 1]) refits.request({ unit, belief });
+    const [first, second] = refits.finished();
+    expect(first.outcome).toMatchObject({ failed: expect.stringContaining("exponential link: fit of a unit") });
+    expect(second.outcome).toMatchObject({ belief: { observation: { counts: observation.counts } } });
+  });
+});
+
+describe("P7 what is known of a unit beside its curves", () => {
+  const d = decider(deciderSettings("random-range"), 5);
+  const { queue } = runTrials(d, 60, (face) => [Math.round(3 * Math.exp(0.6 * face[1])), 2]);
+  d.change("b", "exclude");
+
+  test("odds of its explanations, and gains with intervals over a constant rate", () => {
+    const [tuned, flat] = d.report().map(({ heldOut }) => heldOut!);
+    expect(tuned.trials).toBe(60);
+    expect(tuned.logEvidence["one-latent"]).toBeGreaterThan(tuned.logEvidence.constant + 20);
+    expect(tuned.gain.additive.estimate).toBeCloseTo(
+      (tuned.logEvidence.additive - tuned.logEvidence.constant) / 60,
+      12,
+    );
+    expect(tuned.gain.additive.low).toBeGreaterThan(0);
+    // Told 2 spikes each time: no latent helps.
+    expect(flat.gain.additive.low).toBeLessThanOrEqual(0);
+    expect(flat.logEvidence.constant).toBeGreaterThan(flat.logEvidence["one-latent"]);
+  });
+
+  test("how its counts scatter, once it was refitted; whether it counts; since when it is itself", () => {
+    const [a, b] = d.report();
+    expect(a.dispersionInterval!.low).toBeLessThan(a.dispersion);
+    expect([a.counts, b.counts]).toEqual([true, false]);
+    expect(a.sortedAnewAfter).toBeNull();
+    d.change("a", "reset");
+    expect(d.report()[0]).toMatchObject({ sortedAnewAfter: 60, dispersionInterval: null });
+    expect(queue).toHaveLength(62);
+  });
 });
 
 describe("C5 faces that come by plan", () => {
@@ -351,7 +412,8 @@ describe("C5 faces that come by plan", () => {
       for (let used = 0; used < rate; count++) used += -Math.log(1 - r.uniform());
       return [count, 1];
     });
-    const { axisTests } = await d.conclude();
+    const { axisTests, axisTestsLeft } = await d.conclude();
+    expect(axisTestsLeft).toEqual([]);
     const [result] = axisTests;
     expect(result.unit).toBe("a");
     // The true axis is (1, 0, −1)/√2.
@@ -359,10 +421,34 @@ describe("C5 faces that come by plan", () => {
     expect(dot(result.axis, result.orthogonal)).toBeCloseTo(0, 12);
     expect(result.ramp.trials).toBe(50);
     expect(result.ramp.p).toBeLessThan(0.001);
+    expect(result.ramp.slope.low).toBeGreaterThan(0);
     expect(result.flat.p).toBeGreaterThan(0.01);
+    expect(result.flat.slope.low).toBeLessThan(0);
+    expect(result.flat.slope.high).toBeGreaterThan(0);
     expect(refined.at(-1)!.stop).toBe("all axis tests are judged");
     expect(queue[60].reason.special).toMatch(/axis test of a: (axis|orthogonal) at/);
   });
+});
+
+test("C5 axis tests that the session was too short for are listed", async () => {
+  const left = async (trials: number, units: string[]) => {
+    const settings = deciderSettings("axis-test", ["a", "b"], {
+      axisTest: { afterTrials: 20, positions: 3, repeats: 4, units },
+    });
+    const d = decider(settings, 1);
+    runTrials(d, trials, () => [2, 1]);
+    return (await d.conclude()).axisTestsLeft;
+  };
+  expect(await left(10, ["b", "a"])).toEqual([
+    { unit: "b", answered: 0, of: 24 },
+    { unit: "a", answered: 0, of: 24 },
+  ]);
+  expect(await left(10, [])).toEqual([{ unit: null, answered: 0, of: 24 }]);
+  // The first two faces after trial 20 were on their way already.
+  expect(await left(30, ["b", "a"])).toEqual([
+    { unit: "b", answered: 8, of: 24 },
+    { unit: "a", answered: 0, of: 24 },
+  ]);
 });
 
 test("C5 catch faces and repeats are no steps of an axis test, and each step is shown", async () => {

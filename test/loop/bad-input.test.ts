@@ -51,6 +51,27 @@ describe("what the user gave is wrong: one clear line, exit code 2", () => {
       () => file("e.yaml", (t) => t.replace("objective: variance", "objective: best")),
       /choice\.objective: .*"variance".*found "best"/,
     ],
+    [
+      "curves too wiggly for their functions",
+      () => file("h.yaml", (t) => `${t}\ntuning: { lengthScale: 0.5 }\n`),
+      /tuning\.functions: expected at least 14 for curves with a length scale of 0\.5/,
+    ],
+    [
+      "a distance that no two faces have",
+      () =>
+        file("i.yaml", (t) =>
+          t.replace("objective: variance", "objective: variance\n  constraints: { minDistance: 21 }"),
+        ),
+      /choice\.constraints\.minDistance: expected less than 20\.8/,
+    ],
+    [
+      "no unit that counts",
+      () =>
+        file("j.yaml", (t) =>
+          t.replace("objective: variance", "objective: variance\n  population: { isolationAtLeast: 0.5 }"),
+        ),
+      /choice\.population: expected at least one unit that counts, found none/,
+    ],
     ["a missing model", () => file("f.yaml", (t) => t.replace("model: faces-64", "model: ./nowhere")), /nowhere/],
     [
       "another latent count",

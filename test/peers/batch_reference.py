@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import scipy
-from scipy import linalg, optimize, stats
+from scipy import integrate, linalg, optimize, stats
 
 rng = np.random.default_rng(20261125)
 PRIOR_COUNT, LATENTS, FUNCTIONS, LENGTH, HALF = 2.0, 3, 4, 1.5, 4.5
@@ -119,7 +119,13 @@ def dispersion(mean, determined):
         adjustment = 0.5 * determined * np.log((weight * mean / (1 + phi * mean)).sum())
         return -(value - adjustment - 0.5 * ((u - LOG_PHI_MEAN) / LOG_PHI_SD) ** 2)
 
-    return float(np.exp(optimize.minimize_scalar(loss, bounds=(np.log(1e-4), np.log(10)), method="bounded", options={"xatol": 1e-9}).x))
+    bounds = (np.log(1e-4), np.log(10))
+    best = optimize.minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-9})
+    density = lambda u: np.exp(best.fun - loss(u))
+    below = lambda u: integrate.quad(density, bounds[0], u, points=[min(best.x, u)], limit=400)[0]
+    total = below(bounds[1])
+    at = lambda share: float(np.exp(optimize.brentq(lambda u: below(u) - share * total, *bounds)))
+    return dict(determined=determined, dispersion=float(np.exp(best.x)), low=at(0.05), high=at(0.95))
 
 
 fits = [fit("exponential", 0.0), fit("exponential", 0.3), fit("softplus", 0.0)]
@@ -158,7 +164,7 @@ json.dump(
         # Its curvature is the expected one in the server, the observed one here: only the mode is comparable.
         "softplusNegativeBinomial": dict(dispersion=0.3, mean=softplus_nb["mean"]),
         "prior": [one_latent(slope, trials) for slope, trials in ((0.0, 60), (0.0, 400), (0.1, 60), (0.3, 60), (0.3, 400))],
-        "dispersion": [dict(determined=g, dispersion=dispersion(expected, g)) for g in (0.0, 5.0)],
+        "dispersion": [dispersion(expected, g) for g in (0.0, 5.0)],
     },
     sys.stdout,
 )

@@ -5,7 +5,7 @@ import { createBasis, features } from "../../server/tuning/basis.ts";
 import { type FitStart, fitUnit } from "../../server/tuning/batch.ts";
 import { priorMean } from "../../server/tuning/belief.ts";
 import { factor, inverse, inverseBlock, invertFactor, logDeterminant, solve } from "../../server/tuning/cholesky.ts";
-import { learnDispersion } from "../../server/tuning/dispersion.ts";
+import { dispersionInterval, learnDispersion } from "../../server/tuning/dispersion.ts";
 import { diagonalise } from "../../server/tuning/eigen.ts";
 import {
   climb,
@@ -52,7 +52,7 @@ const reference = JSON.parse(readFileSync(new URL("../fixtures/batch-reference.j
     mean: number[];
     covariance: number[];
   }[];
-  dispersion: { determined: number; dispersion: number }[];
+  dispersion: { determined: number; dispersion: number; low: number; high: number }[];
 };
 const { settings } = reference;
 const basis = createBasis(settings.latents, settings.functions, settings.lengthScale, settings.halfWidth);
@@ -275,7 +275,11 @@ describe("P6 prior and dispersion", () => {
 
   test.each(reference.dispersion)("dispersion with $determined fitted weights as SciPy finds it", (expected) => {
     const { likelihood } = modeOf("exponential", 0);
-    expect(Math.abs(learnDispersion(likelihood, expected.determined) / expected.dispersion - 1)).toBeLessThan(2e-3);
+    const dispersion = learnDispersion(likelihood, expected.determined);
+    expect(Math.abs(dispersion / expected.dispersion - 1)).toBeLessThan(2e-3);
+    const { low, high } = dispersionInterval(likelihood, expected.determined, dispersion);
+    expect(Math.abs(low / expected.low - 1)).toBeLessThan(0.02);
+    expect(Math.abs(high / expected.high - 1)).toBeLessThan(0.02);
   });
 });
 
