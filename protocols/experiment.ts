@@ -190,7 +190,7 @@ export const experiment = z
         link: z.enum(["exponential", "softplus", "by-evidence"]).default("by-evidence"),
         /** How counts scatter about it. Real counts are overdispersed: the negative binomial learns by how much, for each unit. */
         counts: z.enum(["poisson", "negative-binomial"]).default("negative-binomial"),
-        /** Before anything is known: φ of a unit whose counts have variance λ + φ λ². */
+        /** φ of a unit, whose counts have variance λ + φ λ², until its first batch refit learns it. */
         dispersion: z.number().nonnegative().max(10).default(0.05),
         /** Before anything is known: expected rate, and the standard deviation of its logarithm. */
         rateHz: positive.max(1000).default(10),

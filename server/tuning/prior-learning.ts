@@ -9,7 +9,7 @@ import { softplus } from "./numerics.ts";
 
 /**
  * κ of the hyperprior of τ, the ratio of a group's precision to where it started: a beta-prime(1 + κ, κ). Its variance ratio 1/τ
- * has mean 1, so that before any data the prior is the one that was asked for; a small κ makes for few large ratios and many
+ * has mean 1, the prior that was asked for (0.5 inside the bounds of LOG_RATIO_RANGE, which cut its long tail); a small κ makes for few large ratios and many
  * small ones, as of a unit that codes few of the latents (a three-parameter beta, of the horseshoe's family: Armagan, Dunson &
  * Clyde 2011).
  */
