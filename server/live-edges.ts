@@ -16,13 +16,14 @@ import { clientFolder } from "./package-root.ts";
 import { openDisplayServer } from "./presentation/display-server.ts";
 import { createLuminance, type Luminance } from "./presentation/luminance.ts";
 import { random } from "./random.ts";
+import { guardOptions, type Network } from "./security/entry.ts";
 import type { Disposers } from "./session/disposers.ts";
 import { openPublicEvents } from "./session/public-events.ts";
 import { deciderSettings } from "./session/settings.ts";
 import { forkSimulatedRig } from "./simulated-edges.ts";
 import { openWorker } from "./worker.ts";
 
-export interface LiveOptions {
+export interface LiveOptions extends Network {
   /** Path of the experiment file: a model folder is relative to it. */
   experimentFile: string;
   /** "sim", or the endpoint of the recording system (sub: its PUB; pull: where to listen). */
@@ -30,8 +31,6 @@ export interface LiveOptions {
   /** What the simulated rig speaks. */
   rigFormat: "latentloop" | "open-ephys";
   display: "browser" | "headless";
-  host: string;
-  port: number;
   /** Where the public events are published. */
   events: string;
   backend?: BackendName;
@@ -86,11 +85,12 @@ export async function openLiveEdges(
   const { image } = model.card;
   const { faceFraction, photodiode } = experiment.stimulus;
   const luminance = createLuminance(experiment);
+  const guard = await guardOptions(options);
   const desk = createOperatorDesk(state, units);
   const display = disposers.opened(
     await openDisplayServer({
-      others: { [OPERATOR_PATH]: desk.attend },
-      host: options.host,
+      others: { [OPERATOR_PATH]: desk },
+      ...guard,
       port: options.port,
       clientFolder,
       welcome: {
@@ -133,6 +133,7 @@ export async function openLiveEdges(
     decider,
     desk,
     display,
+    displayToken: guard.token,
     events,
     acquisition,
     gate,

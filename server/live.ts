@@ -23,6 +23,7 @@ import { gateOf } from "./gate/gate.ts";
 import { type LiveOptions, openLiveEdges } from "./live-edges.ts";
 import { type Edges, runLoop } from "./loop.ts";
 import { refusal } from "./operator/desk.ts";
+import { entryAddress } from "./security/entry.ts";
 import { Disposers } from "./session/disposers.ts";
 import { openSessionFolder } from "./session/folder.ts";
 import { createLatencyBudget } from "./session/latency.ts";
@@ -75,6 +76,7 @@ export async function runLive(
       decider,
       desk,
       display,
+      displayToken,
       events,
       acquisition,
       gate,
@@ -105,8 +107,8 @@ export async function runLive(
       watcher.said(`session ${folder.path}`);
       if (options.display === "headless") {
         watcher.said(`display: headless, at ${display.url}`);
-        disposers.opened(forkHeadlessDisplay(display.socketUrl, failed));
-      } else watcher.said(`display: open ${display.url} in a browser`);
+        disposers.opened(forkHeadlessDisplay(display.socketUrl, displayToken, failed));
+      } else watcher.said(`display: open ${entryAddress(display.url, options, displayToken)} in a browser`);
       for (const warning of planWarnings(experiment)) watcher.said(`warning: ${warning}`);
 
       const lastSpikeToReadyMs: number[] = [];

@@ -38,9 +38,12 @@ export async function forkSimulatedRig(
   return { address, originMs, dispose: watch(child, "the simulated rig", failed) };
 }
 
-/** @param failed called if it dies while it is needed: nobody else will start it */
-export function forkHeadlessDisplay(url: string, failed: (error: Error) => void): ForkedProcess {
-  const child = forkModule("sim/display/main.js", ["--url", url]);
+/**
+ * @param token what the server asks for; it goes by the environment, which other users can't see
+ * @param failed called if it dies while it is needed: nobody else will start it
+ */
+export function forkHeadlessDisplay(url: string, token: string | null, failed: (error: Error) => void): ForkedProcess {
+  const child = forkModule("sim/display/main.js", ["--url", url], token === null ? {} : { LATENTLOOP_TOKEN: token });
   return { dispose: watch(child, "the headless display", failed) };
 }
 
@@ -55,8 +58,11 @@ function watch(child: ChildProcess, name: string, failed: (error: Error) => void
   };
 }
 
-const forkModule = (path: string, args: string[]): ChildProcess =>
-  fork(fileURLToPath(compiledModule(path)), args, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+const forkModule = (path: string, args: string[], env: Record<string, string> = {}): ChildProcess =>
+  fork(fileURLToPath(compiledModule(path)), args, {
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+    env: { ...process.env, ...env },
+  });
 
 /** Time a process has to leave by itself once its parent lets go. */
 const LEAVE_MS = 2000;

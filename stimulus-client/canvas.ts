@@ -1,4 +1,6 @@
 /** The PixiJS canvas: faces as textures on the GPU, one sprite for the face and one for the photodiode's patch. */
+// Without it PixiJS makes functions from text, which the page's content security policy forbids.
+import "pixi.js/unsafe-eval";
 import {
   autoDetectRenderer,
   BufferImageSource,

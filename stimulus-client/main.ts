@@ -3,6 +3,7 @@ import { DISPLAY_PATH, DISPLAY_VERSION, type DisplayMessage, encodeDisplayMessag
 import { hideCalibration, toggleCalibration } from "./calibration.ts";
 import { type Canvas, openCanvas } from "./canvas.ts";
 import { type DisplaySession, openDisplaySession, type Welcome } from "./display-session.ts";
+import { enter } from "./entry.ts";
 import { measureRefresh } from "./frame-interval.ts";
 import { keepShown, lastShown } from "./last-shown.ts";
 import { degreesOf, faceBox } from "./layout.ts";
@@ -87,7 +88,13 @@ async function main(): Promise<void> {
 
   let afterClose = words.lost(location.host);
   let refused = false;
-  const connect = () => {
+  const connect = async () => {
+    const unwelcome = await enter();
+    if (unwelcome !== null) {
+      showNotice(words.refused(unwelcome));
+      setTimeout(connect, RECONNECT_MS);
+      return;
+    }
     const socket = new WebSocket(`${location.protocol.replace("http", "ws")}//${location.host}${DISPLAY_PATH}`);
     socket.binaryType = "arraybuffer";
     const sendHere = (message: DisplayMessage) => {
@@ -156,7 +163,7 @@ async function main(): Promise<void> {
     };
   };
   showNotice(words.connecting(location.host));
-  connect();
+  void connect();
 }
 
 main();

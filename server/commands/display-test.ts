@@ -6,19 +6,19 @@ import { ConfigurationError } from "../failure.ts";
 import { clientFolder } from "../package-root.ts";
 import { type DisplayReport, plotIntervals, reportDisplay } from "../presentation/display-report.ts";
 import { type DisplayEvent, type DisplayServer, openDisplayServer } from "../presentation/display-server.ts";
+import { entryAddress, guardOptions, type Network } from "../security/entry.ts";
 import { readExperiment } from "../session/experiment-file.ts";
 import { forkHeadlessDisplay } from "../simulated-edges.ts";
+import { withNetworkOptions } from "./network.ts";
 import { numberOption } from "./options.ts";
 import { createProgress } from "./progress.ts";
 
-interface TestOptions {
+interface TestOptions extends Network {
   experiment?: string;
   flashes: number;
   on: number;
   period: number;
   display: "browser" | "headless";
-  host: string;
-  port: number;
   wait: number;
   out: string;
   json: boolean;
@@ -26,7 +26,7 @@ interface TestOptions {
 
 /** `latentloop display-test`: how well a display keeps its frames. */
 export function displayTestCommand(): Command {
-  return new Command("display-test")
+  const command = new Command("display-test")
     .summary("Measure a display: intervals, dropped frames, onset error")
     .description(
       "Flash a white square and measure what a methods section says of a display: the intervals between frames, dropped frames and the\n" +
@@ -40,9 +40,8 @@ export function displayTestCommand(): Command {
       new Option("--display <kind>", "browser: open the page that is printed; headless: a process without a screen")
         .choices(["browser", "headless"])
         .default("browser"),
-    )
-    .option("--host <address>", "address that displays connect to", "127.0.0.1")
-    .option("--port <n>", "port; 0 for any", numberOption("--port", { min: 0, max: 65535, whole: true }), 8470)
+    );
+  return withNetworkOptions(command)
     .option("--wait <s>", "how long to wait for the display", numberOption("--wait", { min: 1 }), 300)
     .option("--out <folder>", "where display-test.json and display-test.svg go", ".")
     .option("--json", "print the JSON on stdout too", false)
@@ -57,8 +56,9 @@ async function run(options: TestOptions): Promise<void> {
   if (options.on > options.period)
     throw new ConfigurationError(`--on: expected at most --period (${options.period} ms), got ${options.on}`);
   const experiment = options.experiment === undefined ? null : await readExperiment(options.experiment);
+  const guard = await guardOptions(options);
   const server = await openDisplayServer({
-    host: options.host,
+    ...guard,
     port: options.port,
     clientFolder,
     welcome: {
@@ -76,8 +76,13 @@ async function run(options: TestOptions): Promise<void> {
   try {
     const flashed = flash(server, options);
     if (options.display === "headless")
-      headless = forkHeadlessDisplay(server.socketUrl, (error) => process.stderr.write(`${error.message}\n`));
-    else process.stderr.write(`open ${server.url} in a browser, press f for full screen\n`);
+      headless = forkHeadlessDisplay(server.socketUrl, guard.token, (error) =>
+        process.stderr.write(`${error.message}\n`),
+      );
+    else
+      process.stderr.write(
+        `open ${entryAddress(server.url, options, guard.token)} in a browser, press f for full screen\n`,
+      );
     const report = await flashed;
     await mkdir(options.out, { recursive: true });
     const path = (type: string) => join(options.out, `display-test.${type}`);

@@ -10,6 +10,7 @@ import {
   unitOps,
 } from "../../protocols/wire/operator.ts";
 import { ConfigurationError } from "../failure.ts";
+import { credentials } from "../security/token.ts";
 
 /** `latentloop operator`: one command to a running session. */
 export function operatorCommand(): Command {
@@ -23,9 +24,10 @@ export function operatorCommand(): Command {
     .addArgument(new Argument("<command>", "what to do").choices([...operatorOps, ...unitOps]))
     .argument("[unit]", "its name, for exclude, include and reset")
     .option("--url <url>", "the running session", "ws://127.0.0.1:8470/operator")
-    .action(async (op: OperatorCommand["op"], unit: string | undefined, { url }: { url: string }) => {
+    .option("--token-file <file>", "the session's access token; for a session on this machine your own is found")
+    .action(async (op: OperatorCommand["op"], unit: string | undefined, options: OperatorOptions) => {
       const command = commandOf(op, unit);
-      const socket = await connect(url);
+      const socket = await connect(options);
       socket.send(encodeOperatorCommand(command));
       const [data] = (await Promise.race([
         once(socket, "message"),
@@ -52,9 +54,14 @@ function commandOf(op: OperatorCommand["op"], unit: string | undefined): Operato
   return { ...base, op: operatorOps.find((known) => known === op)! };
 }
 
-async function connect(url: string): Promise<WebSocket> {
+interface OperatorOptions {
+  url: string;
+  tokenFile?: string;
+}
+
+async function connect({ url, tokenFile }: OperatorOptions): Promise<WebSocket> {
   if (!/^wss?:\/\//.test(url)) throw new ConfigurationError(`--url: expected ws://host:port/operator, got "${url}"`);
-  const socket = new WebSocket(url);
+  const socket = new WebSocket(url, { headers: await credentials(url, tokenFile) });
   await once(socket, "open").catch((error: Error) => {
     throw new ConfigurationError(`--url ${url}: expected a running session there; ${error.message || "no answer"}`);
   });

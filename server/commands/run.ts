@@ -19,6 +19,7 @@ import { deciderSettings } from "../session/settings.ts";
 import { describeSummary, type SessionSummary, summarise } from "../session/summary.ts";
 import { planWarnings } from "../session/timing.ts";
 import { type SessionView, trialsPerMinute } from "../session/view.ts";
+import { withNetworkOptions } from "./network.ts";
 import { numberOption } from "./options.ts";
 import { duration } from "./progress.ts";
 
@@ -31,7 +32,7 @@ const objectives = experimentSchema.shape.choice.unwrap().shape.objective.option
 
 /** `latentloop run`: a session, live or in virtual time. */
 export function runCommand(): Command {
-  return new Command("run")
+  const command = new Command("run")
     .summary("Run a closed-loop session")
     .description(
       "Run a closed-loop session: count spikes, learn each unit's tuning, choose the next face, show it.\n" +
@@ -63,16 +64,10 @@ export function runCommand(): Command {
     )
     .option(
       "--virtual",
-      "simulated rig and display in virtual time, as fast as it can be computed; no faces are drawn, and --rig, --display, --backend, --host, --port and --events say nothing",
+      "simulated rig and display in virtual time, as fast as it can be computed; no faces are drawn, and --rig, --display, --backend, --host, --port, --token-file, --allow-host and --events say nothing",
       false,
-    )
-    .option("--host <address>", "address that displays connect to", "127.0.0.1")
-    .option(
-      "--port <n>",
-      "port that displays connect to; 0 for any",
-      numberOption("--port", { min: 0, max: 65535, whole: true }),
-      8470,
-    )
+    );
+  return withNetworkOptions(command)
     .option(
       "--events <endpoint>",
       "where every presentation and trial is published (ZeroMQ PUB)",

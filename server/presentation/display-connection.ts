@@ -7,6 +7,7 @@ import {
   type ServerMessage,
 } from "../../protocols/wire/display.ts";
 import { serverNow } from "../clock.ts";
+import { MAX_WAITING_BYTES } from "../security/web-server.ts";
 import { type DisplayClock, initDisplayClock, stepDisplayClock, toServerMs } from "./display-clock.ts";
 import type { DisplayEvent } from "./display-server.ts";
 
@@ -32,8 +33,6 @@ const FIRST_PINGS = 8;
 const PING_EVERY_MS = 1000;
 /** A display that answers nothing for so long is taken to be gone. */
 const SILENCE_MS = 5000;
-/** A display that reads so slowly that this much waits for it is cut off: the queue must end somewhere. */
-const MAX_WAITING_BYTES = 64 * 2 ** 20;
 
 const ofItself: ReadonlySet<DisplayMessage["op"]> = new Set(["geometry", "refresh", "visibility"]);
 

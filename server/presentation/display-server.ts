@@ -1,15 +1,15 @@
 import { randomUUID } from "node:crypto";
-import type { IncomingMessage } from "node:http";
-import type { Duplex } from "node:stream";
 import { type Observable, Subject } from "rxjs";
-import { type WebSocket, WebSocketServer } from "ws";
+import type { WebSocket } from "ws";
 import {
   DISPLAY_PATH,
   DISPLAY_VERSION,
   type DisplayMessage,
   type ServerMessage,
 } from "../../protocols/wire/display.ts";
-import { listen, servePages } from "./client-pages.ts";
+import type { GuardOptions } from "../security/guard.ts";
+import { type Attendant, openWebServer } from "../security/web-server.ts";
+import { clientPages } from "./client-pages.ts";
 import { attendDisplay, type DisplayConnection } from "./display-connection.ts";
 
 type Body<Op extends DisplayMessage["op"]> = Omit<Extract<DisplayMessage, { op: Op }>, "op">;
@@ -37,23 +37,20 @@ export type DisplayEvent = Stamped<
   | ({ type: "command" } & Body<"command">)
 >;
 
-type Attendant = (socket: WebSocket, from: string) => void;
-
-export interface DisplayServerOptions {
-  host: string;
+export interface DisplayServerOptions extends GuardOptions {
   /** 0: any free port. */
   port: number;
   /** The built pages: dist/client. */
   clientFolder: string;
   welcome: Omit<Extract<ServerMessage, { op: "welcome" }>, "op" | "v" | "sessionId">;
-  /** Who else is attended at this port, by path: receives each socket that is opened there, and the address it comes from. */
+  /** Who else is attended at this port, by path. */
   others?: Readonly<Record<string, Attendant>>;
 }
 
 export interface DisplayServer {
   /** The page to open in a browser. */
   url: string;
-  /** Where a display that is no browser connects. */
+  /** Where a display on this machine that is no browser connects. */
   socketUrl: string;
   /** Hot. Displays are taken from the first subscription on. */
   events$: Observable<DisplayEvent>;
@@ -65,12 +62,9 @@ export interface DisplayServer {
   dispose(reason?: string): Promise<void>;
 }
 
-/** Largest message that a display may send; its longest is `hello`. */
-const MAX_INCOMING_BYTES = 64 * 1024;
-
 /** Serves the display's page, talks to one display, and lets any number of mirrors follow it. Throws ConfigurationError where the port is not free. */
 export async function openDisplayServer(options: DisplayServerOptions): Promise<DisplayServer> {
-  const { host, port, clientFolder, welcome, others = {} } = options;
+  const { clientFolder, welcome, others = {} } = options;
   const events = new Subject<DisplayEvent>();
   const counts: Record<string, number> = {};
   const emit = (event: DisplayEvent) => {
@@ -78,9 +72,6 @@ export async function openDisplayServer(options: DisplayServerOptions): Promise<
     events.next(event);
   };
 
-  const http = servePages(clientFolder);
-  const actualPort = await listen(http, host, port);
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_INCOMING_BYTES, perMessageDeflate: false });
   let current: DisplayConnection | null = null;
   const sessionId = randomUUID();
   const mirrors = new Set<DisplayConnection>();
@@ -111,55 +102,24 @@ export async function openDisplayServer(options: DisplayServerOptions): Promise<
     for (const mirror of mirrors) mirror.send(message);
     return current?.send(message) ?? false;
   };
-  const attendants = new Map<string, Attendant>(Object.entries({ ...others, [DISPLAY_PATH]: attend }));
-
-  http.on("upgrade", (request, socket, head) => {
-    const attendant = attendants.get(request.url?.split("?")[0] ?? "");
-    if (!attendant || !sameOrigin(request)) return turnAway(socket, "403 Forbidden");
-    // A page that was left open comes at once: what it says must not be lost before anyone listens. It tries again.
-    if (attendant === attend && !events.observed) return turnAway(socket, "503 Service Unavailable");
-    sockets.handleUpgrade(request, socket, head, (accepted) => attendant(accepted, request.socket.remoteAddress ?? ""));
+  const server = await openWebServer({
+    ...options,
+    pages: clientPages(clientFolder),
+    sockets: {
+      ...others,
+      // A page that was left open comes at once: what it says must not be lost before anyone listens. It tries again.
+      [DISPLAY_PATH]: { attend, isReady: () => events.observed },
+    },
   });
-
-  const name = { "0.0.0.0": "localhost", "::": "localhost" }[host] ?? (host.includes(":") ? `[${host}]` : host);
   return {
-    url: `http://${name}:${actualPort}/`,
-    socketUrl: `ws://${name}:${actualPort}${DISPLAY_PATH}`,
+    url: server.url,
+    socketUrl: `${server.localSocketUrl}${DISPLAY_PATH}`,
     events$: events.asObservable(),
     send,
     rejected: () => counts,
     async dispose(reason = "the server has stopped") {
-      const freed = new Promise<void>((resolve) => http.close(() => resolve()));
-      send({ op: "bye", message: reason });
-      for (const socket of sockets.clients) socket.close(1001, "server stopped");
-      await allClosed(sockets);
-      http.closeAllConnections();
-      await freed;
+      await server.dispose(() => send({ op: "bye", message: reason }));
       events.complete();
     },
   };
-}
-
-function turnAway(socket: Duplex, status: string): void {
-  socket.on("error", () => socket.destroy());
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
-}
-
-/** A page of another site must not pass for a display; what is no browser sends no origin. */
-function sameOrigin({ headers }: IncomingMessage): boolean {
-  return headers.origin === undefined || headers.origin.replace(/^https?:\/\//, "") === headers.host;
-}
-
-/** How long a socket may take over its goodbye before it is cut. */
-const GOODBYE_MS = 500;
-
-async function allClosed(sockets: WebSocketServer): Promise<void> {
-  const closed = Promise.all(
-    [...sockets.clients].map((socket) => new Promise<void>((resolve) => socket.once("close", () => resolve()))),
-  );
-  const cut = setTimeout(() => {
-    for (const socket of sockets.clients) socket.terminate();
-  }, GOODBYE_MS);
-  await closed;
-  clearTimeout(cut);
 }

@@ -8,6 +8,8 @@ import { startFrames } from "./frames.ts";
 export interface HeadlessDisplayOptions {
   /** ws://host:port/display */
   url: string;
+  /** Sent with the request: where the server asks for a token, it is in here. */
+  headers?: Record<string, string>;
   /** Interval of its frame clock; 1000 / 60 where not given. */
   frameMs?: number;
   /** Told after each frame that changed the picture; `pixels` is null for the background. */
@@ -37,11 +39,11 @@ export interface HeadlessDisplay {
  * Throws ConfigurationError where no server answers at `url` or the server turns it away.
  */
 export async function runHeadlessDisplay(options: HeadlessDisplayOptions): Promise<HeadlessDisplay> {
-  const { url, frameMs = 1000 / 60, onPicture } = options;
+  const { url, headers = {}, frameMs = 1000 / 60, onPicture } = options;
   if (!/^wss?:\/\//.test(url)) {
     throw new ConfigurationError(`display url: expected ws://host:port/display, got ${url}`);
   }
-  const socket = new WebSocket(url, { perMessageDeflate: false });
+  const socket = new WebSocket(url, { perMessageDeflate: false, headers });
   const summary = { frames: 0, faces: 0, shown: 0, late: 0, dropped: 0, cancelled: 0, rejected: 0 };
   const faces = new Map<number, Uint8Array>();
   let goodbye: string | null = null;

@@ -1,10 +1,13 @@
 /** The headless display as a process of its own: `node dist/sim/display/main.js --url ws://127.0.0.1:8470/display`. */
 import { parseArgs } from "node:util";
+import { bearer } from "../../protocols/wire/entry.ts";
 import { describeSummary, runHeadlessDisplay } from "./headless.ts";
 
 const { values } = parseArgs({ options: { url: { type: "string" } } });
 try {
-  const display = await runHeadlessDisplay({ url: values.url ?? "" });
+  const token = process.env.LATENTLOOP_TOKEN;
+  const headers = token === undefined ? {} : bearer(token);
+  const display = await runHeadlessDisplay({ url: values.url ?? "", headers });
   let dismissed = false;
   // Ctrl-C reaches the whole group of processes; where there is a parent, its letting go is what counts.
   if (process.connected) process.on("SIGINT", () => {});

@@ -19,7 +19,7 @@ async function operator(ordered: (order: UnitOrder) => void = () => {}) {
     state = ({ pause: "paused", resume: "running", abort: "ended" } as const)[op];
   });
   desk.unitOrders$.subscribe(ordered);
-  const { url } = await testServer({ others: { [OPERATOR_PATH]: desk.attend } });
+  const { url } = await testServer({ others: { [OPERATOR_PATH]: desk } });
   const socket = new WebSocket(url.replace("/display", OPERATOR_PATH));
   await once(socket, "open");
   return async (message: unknown): Promise<OperatorAnswer> => {

@@ -156,7 +156,7 @@ test("a page of another site cannot take the display's place", async () => {
 test("a port in use, and an address that is not ours, are mistakes told in one line", async () => {
   const { server } = await testServer();
   const port = Number(new URL(server.url).port);
-  const open = (host: string) => openDisplayServer({ host, port, clientFolder: ".", welcome });
+  const open = (host: string) => openDisplayServer({ host, token: "t".repeat(32), port, clientFolder: ".", welcome });
   await expect(open("127.0.0.1")).rejects.toThrow(ConfigurationError);
   await expect(open("127.0.0.1")).rejects.toThrow(`port ${port} on 127.0.0.1 is in use`);
   await expect(open("192.0.2.1")).rejects.toThrow("192.0.2.1 is not an address of this machine");
@@ -187,7 +187,13 @@ test("dispose says goodbye and frees the port, even under a display that does no
 });
 
 test("a display that comes before anyone listens is told to come again, and nothing that it says is lost", async () => {
-  const server = await openDisplayServer({ host: "127.0.0.1", port: 0, clientFolder: testFolder(), welcome });
+  const server = await openDisplayServer({
+    host: "127.0.0.1",
+    token: null,
+    port: 0,
+    clientFolder: testFolder(),
+    welcome,
+  });
   onTestFinished(() => server.dispose());
   const early = new WebSocket(server.socketUrl);
   const [error] = (await once(early, "error")) as [Error];

@@ -32,6 +32,7 @@ export const welcome: DisplayServerOptions["welcome"] = {
 export async function testServer(options: Partial<DisplayServerOptions> = {}) {
   const server = await openDisplayServer({
     host: "127.0.0.1",
+    token: null,
     port: 0,
     clientFolder: builtPages(),
     welcome,
