@@ -15,6 +15,8 @@ import { reconstructCommand } from "./commands/reconstruct.ts";
 import { rigCommand } from "./commands/rig.ts";
 import { runCommand } from "./commands/run.ts";
 import { studyCommand } from "./commands/study.ts";
+import { studyStatusCommand } from "./commands/study-status.ts";
+import { studyWorkerCommand } from "./commands/study-worker.ts";
 import { trainCommand } from "./commands/train.ts";
 import { traverseCommand } from "./commands/traverse.ts";
 import { ConfigurationError, LostEdgeError } from "./failure.ts";
@@ -36,6 +38,8 @@ const program = new Command("latentloop")
 for (const command of [
   runCommand(),
   studyCommand(),
+  studyWorkerCommand(),
+  studyStatusCommand(),
   rigCommand(),
   displayCommand(),
   displayTestCommand(),

@@ -6,9 +6,10 @@ import { parse } from "yaml";
 import { parseStudy, type Study } from "../../protocols/study.ts";
 import { type StudyFigures, studyFigures } from "../../sim/study/analysis/figures.ts";
 import { planCells } from "../../sim/study/plan.ts";
+import { onThisMachine } from "../../sim/study/pool.ts";
 import { reportPage } from "../../sim/study/report/page.ts";
 import { describeStudy } from "../../sim/study/report/words.ts";
-import { runCells } from "../../sim/study/run.ts";
+import { type Engine, runCells } from "../../sim/study/run.ts";
 import { openStore } from "../../sim/study/store.ts";
 import { ConfigurationError } from "../failure.ts";
 import { readText } from "../session/experiment-file.ts";
@@ -17,7 +18,8 @@ import { createProgress, type Progress } from "./progress.ts";
 
 interface StudyOptions {
   out?: string;
-  workers: number;
+  workers?: number;
+  cluster?: string;
   seeds?: number;
   json: boolean;
 }
@@ -37,9 +39,12 @@ export function studyCommand(): Command {
     )
     .option(
       "--workers <n>",
-      "sessions at a time; the figures do not depend on it",
+      "sessions at a time; the figures do not depend on it (default: one for each core)",
       numberOption("--workers", { min: 1, max: 256, whole: true }),
-      availableParallelism(),
+    )
+    .option(
+      "--cluster <address>",
+      "run the sessions on all machines that run `latentloop study-worker` for this Redis or Valkey server, as redis://host:6379",
     )
     .option(
       "--seeds <n>",
@@ -53,6 +58,7 @@ export function studyCommand(): Command {
 Examples:
   $ npx latentloop study sim/study/designs.yaml
   $ npx latentloop study my-study.yaml --seeds 3
+  $ npx latentloop study my-study.yaml --cluster redis://lab-server:6379
 
 Ctrl-C stops it; the same command goes on where it was.
 Exit code: 0 done; 1 a session failed (the others are in the report); 2 something you gave is wrong; 130 stopped.`,
@@ -61,6 +67,7 @@ Exit code: 0 done; 1 a session failed (the others are in the report); 2 somethin
       const study = await readStudy(file, options.seeds);
       const base = parse(await readText(resolve(dirname(file), study.experiment), "experiment file"));
       const cells = planCells(study, base);
+      const engine = await chooseEngine(options, study.name);
       const out = options.out ?? join("studies", study.name);
       const store = await openStore(out);
       const stopping = new AbortController();
@@ -69,8 +76,7 @@ Exit code: 0 done; 1 a session failed (the others are in the report); 2 somethin
       let progress: Progress | null = null;
       let run: Awaited<ReturnType<typeof runCells>>;
       try {
-        run = await runCells(cells, store, {
-          workers: options.workers,
+        run = await runCells(cells, store, engine, {
           stopped: stopping.signal,
           begun(ahead) {
             progress = createProgress(`study ${study.name}`, ahead);
@@ -97,6 +103,14 @@ Exit code: 0 done; 1 a session failed (the others are in the report); 2 somethin
       if (options.json) process.stdout.write(`${JSON.stringify(figures)}\n`);
       if (run.failed.length > 0) process.exitCode = 1;
     });
+}
+
+async function chooseEngine({ cluster, workers }: StudyOptions, study: string): Promise<Engine> {
+  if (cluster === undefined) return onThisMachine(workers ?? availableParallelism());
+  if (workers !== undefined)
+    throw new ConfigurationError("--workers: expected without --cluster, whose study-workers each have their own");
+  const { onCluster } = await import("../../sim/study/cluster/coordinate.ts");
+  return onCluster(cluster, study, (words) => process.stderr.write(`${words}\n`));
 }
 
 async function readStudy(file: string, seeds?: number): Promise<Study> {

@@ -6,6 +6,7 @@ import { parse } from "yaml";
 import { parseStudy, type Study } from "../../../protocols/study.ts";
 import { type CellResult, cellKey } from "../../../sim/study/cell.ts";
 import { planCells } from "../../../sim/study/plan.ts";
+import { onThisMachine } from "../../../sim/study/pool.ts";
 import { runCells } from "../../../sim/study/run.ts";
 import { openStore } from "../../../sim/study/store.ts";
 import { start } from "../../cli.ts";
@@ -47,8 +48,7 @@ afterEach(() => rm(folder, { recursive: true }));
 async function run(name: string, workers: number, stopAfter = Number.POSITIVE_INFINITY) {
   const store = await openStore(join(folder, name));
   const stopping = new AbortController();
-  const result = await runCells(planCells(study(), base), store, {
-    workers,
+  const result = await runCells(planCells(study(), base), store, onThisMachine(workers), {
     stopped: stopping.signal,
     begun: () => (ended) => {
       if (ended >= stopAfter) stopping.abort();
