@@ -39,11 +39,15 @@ const unit = z.strictObject({
   /** Open Ephys: the electrode's name, and the sorted id (left out: every spike of the electrode). */
   electrode: z.string().min(1).optional(),
   sortedId: z.number().int().nonnegative().optional(),
+  /** The stream that it is on, where several are counted; left out: any. */
+  stream: z.string().min(1).optional(),
   /** Where it was recorded, as "AM": choice.population can weight areas. */
   area: z.string().min(1).optional(),
   /** How well it is isolated, 0 to 1, by the sorter's own measure. */
   isolation: z.number().min(0).max(1).optional(),
 });
+
+const endpoint = z.string().regex(/^(tcp|ipc):\/\//, "expected a ZeroMQ endpoint, as tcp://recording-pc:5556");
 
 /** Objectives that are also good as a block of a session. */
 const objective = z.enum([
@@ -167,6 +171,19 @@ export const experiment = z
         stream: z.string().optional(),
         /** Open Ephys only: samples per second, where no data channel is sent that would tell. */
         sampleRate: positive.optional(),
+        /** Several streams, each on a clock of its own (two probes): all are counted (SPEC.md, T17). Instead of `stream`. */
+        streams: z
+          .array(
+            z.strictObject({
+              name: z.string().min(1),
+              /** Where its sender is; left out: where --rig says. */
+              address: endpoint.optional(),
+              sampleRate: positive.optional(),
+              /** The photodiode's digital line on this stream; left out: alignment.line. */
+              line: z.number().int().nonnegative().max(255).optional(),
+            }),
+          )
+          .default([]),
         units: z.array(unit).default([]),
       })
       .prefault({}),
@@ -175,7 +192,7 @@ export const experiment = z
       .strictObject({
         /** sub: connect to the sender's PUB. pull: bind, and the sender PUSHes. */
         socket: z.enum(["sub", "pull"]).default("sub"),
-        address: z.string().regex(/^(tcp|ipc):\/\//, "expected a ZeroMQ endpoint, as tcp://eye-tracker:5580"),
+        address: endpoint,
         /** From `open` until the next face. */
         openDelayMs: z.number().nonnegative().max(60_000).default(200),
         /** Without a word for so long, the gate counts as closed. */
@@ -307,7 +324,7 @@ export const experiment = z
     /** Neurons of the simulated rig (`--rig sim`). */
     simulation: simulation.optional(),
   })
-  .superRefine(({ latents, tuning, choice, stop }, context) => {
+  .superRefine(({ latents, recording, tuning, choice, stop }, context) => {
     const objectives = [choice.objective, ...choice.blocks.map((block) => block.objective)];
     const refuse = (path: (string | number)[], message: string) => context.addIssue({ code: "custom", path, message });
     const explaining =
@@ -338,6 +355,16 @@ export const experiment = z
         ["choice", "constraints", "minDistance"],
         `expected less than ${farthest.toFixed(1)}, the distance between opposite corners of the range`,
       );
+    const streams = recording.streams.map(({ name }) => name);
+    if (recording.stream !== undefined && streams.length > 0)
+      refuse(["recording", "stream"], "expected either stream or streams");
+    streams.forEach((name, i) => {
+      if (streams.indexOf(name) < i) refuse(["recording", "streams", i], "expected distinct names");
+    });
+    recording.units.forEach(({ stream }, i) => {
+      if (stream !== undefined && streams.length > 0 && !streams.includes(stream))
+        refuse(["recording", "units", i, "stream"], `expected one of recording.streams (${streams.join(", ")})`);
+    });
     if (choice.compare[0] === choice.compare[1]) refuse(["choice", "compare"], "expected two different explanations");
   });
 export type Experiment = z.infer<typeof experiment>;

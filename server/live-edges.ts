@@ -3,8 +3,8 @@ import type { Experiment } from "../protocols/experiment.ts";
 import type { SessionState } from "../protocols/wire/events.ts";
 import { OPERATOR_PATH } from "../protocols/wire/operator.ts";
 import { countUnits, createPopulation } from "../sim/neurons/unit.ts";
-import { openAcquisition } from "./acquisition/acquisition.ts";
-import { createRoster } from "./acquisition/roster.ts";
+import { type Acquisition, openAcquisition, together } from "./acquisition/acquisition.ts";
+import { createRoster, type Roster } from "./acquisition/roster.ts";
 import type { Decider, DeciderData } from "./choice/decider.ts";
 import { ConfigurationError } from "./failure.ts";
 import { openGateSocket } from "./gate/gate-socket.ts";
@@ -109,17 +109,16 @@ export async function openLiveEdges(
   const rig = truth
     ? disposers.opened(await forkSimulatedRig(experiment, events.address, options.rigFormat, failed))
     : null;
-  const { format, socket, stream, sampleRate } = experiment.recording;
   const acquisition = disposers.opened(
-    await openAcquisition({
-      address: rig?.address ?? options.rig,
-      socket: rig ? "sub" : socket,
-      format: rig ? options.rigFormat : format,
-      roster,
-      heartbeat: !rig && format === "open-ephys" && socket === "sub",
-      ...(!rig && stream && { stream }),
-      ...(!rig && sampleRate && { sampleRate }),
-    }),
+    rig
+      ? await openAcquisition({
+          address: rig.address,
+          socket: "sub",
+          format: options.rigFormat,
+          roster,
+          streams: [],
+        })
+      : await openRecording(experiment, options.rig, roster),
   );
   const gate = experiment.gate
     ? disposers.opened(await openGateSocket({ ...experiment.gate, rejected: gateRejected }))
@@ -162,6 +161,40 @@ export function simulatedUnits({ simulation, latents, seed }: Experiment) {
 /** Whether faces are read back and explain trials as they came out. */
 const readsBack = ({ validity }: Experiment, simulated: boolean): boolean =>
   validity.regressor === "realised" || (validity.regressor === "auto" && !simulated);
+
+/** One socket for each address that a followed stream has. */
+async function openRecording(
+  { recording: { format, socket, stream, sampleRate, streams } }: Experiment,
+  address: string,
+  roster: Roster,
+): Promise<Acquisition> {
+  const followed = streams.map((one) => ({
+    ...one,
+    sampleRate: one.sampleRate ?? null,
+    address: one.address ?? address,
+  }));
+  if (stream !== undefined) followed.push({ name: stream, sampleRate: sampleRate ?? null, address });
+  const addresses = [...new Set(followed.length > 0 ? followed.map((one) => one.address) : [address])];
+  const opened: Acquisition[] = [];
+  try {
+    for (const at of addresses)
+      opened.push(
+        await openAcquisition({
+          address: at,
+          socket,
+          format,
+          roster,
+          heartbeat: format === "open-ephys" && socket === "sub",
+          streams: followed.filter((one) => one.address === at),
+          ...(sampleRate && { sampleRate }),
+        }),
+      );
+  } catch (error) {
+    for (const one of opened) one.dispose();
+    throw error;
+  }
+  return together(opened);
+}
 
 function recordedUnits({ recording }: Experiment) {
   if (recording.units.length === 0)

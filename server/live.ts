@@ -116,7 +116,7 @@ export async function runLive(
       /** Faces that were read back and are still to be shown. */
       const realised = new Map<number, Float64Array>();
       const inWords = createAnnouncer(experiment.stimulus);
-      let quiet = initQuiet(serverNow());
+      let quiet = initQuiet(serverNow(), truth ? [] : experiment.recording.streams.map(({ name }) => name));
       let failure: Error | null = null;
       let usable = 0;
       const budget = createLatencyBudget(experiment, rigOriginMs);

@@ -45,15 +45,8 @@ import {
   stepPlan,
 } from "./presentation/plan.ts";
 import { type SessionEvent, type SessionView, stepView, waitingView } from "./session/view.ts";
-import {
-  initTrials,
-  isBroken,
-  isUsable,
-  stepTrials,
-  type Trial,
-  type TrialInput,
-  type TrialState,
-} from "./trials/trial.ts";
+import { initStreams, type StreamSettings, type StreamsState, stepStreams } from "./trials/streams.ts";
+import { isBroken, isUsable, type Trial, type TrialInput } from "./trials/trial.ts";
 
 export interface Edges {
   acquisition$: Observable<AcquisitionEvent>;
@@ -97,10 +90,10 @@ export function runLoop(experiment: Experiment, units: readonly string[], edges:
     );
 
     const trials$ = merge(acquisition$, onsets$, displayLost$).pipe(
-      scan(([state], input: TrialInput) => stepTrials(state, input), [
-        initTrials({ units: units.length, ...experiment.response, alignment: experiment.alignment }),
+      scan(([state], input: TrialInput) => stepStreams(state, input), [
+        initStreams(streamSettings(experiment, units.length)),
         [],
-      ] as [TrialState, Trial[]]),
+      ] as [StreamsState, Trial[]]),
       concatMap(([, closed]) => from(closed)),
       tap((trial) => tell({ kind: "trial", trial })),
       // The face of a broken trial is shown again: it neither counts nor teaches.
@@ -216,6 +209,12 @@ const timeUp = (minutes: number | null) =>
         : null,
     ),
   );
+/** The streams whose spikes are counted; one that is not named is whichever is heard. */
+const streamSettings = ({ recording, response, alignment }: Experiment, units: number): StreamSettings[] =>
+  (recording.streams.length > 0 ? recording.streams : [null]).map((stream) => ({
+    stream: stream?.name ?? null,
+    settings: { units, ...response, alignment: { ...alignment, line: stream?.line ?? alignment.line } },
+  }));
 const planSettings = ({ stimulus, response, gate }: Experiment): PlanSettings => ({
   onMs: stimulus.onMs,
   periodMs: periodMs(stimulus),

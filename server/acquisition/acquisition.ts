@@ -1,13 +1,13 @@
-import { Observable, Subject } from "rxjs";
+import { merge, Observable, Subject } from "rxjs";
 import { Pull, Subscriber } from "zeromq";
 import { serverNow } from "../clock.ts";
 import { ConfigurationError } from "../failure.ts";
-import type { FrameReader } from "./frame-reader.ts";
+import type { FollowedStream, FrameReader } from "./frame-reader.ts";
 import { heartbeatAddress, startHeartbeat } from "./heartbeat.ts";
 import { createLatentloopReader } from "./latentloop-reader.ts";
 import { createOpenEphysReader } from "./open-ephys-reader.ts";
 import type { Roster } from "./roster.ts";
-import type { AcquisitionCounts, AcquisitionEvent } from "./spike-batch.ts";
+import { type AcquisitionCounts, type AcquisitionEvent, addCounts } from "./spike-batch.ts";
 
 export interface AcquisitionOptions {
   /** ZeroMQ endpoint, as "tcp://127.0.0.1:5556". */
@@ -16,9 +16,9 @@ export interface AcquisitionOptions {
   socket: "sub" | "pull";
   format: "latentloop" | "open-ephys";
   roster: Roster;
-  /** The stream to follow; the first one seen where not given. */
-  stream?: string;
-  /** Hz. Open Ephys only: needed where no continuous channel is sent; else the stream's data messages tell it. */
+  /** The streams to follow; none: the first one seen. */
+  streams: readonly FollowedStream[];
+  /** Hz, of a stream that is not named. Open Ephys only: needed where no continuous channel is sent; else data messages tell it. */
   sampleRate?: number;
   /** Open Ephys only: tell the GUI that this client is there. */
   heartbeat?: boolean;
@@ -81,6 +81,19 @@ export async function openAcquisition(options: AcquisitionOptions): Promise<Acqu
   };
 }
 
+/** Several senders, each at its own address, as one. */
+export function together(all: readonly Acquisition[]): Acquisition {
+  if (all.length === 1) return all[0];
+  return {
+    events$: merge(...all.map(({ events$ }) => events$)),
+    address: all.map(({ address }) => address).join(" and "),
+    counts: () => all.map((one) => one.counts()).reduce(addCounts),
+    dispose() {
+      for (const one of all) one.dispose();
+    },
+  };
+}
+
 /** Reads until the socket closes, and waits for nothing but the socket: a publisher drops what a slow reader leaves. */
 async function receive(socket: Subscriber | Pull, reader: FrameReader, events: Subject<AcquisitionEvent>) {
   try {
@@ -93,8 +106,8 @@ async function receive(socket: Subscriber | Pull, reader: FrameReader, events: S
   }
 }
 
-function createReader({ format, roster, stream, sampleRate }: AcquisitionOptions): FrameReader {
-  const options = { roster, stream: stream ?? null, sampleRate: sampleRate ?? null };
+function createReader({ format, roster, streams, sampleRate }: AcquisitionOptions): FrameReader {
+  const options = { roster, streams, sampleRate: sampleRate ?? null };
   return format === "latentloop" ? createLatentloopReader(options) : createOpenEphysReader(options);
 }
 

@@ -3,9 +3,15 @@ import type { AcquisitionCounts, AcquisitionEvent } from "./spike-batch.ts";
 
 export interface ReaderOptions {
   roster: Roster;
-  /** The stream to follow; null: the first one seen. */
-  stream: string | null;
-  /** Hz; null: learned from the stream. Only Open Ephys messages need it. */
+  /** The streams to follow; none: the first one seen. */
+  streams: readonly FollowedStream[];
+  /** Hz, of a stream that is not named; null: learned from the stream. Only Open Ephys messages need it. */
+  sampleRate: number | null;
+}
+
+export interface FollowedStream {
+  name: string;
+  /** Hz; null: learned from the stream. */
   sampleRate: number | null;
 }
 
@@ -17,3 +23,7 @@ export interface FrameReader {
   /** Gives what is still held back, at the end of the session. */
   flush(arrivedServerMs: number): AcquisitionEvent[];
 }
+
+/** Why a message of a stream that nobody follows is rejected. */
+export const strangerWords = (followed: readonly string[], got: string): string =>
+  `expected stream ${followed.map((name) => `"${name}"`).join(" or ")}, got "${got}"`;

@@ -6,10 +6,10 @@ import {
   type SpikeMessage,
   type SpikesMessage,
 } from "../../protocols/wire/spikes.ts";
-import type { FrameReader, ReaderOptions } from "./frame-reader.ts";
+import { type FrameReader, type ReaderOptions, strangerWords } from "./frame-reader.ts";
 import { Ledger } from "./ledger.ts";
 import type { Roster } from "./roster.ts";
-import { initSequence, stepSequence } from "./sequence.ts";
+import { initSequence, type Sequence, stepSequence } from "./sequence.ts";
 import type { AcquisitionEvent } from "./spike-batch.ts";
 
 /** Messages of several threads of a sender may overlap by less than this. */
@@ -18,9 +18,7 @@ const CLOCK_TOLERANCE_S = 1;
 /** Reads this project's own messages (SPEC.md, W1 to W8). */
 export function createLatentloopReader(options: ReaderOptions): FrameReader {
   const ledger = new Ledger();
-  let stream = options.stream;
-  let sequence = initSequence(0);
-  let watermarkS = Number.NEGATIVE_INFINITY;
+  const followed = new Map(options.streams.map(({ name }) => [name, notHeard()]));
 
   function read(frames: readonly Uint8Array[], arrivedServerMs: number): AcquisitionEvent[] {
     ledger.counts.messages++;
@@ -31,41 +29,43 @@ export function createLatentloopReader(options: ReaderOptions): FrameReader {
     const decoded = decodeSpikeMessage(frames[0]);
     if (!decoded.ok) return [ledger.rejected(decoded, arrivedServerMs)];
     const message = decoded.value;
-    stream ??= message.stream;
-    if (message.stream !== stream) {
-      const detail = `expected stream "${stream}", got "${message.stream}"`;
-      return [ledger.rejected(reject("stream", detail), arrivedServerMs)];
-    }
-    return inSequence(message, arrivedServerMs);
+    if (followed.size === 0) followed.set(message.stream, notHeard());
+    const stream = followed.get(message.stream);
+    return stream
+      ? inSequence(stream, message, arrivedServerMs)
+      : [ledger.rejected(reject("stream", strangerWords([...followed.keys()], message.stream)), arrivedServerMs)];
   }
 
-  function inSequence(message: SpikeMessage, arrivedServerMs: number): AcquisitionEvent[] {
+  function inSequence(stream: Stream, message: SpikeMessage, arrivedServerMs: number): AcquisitionEvent[] {
     const position = message.type === "ttl" ? message.timeS : messageUntilS(message);
     const numbered = { number: message.seq, position };
-    const [next, verdict] = stepSequence(sequence, numbered, CLOCK_TOLERANCE_S);
-    sequence = next;
+    const [next, verdict] = stepSequence(stream.sequence, numbered, CLOCK_TOLERANCE_S);
+    stream.sequence = next;
     switch (verdict.kind) {
       case "next":
-        return deliver(message, arrivedServerMs);
+        return deliver(stream, message, arrivedServerMs);
       case "gap":
-        return [ledger.gap(message.stream, verdict.missing, arrivedServerMs), ...deliver(message, arrivedServerMs)];
+        return [
+          ledger.gap(message.stream, verdict.missing, arrivedServerMs),
+          ...deliver(stream, message, arrivedServerMs),
+        ];
       case "reordered":
-        return [ledger.reordered(message.stream, arrivedServerMs), ...deliver(message, arrivedServerMs)];
+        return [ledger.reordered(message.stream, arrivedServerMs), ...deliver(stream, message, arrivedServerMs)];
       case "duplicate":
         return [ledger.rejected(reject("duplicate", `message ${message.seq} came again`), arrivedServerMs)];
       case "restart":
-        watermarkS = Number.NEGATIVE_INFINITY;
-        return [ledger.restart(message.stream, arrivedServerMs), ...deliver(message, arrivedServerMs)];
+        stream.watermarkS = Number.NEGATIVE_INFINITY;
+        return [ledger.restart(message.stream, arrivedServerMs), ...deliver(stream, message, arrivedServerMs)];
     }
   }
 
-  function deliver(message: SpikeMessage, arrivedServerMs: number): AcquisitionEvent[] {
-    if (message.type !== "ttl") return batch(message, arrivedServerMs);
-    const { stream, line, state, timeS } = message;
-    return [{ type: "ttl", stream, line, state, timeS, arrivedServerMs }];
+  function deliver(stream: Stream, message: SpikeMessage, arrivedServerMs: number): AcquisitionEvent[] {
+    if (message.type !== "ttl") return batch(stream, message, arrivedServerMs);
+    const { stream: name, line, state, timeS } = message;
+    return [{ type: "ttl", stream: name, line, state, timeS, arrivedServerMs }];
   }
 
-  function batch(message: CountsMessage | SpikesMessage, arrivedServerMs: number): AcquisitionEvent[] {
+  function batch(stream: Stream, message: CountsMessage | SpikesMessage, arrivedServerMs: number): AcquisitionEvent[] {
     const entries =
       message.type === "counts" ? countEntries(message, options.roster) : spikeEntries(message, options.roster);
     const told: AcquisitionEvent[] = [];
@@ -77,13 +77,13 @@ export function createLatentloopReader(options: ReaderOptions): FrameReader {
     for (let i = 0; i < unit.length; i++) {
       const spikes = count === null ? 1 : count[i];
       ledger.counts.spikes += spikes;
-      if (timeS[i] < watermarkS) ledger.counts.lateSpikes += spikes;
+      if (timeS[i] < stream.watermarkS) ledger.counts.lateSpikes += spikes;
     }
-    watermarkS = Math.max(watermarkS, messageUntilS(message));
+    stream.watermarkS = Math.max(stream.watermarkS, messageUntilS(message));
     told.push({
       type: "batch",
       stream: message.stream,
-      untilS: watermarkS,
+      untilS: stream.watermarkS,
       reachedS: messageUntilS(message),
       unit,
       timeS,
@@ -96,6 +96,14 @@ export function createLatentloopReader(options: ReaderOptions): FrameReader {
   return { counts: ledger.counts, read, flush: () => [] };
 }
 
+/** What is kept of each stream that is followed: senders number each by itself. */
+interface Stream {
+  sequence: Sequence;
+  /** No spike before it is still to come. */
+  watermarkS: number;
+}
+const notHeard = (): Stream => ({ sequence: initSequence(0), watermarkS: Number.NEGATIVE_INFINITY });
+
 interface Entries {
   unit: Uint16Array;
   timeS: Float64Array;
@@ -105,16 +113,16 @@ interface Entries {
 }
 
 const STRANGER = -1;
-const indicesOf = (names: readonly string[], roster: Roster): Int32Array =>
-  Int32Array.from(names, (name) => roster.byName(name) ?? STRANGER);
+const indicesOf = (stream: string, names: readonly string[], roster: Roster): Int32Array =>
+  Int32Array.from(names, (name) => roster.byName(stream, name) ?? STRANGER);
 
 function addTo(tally: Map<string, number>, name: string, spikes: number): void {
   tally.set(name, (tally.get(name) ?? 0) + spikes);
 }
 
 /** Entries of the bins that are not empty, each at its bin's centre. */
-function countEntries({ units, counts, t0S, binS }: CountsMessage, roster: Roster): Entries {
-  const index = indicesOf(units, roster);
+function countEntries({ stream, units, counts, t0S, binS }: CountsMessage, roster: Roster): Entries {
+  const index = indicesOf(stream, units, roster);
   const unknown = new Map<string, number>();
   const kept = countKept(counts, index);
   const entries = { unit: new Uint16Array(kept), timeS: new Float64Array(kept), count: new Uint32Array(kept), unknown };
@@ -143,8 +151,8 @@ function countKept(counts: Uint16Array | Uint32Array, index: Int32Array): number
   return kept;
 }
 
-function spikeEntries({ units, unit, timeS }: SpikesMessage, roster: Roster): Entries {
-  const index = indicesOf(units, roster);
+function spikeEntries({ stream, units, unit, timeS }: SpikesMessage, roster: Roster): Entries {
+  const index = indicesOf(stream, units, roster);
   const unknown = new Map<string, number>();
   const keptUnit = new Uint16Array(unit.length);
   const keptS = new Float64Array(unit.length);

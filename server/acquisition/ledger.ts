@@ -14,18 +14,18 @@ export class Ledger {
     return { type: "rejected", reason: rejection.reason, detail: rejection.detail, arrivedServerMs };
   }
 
-  gap(stream: string, missing: number, arrivedServerMs: number): AcquisitionEvent {
+  gap(stream: string | null, missing: number, arrivedServerMs: number): AcquisitionEvent {
     this.counts.lostMessages += missing;
     return { type: "gap", stream, missing, arrivedServerMs };
   }
 
-  reordered(stream: string, arrivedServerMs: number): AcquisitionEvent {
+  reordered(stream: string | null, arrivedServerMs: number): AcquisitionEvent {
     this.counts.lostMessages--;
     this.counts.reorderedMessages++;
     return { type: "reordered", stream, arrivedServerMs };
   }
 
-  restart(stream: string, arrivedServerMs: number): AcquisitionEvent {
+  restart(stream: string | null, arrivedServerMs: number): AcquisitionEvent {
     this.counts.restarts++;
     return { type: "restart", stream, arrivedServerMs };
   }

@@ -103,17 +103,22 @@ export const unitsHeard = ({ units }: Heard): HeardUnit[] =>
   );
 
 /**
- * The experiment file's `recording` section for what was heard of one stream. Unsorted spikes of an electrode that has sorted
+ * The experiment file's `recording` section for what was heard of these streams. Unsorted spikes of an electrode that has sorted
  * ones are left out: they are what the sorter could not tell.
  */
-export function recordingSection(heard: Heard, stream: string): string {
-  const all = unitsHeard(heard).filter((unit) => unit.stream === stream);
-  const sorted = new Set(all.filter(({ sortedId }) => (sortedId ?? 0) > 0).map(({ name }) => name));
-  const units = all
-    .filter(({ name, sortedId, spikes: n }) => n > 0 && !(sortedId === 0 && sorted.has(name)))
-    .map(({ name, sortedId }) => {
-      if (sortedId === null) return { name };
-      return sortedId > 0 ? { name: `${name}-${sortedId}`, electrode: name, sortedId } : { name, electrode: name };
-    });
-  return stringify({ recording: { format: heard.format ?? "latentloop", stream, units } });
+export function recordingSection(heard: Heard, streams: readonly string[]): string {
+  const several = streams.length > 1;
+  const units = streams.flatMap((stream) => {
+    const all = unitsHeard(heard).filter((unit) => unit.stream === stream);
+    const sorted = new Set(all.filter(({ sortedId }) => (sortedId ?? 0) > 0).map(({ name }) => name));
+    return all
+      .filter(({ name, sortedId, spikes: n }) => n > 0 && !(sortedId === 0 && sorted.has(name)))
+      .map(({ name, sortedId }) => {
+        if (sortedId === null) return { name, ...(several && { stream }) };
+        const label = `${several ? `${stream} ` : ""}${name}${sortedId > 0 ? `-${sortedId}` : ""}`;
+        return { name: label, electrode: name, ...(sortedId > 0 && { sortedId }), ...(several && { stream }) };
+      });
+  });
+  const which = several ? { streams: streams.map((name) => ({ name })) } : { stream: streams[0] };
+  return stringify({ recording: { format: heard.format ?? "latentloop", ...which, units } });
 }

@@ -6,8 +6,9 @@ import {
   type OpenEphysMessage,
   type OpenEphysSpike,
 } from "../../protocols/wire/open-ephys.ts";
-import type { FrameReader, ReaderOptions } from "./frame-reader.ts";
+import { type FrameReader, type ReaderOptions, strangerWords } from "./frame-reader.ts";
 import { Ledger } from "./ledger.ts";
+import type { Roster } from "./roster.ts";
 import { initSequence, stepSequence } from "./sequence.ts";
 import type { AcquisitionEvent } from "./spike-batch.ts";
 
@@ -30,9 +31,69 @@ const MIN_STEP_S = 0.001;
 /** Reads messages of the Open Ephys GUI's ZMQ Interface (SPEC.md, W10 to W17). */
 export function createOpenEphysReader(options: ReaderOptions): FrameReader {
   const ledger = new Ledger();
-  let stream = options.stream;
+  const followed = new Map(
+    options.streams.map(({ name, sampleRate }) => [name, createStream(name, sampleRate, options.roster, ledger)]),
+  );
   let sequence = initSequence(1);
-  let sampleRate = options.sampleRate;
+
+  function read(frames: readonly Uint8Array[], arrivedServerMs: number): AcquisitionEvent[] {
+    ledger.counts.messages++;
+    const decoded = decodeOpenEphys(frames);
+    if (!decoded.ok) return [ledger.rejected(decoded, arrivedServerMs)];
+    const message = decoded.value;
+    if (followed.size === 0)
+      followed.set(message.stream, createStream(message.stream, options.sampleRate, options.roster, ledger));
+    const told: AcquisitionEvent[] = [];
+    if (!isInSequence(message, arrivedServerMs, told)) return told;
+    const stream = followed.get(message.stream);
+    if (!stream) {
+      const detail = strangerWords([...followed.keys()], message.stream);
+      told.push(ledger.rejected(reject("stream", detail), arrivedServerMs));
+    } else if (message.kind === "data") stream.takeData(message, arrivedServerMs, told);
+    else stream.takeEvent(message, arrivedServerMs, told);
+    return told;
+  }
+
+  /** Message numbers run through all streams of the plugin, sample numbers do not: the first stream's tell of the clock. */
+  function isInSequence(message: OpenEphysMessage, arrivedServerMs: number, told: AcquisitionEvent[]): boolean {
+    if (message.messageNum === null) return true;
+    const [first] = followed.values();
+    const position = message.stream === first.name ? message.sampleNum : null;
+    const numbered = { number: message.messageNum, position };
+    const [next, verdict] = stepSequence(sequence, numbered, first.sampleRate() ?? CLOCK_TOLERANCE_SAMPLES);
+    sequence = next;
+    const of = followed.size === 1 ? message.stream : null;
+    if (verdict.kind === "gap") told.push(ledger.gap(of, verdict.missing, arrivedServerMs));
+    if (verdict.kind === "reordered") told.push(ledger.reordered(of, arrivedServerMs));
+    if (verdict.kind === "restart") {
+      told.push(...flush(arrivedServerMs), ledger.restart(of, arrivedServerMs));
+      for (const stream of followed.values()) stream.restart();
+    }
+    if (verdict.kind !== "duplicate") return true;
+    told.push(ledger.rejected(reject("duplicate", `message ${message.messageNum} came again`), arrivedServerMs));
+    return false;
+  }
+
+  const flush = (arrivedServerMs: number): AcquisitionEvent[] =>
+    [...followed.values()].flatMap((stream) => stream.flush(arrivedServerMs));
+
+  return { counts: ledger.counts, read, flush };
+}
+
+/** One stream of the plugin, on its own clock. What it tells is added to `told`. */
+interface Stream {
+  readonly name: string;
+  sampleRate(): number | null;
+  takeData(message: OpenEphysData, arrivedServerMs: number, told: AcquisitionEvent[]): void;
+  takeEvent(message: OpenEphysSpike | OpenEphysEvent, arrivedServerMs: number, told: AcquisitionEvent[]): void;
+  /** Its clock begins again. */
+  restart(): void;
+  flush(arrivedServerMs: number): AcquisitionEvent[];
+}
+
+/** @param givenRate Hz; null: learned from its data messages */
+function createStream(name: string, givenRate: number | null, roster: Roster, ledger: Ledger): Stream {
+  let sampleRate = givenRate;
   /** Arrived before the sample rate was known, in order. */
   let heldBack: (OpenEphysSpike | OpenEphysEvent)[] = [];
   /** Spikes since the last batch. */
@@ -40,44 +101,6 @@ export function createOpenEphysReader(options: ReaderOptions): FrameReader {
   let timesS: number[] = [];
   let watermarkS = Number.NEGATIVE_INFINITY;
   let dataUntilS = Number.NEGATIVE_INFINITY;
-
-  function read(frames: readonly Uint8Array[], arrivedServerMs: number): AcquisitionEvent[] {
-    ledger.counts.messages++;
-    const decoded = decodeOpenEphys(frames);
-    if (!decoded.ok) return [ledger.rejected(decoded, arrivedServerMs)];
-    const message = decoded.value;
-    stream ??= message.stream;
-    const told: AcquisitionEvent[] = [];
-    if (!isInSequence(message, arrivedServerMs, told)) return told;
-    if (message.stream !== stream) {
-      const detail = `expected stream "${stream}", got "${message.stream}"`;
-      told.push(ledger.rejected(reject("stream", detail), arrivedServerMs));
-    } else if (message.kind === "data") takeData(message, arrivedServerMs, told);
-    else takeEvent(message, arrivedServerMs, told);
-    return told;
-  }
-
-  /** Message numbers run through all streams of the plugin, sample numbers do not. */
-  function isInSequence(message: OpenEphysMessage, arrivedServerMs: number, told: AcquisitionEvent[]): boolean {
-    if (message.messageNum === null) return true;
-    const position = message.stream === stream ? message.sampleNum : null;
-    const numbered = { number: message.messageNum, position };
-    const [next, verdict] = stepSequence(sequence, numbered, sampleRate ?? CLOCK_TOLERANCE_SAMPLES);
-    sequence = next;
-    if (verdict.kind === "gap") told.push(ledger.gap(message.stream, verdict.missing, arrivedServerMs));
-    if (verdict.kind === "reordered") told.push(ledger.reordered(message.stream, arrivedServerMs));
-    if (verdict.kind === "restart") restart(message.stream, arrivedServerMs, told);
-    if (verdict.kind !== "duplicate") return true;
-    told.push(ledger.rejected(reject("duplicate", `message ${message.messageNum} came again`), arrivedServerMs));
-    return false;
-  }
-
-  function restart(of: string, arrivedServerMs: number, told: AcquisitionEvent[]): void {
-    told.push(...flush(arrivedServerMs), ledger.restart(of, arrivedServerMs));
-    sampleRate = options.sampleRate;
-    watermarkS = Number.NEGATIVE_INFINITY;
-    dataUntilS = Number.NEGATIVE_INFINITY;
-  }
 
   function takeData(message: OpenEphysData, arrivedServerMs: number, told: AcquisitionEvent[]): void {
     if (sampleRate === null) {
@@ -134,7 +157,7 @@ export function createOpenEphysReader(options: ReaderOptions): FrameReader {
         });
       return timeS;
     }
-    const unit = options.roster.byCluster(message.electrode, message.sortedId);
+    const unit = roster.byCluster(name, message.electrode, message.sortedId);
     if (unit === null) {
       const event = ledger.unknownUnit(`${message.electrode}#${message.sortedId}`, 1, arrivedServerMs);
       if (event !== null) told.push(event);
@@ -155,7 +178,7 @@ export function createOpenEphysReader(options: ReaderOptions): FrameReader {
     timesS = [];
     told.push({
       type: "batch",
-      stream: stream ?? "",
+      stream: name,
       untilS: watermarkS,
       reachedS,
       unit,
@@ -176,5 +199,16 @@ export function createOpenEphysReader(options: ReaderOptions): FrameReader {
     return told;
   }
 
-  return { counts: ledger.counts, read, flush };
+  return {
+    name,
+    sampleRate: () => sampleRate,
+    takeData,
+    takeEvent,
+    restart() {
+      sampleRate = givenRate;
+      watermarkS = Number.NEGATIVE_INFINITY;
+      dataUntilS = Number.NEGATIVE_INFINITY;
+    },
+    flush,
+  };
 }

@@ -19,17 +19,20 @@ export interface SpikeBatch {
   arrivedServerMs: number;
 }
 
-/** Everything that acquisition tells, in order of arrival. A gap or restart comes before the batch that revealed it. */
+/**
+ * Everything that acquisition tells, in order of arrival. A gap or restart comes before the batch that revealed it; its `stream` is null
+ * where a sender numbers several streams together, so that it may be any of them.
+ */
 export type AcquisitionEvent =
   | ({ type: "batch" } & SpikeBatch)
   /** An edge on a digital input of the recording system (a photodiode, a sync pulse). Lines count from 0. */
   | { type: "ttl"; stream: string; line: number; state: boolean; timeS: number; arrivedServerMs: number }
   /** `missing` messages never came (they may still arrive out of order, and are then told as `reordered`). */
-  | { type: "gap"; stream: string; missing: number; arrivedServerMs: number }
+  | { type: "gap"; stream: string | null; missing: number; arrivedServerMs: number }
   /** A message that a gap before had called missing has come after all. */
-  | { type: "reordered"; stream: string; arrivedServerMs: number }
+  | { type: "reordered"; stream: string | null; arrivedServerMs: number }
   /** The sender started again: sequence or clock went back. */
-  | { type: "restart"; stream: string; arrivedServerMs: number }
+  | { type: "restart"; stream: string | null; arrivedServerMs: number }
   /** The connection to a sender came up or went down. */
   | { type: "link"; up: boolean; arrivedServerMs: number }
   /** The recording system answers this client's heartbeats, or does not (Open Ephys only). */
@@ -78,3 +81,17 @@ export const noCounts = (): AcquisitionCounts => ({
   // Without a prototype, so that any name is only a name.
   unknownUnits: Object.create(null) as Record<string, number>,
 });
+
+/** The totals of two senders. */
+export function addCounts(a: AcquisitionCounts, b: AcquisitionCounts): AcquisitionCounts {
+  const sum = structuredClone(a);
+  addTo(sum.unknownUnits, b.unknownUnits);
+  addTo(sum.rejected, b.rejected);
+  for (const key of ["messages", "spikes", "lostMessages", "reorderedMessages", "lateSpikes", "restarts"] as const)
+    sum[key] += b[key];
+  return sum;
+}
+
+function addTo(tally: Record<string, number>, more: Record<string, number>): void {
+  for (const [name, n] of Object.entries(more)) tally[name] = (tally[name] ?? 0) + n;
+}

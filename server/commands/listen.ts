@@ -56,13 +56,12 @@ async function listen(address: string, options: ListenOptions): Promise<void> {
 
 async function write(heard: Heard, file: string, wanted?: string): Promise<void> {
   const streams = [...new Set(unitsHeard(heard).map(({ stream }) => stream))];
-  const stream = wanted ?? (streams.length === 1 ? streams[0] : undefined);
   if (streams.length === 0) throw new ConfigurationError("--write: expected spikes, heard none: nothing written");
-  if (stream === undefined || !streams.includes(stream))
+  if (wanted !== undefined && !streams.includes(wanted))
     throw new ConfigurationError(
-      `--stream: expected one of the streams with spikes (${streams.join(", ")}), got ${stream === undefined ? "none" : `"${stream}"`}: nothing written`,
+      `--stream: expected one of the streams with spikes (${streams.join(", ")}), got "${wanted}": nothing written`,
     );
-  await writeFile(file, recordingSection(heard, stream));
+  await writeFile(file, recordingSection(heard, wanted === undefined ? streams : [wanted]));
   process.stderr.write(`written: ${file}; put it into your experiment file and name the units as you like\n`);
 }
 

@@ -2,17 +2,26 @@ import type { SessionEvent, SessionView } from "./view.ts";
 
 /** When each edge was last heard, on the server's clock. */
 export interface Quiet {
-  batchServerMs: number;
+  /** By stream, of the streams that the session counts; the empty name stands for any where none is named. */
+  batchServerMs: Readonly<Record<string, number>>;
   shownServerMs: number;
 }
 
 /** An edge that has been silent for so long is worth a word. */
 const PATIENCE_MS = 5000;
 
-export const initQuiet = (serverMs: number): Quiet => ({ batchServerMs: serverMs, shownServerMs: serverMs });
+/** @param streams that the session counts, by name; none: whichever is heard */
+export const initQuiet = (serverMs: number, streams: readonly string[] = []): Quiet => ({
+  batchServerMs: Object.fromEntries((streams.length > 0 ? streams : [""]).map((name) => [name, serverMs])),
+  shownServerMs: serverMs,
+});
 
 export function stepQuiet(quiet: Quiet, event: SessionEvent, serverMs: number): Quiet {
-  if (event.kind === "acquisition" && event.event.type === "batch") return { ...quiet, batchServerMs: serverMs };
+  if (event.kind === "acquisition" && event.event.type === "batch") {
+    const { stream } = event.event;
+    const name = Object.hasOwn(quiet.batchServerMs, stream) ? stream : "";
+    return { ...quiet, batchServerMs: { ...quiet.batchServerMs, [name]: serverMs } };
+  }
   const isShown = event.kind === "display" && event.event.type === "shown";
   const isResumed = event.kind === "command" && event.command === "resume";
   return isShown || isResumed ? { ...quiet, shownServerMs: serverMs } : quiet;
@@ -25,10 +34,11 @@ export function stepQuiet(quiet: Quiet, event: SessionEvent, serverMs: number): 
  */
 export function complaints(quiet: Quiet, view: SessionView, periodMs: number, serverMs: number): string[] {
   const seconds = (sinceMs: number) => Math.round((serverMs - sinceMs) / 1000);
-  const noSpikes = serverMs - quiet.batchServerMs > PATIENCE_MS;
-  if (!view.displayConnected)
-    return ["no display", ...(noSpikes ? [`no spikes for ${seconds(quiet.batchServerMs)} s`] : [])];
-  if (noSpikes) return [`no spikes for ${seconds(quiet.batchServerMs)} s`];
+  const noSpikes = Object.entries(quiet.batchServerMs)
+    .filter(([, heardMs]) => serverMs - heardMs > PATIENCE_MS)
+    .map(([name, heardMs]) => `no spikes${name && ` of stream ${name}`} for ${seconds(heardMs)} s`);
+  if (!view.displayConnected) return ["no display", ...noSpikes];
+  if (noSpikes.length > 0) return noSpikes;
   // Without spikes no face is due; with them, and a display, one should have come.
   if (view.gateClosed !== null) return [`the gate is closed: ${view.gateClosed}`];
   const nothingShown = view.state !== "paused" && serverMs - quiet.shownServerMs > PATIENCE_MS + periodMs;

@@ -45,9 +45,9 @@ export function createAnnouncer(stimulus: Stimulus): Announcer {
           ? "Open Ephys answers heartbeats"
           : "Open Ephys does not answer heartbeats: its ZMQ Interface will not list this client; spikes come all the same";
       case "gap":
-        return `${said.missing} messages of stream ${said.stream} are missing; trials they belong to are flagged`;
+        return `${said.missing} messages of ${streamWords(said.stream)} are missing; trials they belong to are flagged`;
       case "restart":
-        return `stream ${said.stream} began again; trials that were open are flagged`;
+        return `${streamWords(said.stream)} began again; trials that were open are flagged`;
       case "rejected": {
         const key = said.reason === "unknown-unit" ? said.detail : said.reason;
         if (told.has(key)) return null;
@@ -59,6 +59,8 @@ export function createAnnouncer(stimulus: Stimulus): Announcer {
     }
   };
 }
+
+const streamWords = (stream: string | null): string => (stream === null ? "the followed streams" : `stream ${stream}`);
 
 const unitWords: Record<UnitOp, string> = {
   exclude: "no longer counts when faces are chosen",

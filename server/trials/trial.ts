@@ -51,6 +51,8 @@ export interface Trial {
   flags: TrialFlag[];
   /** Server clock at the arrival of the message that closed the window. */
   closedServerMs: number;
+  /** The same presentation on the clocks of the session's other streams; none where it counts one. */
+  others?: readonly Pick<Trial, "stream" | "window" | "flags">[];
 }
 
 export interface TrialSettings {
@@ -104,6 +106,8 @@ interface Link {
 
 export interface TrialState {
   settings: TrialSettings;
+  /** The stream that is counted; empty before it is heard. */
+  stream: string;
   clock: StreamClock;
   photodiode: PhotodiodeState;
   /** The stream's time; −∞ before it is heard. */
@@ -126,6 +130,7 @@ const retainS = 5;
 
 export const initTrials = (settings: TrialSettings): TrialState => ({
   settings,
+  stream: "",
   clock: initStreamClock(),
   photodiode: initPhotodiode(settings.alignment),
   untilS: Number.NEGATIVE_INFINITY,
@@ -141,11 +146,11 @@ export const initTrials = (settings: TrialSettings): TrialState => ({
 export function stepTrials(state: TrialState, input: TrialInput): [TrialState, Trial[]] {
   switch (input.type) {
     case "batch":
-      return closePassed(takeBatch(state, input), input.stream, input.arrivedServerMs);
+      return closePassed(takeBatch(state, input), input.arrivedServerMs);
     case "gap":
       return [{ ...state, gaps: [...state.gaps, { fromS: state.untilS, toS: Number.POSITIVE_INFINITY }] }, []];
     case "restart":
-      return restart(state, input.stream, input.arrivedServerMs);
+      return restart(state, input.arrivedServerMs);
     case "rejected":
     case "reordered":
     case "link":
@@ -244,6 +249,7 @@ function takeBatch(state: TrialState, batch: SpikeBatch): TrialState {
   );
   const next: TrialState = {
     ...state,
+    stream: batch.stream,
     clock,
     untilS,
     reachedS: batch.reachedS,
@@ -274,11 +280,11 @@ const completeS = ({ untilS, reachedS }: TrialState): number => Math.min(untilS,
 const isPassed = (state: TrialState, { window, placed }: OpenTrial): boolean =>
   placed && window !== null && window.endS + window.uncertaintyMs / 1000 <= completeS(state);
 
-function closePassed(state: TrialState, stream: string, arrivedServerMs: number): [TrialState, Trial[]] {
+function closePassed(state: TrialState, arrivedServerMs: number): [TrialState, Trial[]] {
   let passed = 0;
   while (passed < state.open.length && isPassed(state, state.open[passed])) passed++;
   if (passed === 0) return [state, []];
-  const closed = state.open.slice(0, passed).map((trial, i) => close(state, trial, i, stream, arrivedServerMs));
+  const closed = state.open.slice(0, passed).map((trial, i) => close(state, trial, i, arrivedServerMs));
   return [{ ...state, open: state.open.slice(passed), count: state.count + passed }, closed];
 }
 
@@ -294,7 +300,7 @@ function reconsidered(state: TrialState, { onset, window }: OpenTrial): Response
   return { ...window, uncertaintyMs: Math.max(window.uncertaintyMs, movedMs + now.uncertaintyMs) };
 }
 
-function close(state: TrialState, trial: OpenTrial, i: number, stream: string, closedServerMs: number): Trial {
+function close(state: TrialState, trial: OpenTrial, i: number, closedServerMs: number): Trial {
   const { onset } = trial;
   const window = reconsidered(state, trial);
   const all = [...trial.flags];
@@ -307,7 +313,7 @@ function close(state: TrialState, trial: OpenTrial, i: number, stream: string, c
     presentation: onset.presentation,
     face: onset.face,
     latents: onset.latents,
-    stream,
+    stream: state.stream,
     window,
     counts: countSpikes(state.recent, state.settings.units, window),
     flags: all,
@@ -354,8 +360,11 @@ function countSpikes({ newest }: Retained, units: number, window: ResponseWindow
 }
 
 /** The sender began again: windows that were open can never be filled on a clock that is gone. */
-function restart(state: TrialState, stream: string, arrivedServerMs: number): [TrialState, Trial[]] {
-  const closed = state.open.map((trial, i) => close(state, withFlag(trial, "gap"), i, stream, arrivedServerMs));
+function restart(state: TrialState, arrivedServerMs: number): [TrialState, Trial[]] {
+  const closed = state.open.map((trial, i) => close(state, withFlag(trial, "gap"), i, arrivedServerMs));
   const [photodiode] = restartPhotodiode(state.photodiode);
-  return [{ ...initTrials(state.settings), photodiode, count: state.count + closed.length }, closed];
+  return [
+    { ...initTrials(state.settings), stream: state.stream, photodiode, count: state.count + closed.length },
+    closed,
+  ];
 }

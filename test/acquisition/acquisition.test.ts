@@ -21,6 +21,7 @@ async function open(
   options: Partial<AcquisitionOptions>,
 ): Promise<{ acquisition: Acquisition; events: AcquisitionEvent[] }> {
   const acquisition = await openAcquisition({
+    streams: [],
     address: LOCAL,
     socket: "pull",
     format: "latentloop",

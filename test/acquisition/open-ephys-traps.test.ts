@@ -33,7 +33,7 @@ interface Reading {
 
 /** The recording with faults on the way, through the reader. */
 function read(faults: Fault[], { keep, sampleRate = null, at = 500 }: Reading = {}) {
-  const reader = createOpenEphysReader({ roster, stream: null, sampleRate });
+  const reader = createOpenEphysReader({ roster, streams: [], sampleRate });
   const faulty = createFaults(faults, at);
   const events: AcquisitionEvent[] = [];
   for (const message of messages) {
@@ -130,6 +130,7 @@ describe("W30 heartbeats", () => {
     await reply.bind("tcp://127.0.0.1:*");
     const port = Number(/:(\d+)$/.exec(reply.lastEndpoint!)![1]);
     const acquisition = await openAcquisition({
+      streams: [],
       address: `tcp://127.0.0.1:${port - 1}`,
       socket: "sub",
       format: "open-ephys",
@@ -158,10 +159,10 @@ describe("W31 latentloop listen", () => {
     expect(heard).toMatchObject({ format: "open-ephys", messages: messages.length });
     expect([...heard.streams]).toEqual([[recording.stream, recording.sampleRate]]);
     expect(unitsHeard(heard).reduce((sum, unit) => sum + unit.spikes, 0)).toBe(spikes);
-    const { recording: section } = parse(recordingSection(heard, recording.stream));
+    const { recording: section } = parse(recordingSection(heard, [recording.stream]));
     const reader = createOpenEphysReader({
       roster: createRoster(section.units),
-      stream: section.stream,
+      streams: [{ name: section.stream, sampleRate: null }],
       sampleRate: null,
     });
     for (const message of messages) for (const frames of faulty.send(message, 0)) reader.read(frames, 0);
@@ -173,10 +174,24 @@ describe("W31 latentloop listen", () => {
     const unit = (name: string, sortedId: number) => ({ stream: "s", name, sortedId, spikes: 3 });
     for (const one of [unit("E2", 0), unit("E2", 1), unit("E10", 0)])
       heard.units.set(`${one.name} ${one.sortedId}`, one);
-    expect(parse(recordingSection(heard, "s")).recording.units).toEqual([
+    expect(parse(recordingSection(heard, ["s"])).recording.units).toEqual([
       { name: "E2-1", electrode: "E2", sortedId: 1 },
       { name: "E10", electrode: "E10" },
     ]);
+  });
+
+  test("T17: of several streams, each unit says which it is on", () => {
+    const heard = nothingHeard();
+    heard.format = "open-ephys";
+    for (const stream of ["A", "B"]) heard.units.set(stream, { stream, name: "E1", sortedId: 1, spikes: 3 });
+    expect(parse(recordingSection(heard, ["A", "B"])).recording).toEqual({
+      format: "open-ephys",
+      streams: [{ name: "A" }, { name: "B" }],
+      units: [
+        { name: "A E1-1", electrode: "E1", sortedId: 1, stream: "A" },
+        { name: "B E1-1", electrode: "E1", sortedId: 1, stream: "B" },
+      ],
+    });
   });
 
   test("as a command, against a player over real sockets", async () => {

@@ -8,7 +8,7 @@ import { createRoster } from "../../server/acquisition/roster.ts";
 import type { AcquisitionEvent } from "../../server/acquisition/spike-batch.ts";
 
 const roster = createRoster([{ name: "a" }, { name: "b" }, { name: "c", electrode: "TT1", sortedId: 2 }]);
-const plain: ReaderOptions = { roster, stream: null, sampleRate: null };
+const plain: ReaderOptions = { roster, streams: [], sampleRate: null };
 
 /** Events in short, batches as [unit, timeS, count] triples. */
 function told(events: AcquisitionEvent[]): unknown[] {
@@ -98,7 +98,7 @@ describe("our own messages", () => {
     read(first, spikes(0, 1, [], "one"));
     expect(read(first, spikes(50, 1, [], "two"))).toEqual([`stream: expected stream "one", got "two"`]);
     expect(read(first, spikes(1, 2, [], "one"))).toEqual([{ untilS: 2, spikes: [] }]);
-    const second = createLatentloopReader({ ...plain, stream: "two" });
+    const second = createLatentloopReader({ ...plain, streams: [{ name: "two", sampleRate: null }] });
     expect(read(second, spikes(0, 1, [], "one"))).toHaveLength(1);
     expect(second.counts.rejected.stream).toBe(1);
   });
@@ -179,6 +179,29 @@ describe("Open Ephys messages", () => {
     expect(read(reader, spike(6, 460))).toEqual([]);
     expect(read(reader, data(7, 500))).toEqual([{ untilS: 0.9, spikes: [[0, 0.46, 1]] }]);
     expect(reader.counts).toMatchObject({ messages: 7, spikes: 3, lateSpikes: 0, lostMessages: 0 });
+  });
+
+  it("T17: several streams of one plugin, numbered together, each on its own clock", () => {
+    const reader = createOpenEphysReader({
+      roster: createRoster([
+        { name: "a", electrode: "E", stream: "A" },
+        { name: "b", electrode: "E", stream: "B" },
+      ]),
+      streams: [
+        { name: "A", sampleRate: null },
+        { name: "B", sampleRate: 2000 },
+      ],
+      sampleRate: null,
+    });
+    const of = (stream: string, message: OpenEphysMessage): OpenEphysMessage => ({ ...message, stream });
+    const take = (stream: string, message: OpenEphysMessage) => reader.read(encodeOpenEphys(of(stream, message), 0), 0);
+    expect(read(reader, of("A", spike(1, 400, "E")))).toEqual([]);
+    expect(read(reader, of("B", spike(2, 9000, "E")))).toEqual([{ untilS: 4.45, spikes: [[1, 4.5, 1]] }]);
+    expect(read(reader, of("A", data(3, 500)))[0]).toMatchObject({ spikes: [[0, 0.4, 1]] });
+    const [gap] = take("B", spike(6, 9900, "E"));
+    expect(gap).toEqual({ type: "gap", stream: null, missing: 2, arrivedServerMs: 0 });
+    expect(take("A", spike(1, 3, "E"))).toContainEqual({ type: "restart", stream: null, arrivedServerMs: 0 });
+    expect(read(reader, of("C", spike(2, 3, "E")))).toEqual([`stream: expected stream "A" or "B", got "C"`]);
   });
 
   it("W14: a given sample rate needs no data message, and data of another rate is rejected", () => {

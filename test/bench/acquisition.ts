@@ -48,7 +48,7 @@ async function passThrough(stream: BenchStream): Promise<{ seconds: number; cpuS
   const sender = fork(compiledModule("test/bench/acquisition-sender.js"), [JSON.stringify(stream)]);
   const [{ address, messages }] = (await once(sender, "message")) as [{ address: string; messages: number }];
   const roster = createRoster(units.map((name) => ({ name })));
-  const acquisition = await openAcquisition({ address, socket: "sub", format: stream.format, roster });
+  const acquisition = await openAcquisition({ address, socket: "sub", format: stream.format, roster, streams: [] });
   await new Promise<void>((resolve) => acquisition.events$.subscribe((event) => event.type === "link" && resolve()));
   // The handshake is done before the subscription has reached the publisher.
   await sleep(200);

@@ -63,6 +63,7 @@ test("a batch of 32 that is being decoded keeps no spike message waiting", async
   );
   const roster = createRoster([{ name: "a" }]);
   const acquisition = await openAcquisition({
+    streams: [],
     address: "tcp://127.0.0.1:*",
     socket: "pull",
     format: "latentloop",

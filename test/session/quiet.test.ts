@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import { complaints, initQuiet, stepQuiet } from "../../server/session/quiet.ts";
 import { type SessionEvent, waitingView } from "../../server/session/view.ts";
 
-const batch = { kind: "acquisition", event: { type: "batch" } } as SessionEvent;
+const batchOf = (stream: string) => ({ kind: "acquisition", event: { type: "batch", stream } }) as SessionEvent;
+const batch = batchOf("probe");
 const shown = { kind: "display", event: { type: "shown" } } as SessionEvent;
 const view = { ...waitingView(10), displayConnected: true, state: "running" as const };
 
@@ -19,4 +20,10 @@ test("what is missing is said: display, spikes, faces; nothing where all is well
   const well = stepQuiet(heard, shown, 8500);
   expect(complaints(well, view, 250, 9000)).toEqual([]);
   expect(complaints(well, view, 250, 14_000)).toEqual(["no spikes for 6 s"]);
+});
+
+test("of several streams, the one that is silent is named", () => {
+  const heard = stepQuiet(stepQuiet(initQuiet(0, ["A", "B"]), batchOf("A"), 8000), shown, 8500);
+  expect(complaints(heard, view, 250, 9000)).toEqual(["no spikes of stream B for 9 s"]);
+  expect(complaints(stepQuiet(heard, batchOf("B"), 9000), view, 250, 9000)).toEqual([]);
 });

@@ -128,6 +128,7 @@ describe("W26: a recording is played whole", () => {
   it("acquisition takes each spike of it, none late, with the stream's time past the last of them", async () => {
     const player = await startPlayer({});
     const acquisition = await openAcquisition({
+      streams: [],
       address: player.address,
       socket: "sub",
       format: "open-ephys",
