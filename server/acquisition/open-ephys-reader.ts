@@ -69,6 +69,16 @@ export function createOpenEphysReader(options: ReaderOptions): FrameReader {
       told.push(...flush(arrivedServerMs), ledger.restart(of, arrivedServerMs));
       for (const stream of followed.values()) stream.restart();
     }
+    const own = followed.get(message.stream);
+    if (
+      (verdict.kind === "next" || verdict.kind === "gap") &&
+      own &&
+      own !== first &&
+      own.goesBack(message.sampleNum)
+    ) {
+      told.push(...own.flush(arrivedServerMs), ledger.restart(own.name, arrivedServerMs));
+      own.restart();
+    }
     if (verdict.kind !== "duplicate") return true;
     told.push(ledger.rejected(reject("duplicate", `message ${message.messageNum} came again`), arrivedServerMs));
     return false;
@@ -84,6 +94,8 @@ export function createOpenEphysReader(options: ReaderOptions): FrameReader {
 interface Stream {
   readonly name: string;
   sampleRate(): number | null;
+  /** Whether a sample lies so far before the latest that its clock has begun again. */
+  goesBack(sampleNum: number): boolean;
   takeData(message: OpenEphysData, arrivedServerMs: number, told: AcquisitionEvent[]): void;
   takeEvent(message: OpenEphysSpike | OpenEphysEvent, arrivedServerMs: number, told: AcquisitionEvent[]): void;
   /** Its clock begins again. */
@@ -101,8 +113,10 @@ function createStream(name: string, givenRate: number | null, roster: Roster, le
   let timesS: number[] = [];
   let watermarkS = Number.NEGATIVE_INFINITY;
   let dataUntilS = Number.NEGATIVE_INFINITY;
+  let latestSample = Number.NEGATIVE_INFINITY;
 
   function takeData(message: OpenEphysData, arrivedServerMs: number, told: AcquisitionEvent[]): void {
+    latestSample = Math.max(latestSample, message.sampleNum);
     if (sampleRate === null) {
       sampleRate = message.sampleRate;
       for (const early of heldBack) deliver(early, sampleRate, arrivedServerMs, told);
@@ -125,6 +139,7 @@ function createStream(name: string, givenRate: number | null, roster: Roster, le
     arrivedServerMs: number,
     told: AcquisitionEvent[],
   ): void {
+    latestSample = Math.max(latestSample, message.sampleNum);
     if (sampleRate !== null) {
       const timeS = deliver(message, sampleRate, arrivedServerMs, told);
       const untilS = timeS - BLOCK_LAG_S;
@@ -202,12 +217,14 @@ function createStream(name: string, givenRate: number | null, roster: Roster, le
   return {
     name,
     sampleRate: () => sampleRate,
+    goesBack: (sampleNum) => sampleNum < latestSample - (sampleRate ?? CLOCK_TOLERANCE_SAMPLES),
     takeData,
     takeEvent,
     restart() {
       sampleRate = givenRate;
       watermarkS = Number.NEGATIVE_INFINITY;
       dataUntilS = Number.NEGATIVE_INFINITY;
+      latestSample = Number.NEGATIVE_INFINITY;
     },
     flush,
   };

@@ -200,6 +200,9 @@ describe("Open Ephys messages", () => {
     expect(read(reader, of("A", data(3, 500)))[0]).toMatchObject({ spikes: [[0, 0.4, 1]] });
     const [gap] = take("B", spike(6, 9900, "E"));
     expect(gap).toEqual({ type: "gap", stream: null, missing: 2, arrivedServerMs: 0 });
+    // One probe's clock begins again while the plugin's numbers go on: only that stream is told.
+    expect(take("B", spike(7, 40, "E"))).toContainEqual({ type: "restart", stream: "B", arrivedServerMs: 0 });
+    expect(read(reader, of("A", data(8, 1000)))[0]).toMatchObject({ untilS: 1.4 });
     expect(take("A", spike(1, 3, "E"))).toContainEqual({ type: "restart", stream: null, arrivedServerMs: 0 });
     expect(read(reader, of("C", spike(2, 3, "E")))).toEqual([`stream: expected stream "A" or "B", got "C"`]);
   });
@@ -233,6 +236,23 @@ describe("Open Ephys messages", () => {
       },
     ]);
     expect(reader.counts.lateSpikes).toBe(0);
+  });
+
+  it("W21: sample numbers that wrap are a clock that begins again: told, nothing lost, time goes on from there", () => {
+    const reader = createOpenEphysReader(plain);
+    const last = 2 ** 32 - 500;
+    read(reader, data(1, last - 500));
+    expect(read(reader, spike(2, last - 50))).toEqual([]);
+    expect(read(reader, data(3, last))).toMatchObject([{ spikes: [[0, (last - 50) / RATE, 1]] }]);
+    expect(read(reader, spike(4, last + 450))).toEqual([]);
+    expect(read(reader, data(5, 0))).toMatchObject([
+      { spikes: [[0, (last + 450) / RATE, 1]] },
+      "restart",
+      { untilS: 0.4, spikes: [] },
+    ]);
+    expect(read(reader, spike(6, 450))).toEqual([]);
+    expect(read(reader, data(7, 500))).toMatchObject([{ untilS: 0.9, spikes: [[0, 0.45, 1]] }]);
+    expect(reader.counts).toMatchObject({ spikes: 3, restarts: 1, lostMessages: 0, lateSpikes: 0 });
   });
 
   it("W16: where data messages cease, time goes on with the spikes after a second", () => {
