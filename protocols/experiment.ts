@@ -94,8 +94,10 @@ export const experiment = z
         .strictObject({
           corner: z.enum(["none", "top-left", "top-right", "bottom-left", "bottom-right"]),
           sizePx: whole,
+          /** So many patches more beside it say the presentation's number in binary, its lowest bit first (SPEC.md, S12). */
+          codeBits: z.number().int().nonnegative().max(16).default(0),
         })
-        .default({ corner: "bottom-right", sizePx: 60 }),
+        .prefault({ corner: "bottom-right", sizePx: 60 }),
     }),
     /** What the display is and how it was calibrated. Left out: sizes are shares of the screen, levels go as they are. */
     display: z

@@ -11,7 +11,7 @@ import {
   type WebGLRenderer,
 } from "pixi.js";
 import type { Face, Welcome } from "./display-session.ts";
-import { faceBox, fixationBox, patchBox, type Size } from "./layout.ts";
+import { codeBoxes, faceBox, fixationBox, patchBox, type Size } from "./layout.ts";
 import type { Picture } from "./schedule.ts";
 
 export interface Canvas {
@@ -27,6 +27,9 @@ export interface Canvas {
   releaseAll(): void;
   draw(picture: Picture): void;
 }
+
+const WHITE = 0xffffff;
+const BLACK = 0x000000;
 
 /** Throws where the browser has no WebGL. */
 export async function openCanvas(parent: HTMLElement): Promise<Canvas> {
@@ -44,6 +47,8 @@ export async function openCanvas(parent: HTMLElement): Promise<Canvas> {
   const stage = new Container();
   const faceSprite = new Sprite(Texture.WHITE);
   const patchSprite = new Sprite(Texture.WHITE);
+  /** One for each bit of the presentation's number, the lowest first. */
+  const codeSprites: Sprite[] = [];
   const spot = new Graphics().circle(0.5, 0.5, 0.5).fill(0xffffff);
   stage.addChild(faceSprite, spot, patchSprite);
   // The first drawing compiles shaders, which takes long: not at the first onset.
@@ -52,7 +57,7 @@ export async function openCanvas(parent: HTMLElement): Promise<Canvas> {
   const textures = new Map<number, Texture>();
   const outgoing = new Set<Texture>();
   let welcome: Welcome | null = null;
-  let picture: Picture = { face: null, patch: false };
+  let picture: Picture = { face: null, patch: false, code: 0 };
   let size: Size = { width: renderer.width, height: renderer.height };
   let stale = true;
 
@@ -69,6 +74,12 @@ export async function openCanvas(parent: HTMLElement): Promise<Canvas> {
     const patch = welcome === null ? null : patchBox(welcome.photodiode, size);
     patchSprite.visible = patch !== null;
     if (patch !== null) Object.assign(patchSprite, patch);
+    const bits = welcome === null ? [] : codeBoxes(welcome.photodiode, size);
+    while (codeSprites.length < bits.length) codeSprites.push(stage.addChild(new Sprite(Texture.WHITE)));
+    codeSprites.forEach((sprite, bit) => {
+      sprite.visible = bit < bits.length;
+      Object.assign(sprite, bits[bit]);
+    });
     const fixation = welcome === null ? null : fixationBox(welcome, size);
     spot.visible = fixation !== null;
     if (fixation !== null && welcome?.fixation) {
@@ -97,7 +108,10 @@ export async function openCanvas(parent: HTMLElement): Promise<Canvas> {
     }
     if (faceSprite.visible)
       Object.assign(faceSprite, faceBox(faceSprite.texture, size, welcome?.faceFraction ?? 1, welcome?.placement));
-    patchSprite.tint = next.patch ? 0xffffff : 0x000000;
+    patchSprite.tint = next.patch ? WHITE : BLACK;
+    codeSprites.forEach((sprite, bit) => {
+      sprite.tint = Math.floor(next.code / 2 ** bit) % 2 === 1 ? WHITE : BLACK;
+    });
     renderer.render(stage);
     picture = next;
     stale = false;

@@ -31,14 +31,14 @@ export interface DisplaySession {
 export interface DisplaySessionOptions {
   /** Measured interval between frames. */
   frameMs: number;
-  /** How the photodiode's patch stands. */
-  patch: boolean;
+  /** How the photodiode's patches stand. */
+  patches: Omit<Picture, "face">;
   screen: Screen;
   send(message: DisplayMessage): void;
 }
 
-export function openDisplaySession({ frameMs, patch, screen, send }: DisplaySessionOptions): DisplaySession {
-  let schedule = initSchedule(frameMs, patch);
+export function openDisplaySession({ frameMs, patches, screen, send }: DisplaySessionOptions): DisplaySession {
+  let schedule = initSchedule(frameMs, patches);
   const step = (input: ScheduleInput) => {
     const [next, reports] = stepSchedule(schedule, input);
     schedule = next;

@@ -73,6 +73,14 @@ export function patchBox({ corner, sizePx }: Welcome["photodiode"], screen: Size
   };
 }
 
+/** The patches that say the presentation's number, beside the first one from the corner on: bit 0 next to it. */
+export function codeBoxes(photodiode: Welcome["photodiode"], screen: Size): Box[] {
+  const first = patchBox(photodiode, screen);
+  if (first === null) return [];
+  const step = photodiode.corner.endsWith("left") ? first.width : -first.width;
+  return Array.from({ length: photodiode.codeBits }, (_, bit) => ({ ...first, x: first.x + (bit + 1) * step }));
+}
+
 /** Corner for the read-out: bottom left, unless the patch is there. */
 export const readoutCorner = (photodiode: Welcome["photodiode"]) =>
   photodiode.corner === "bottom-left" ? "bottom-right" : "bottom-left";

@@ -34,7 +34,7 @@ async function main(): Promise<void> {
   let welcome: Welcome | null = null;
   let paused = false;
   let send: (message: DisplayMessage) => void = () => {};
-  let picture: Picture = { face: null, patch: false };
+  let picture: Picture = { face: null, patch: false, code: 0 };
   const onFrame = () => {
     const displayMs = performance.now();
     const [next, finding] = stepRefreshWatch(watch, displayMs);
@@ -103,7 +103,7 @@ async function main(): Promise<void> {
     let sessionId = "";
     const opened = openDisplaySession({
       frameMs: refresh.frameMs,
-      patch: picture.patch,
+      patches: picture,
       send: sendHere,
       screen: {
         upload: canvas.upload,
@@ -153,7 +153,7 @@ async function main(): Promise<void> {
       welcome = null;
       send = () => {};
       // The patch stays as it is: a change would look like an onset.
-      picture = { face: null, patch: picture.patch };
+      picture = { ...picture, face: null };
       canvas.draw(picture);
       canvas.releaseAll();
       showReadout("");

@@ -29,6 +29,8 @@ export type ScheduleReport = Extract<DisplayMessage, { op: "shown" | "hidden" | 
 export interface Picture {
   readonly face: number | null;
   readonly patch: boolean;
+  /** The last presentation that was shown, for the patches that say its number; 0 before the first. */
+  readonly code: number;
 }
 
 export interface ScheduleState {
@@ -53,8 +55,11 @@ export interface ScheduleState {
 
 const noReports: readonly ScheduleReport[] = [];
 
-/** `frameMs`: measured interval between frames. `patch`: how the photodiode's patch stands. */
-export const initSchedule = (frameMs: number, patch = false): ScheduleState => ({
+/** `frameMs`: measured interval between frames. `patches`: how the photodiode's patches stand. */
+export const initSchedule = (
+  frameMs: number,
+  { patch, code }: Omit<Picture, "face"> = { patch: false, code: 0 },
+): ScheduleState => ({
   count: initFrameCount(frameMs),
   readyAt: new Map(),
   waiting: [],
@@ -63,7 +68,7 @@ export const initSchedule = (frameMs: number, patch = false): ScheduleState => (
   freeAt: 0,
   newest: -1,
   missedSinceOnset: 0,
-  picture: { face: null, patch },
+  picture: { face: null, patch, code },
 });
 
 export function stepSchedule(
@@ -142,7 +147,7 @@ function stepFrame(before: ScheduleState, displayMs: number): readonly [Schedule
     lastOnset: frame,
     freeAt: frame + plannedFrames,
     missedSinceOnset: 0,
-    picture: { face, patch: !state.picture.patch },
+    picture: { face, patch: !state.picture.patch, code: presentation },
   };
   return [state, reports];
 }

@@ -103,6 +103,7 @@ const serverMessage = z.discriminatedUnion("op", [
     photodiode: z.object({
       corner: z.enum(["none", "top-left", "top-right", "bottom-left", "bottom-right"]),
       sizePx: id,
+      codeBits: id,
     }),
   }),
   /** Turns the display away and closes the socket. `message` is for a person. */

@@ -69,7 +69,7 @@ async function run(options: TestOptions): Promise<void> {
       placement: null,
       fixation: null,
       faceFraction: experiment?.stimulus.faceFraction ?? 0.6,
-      photodiode: experiment?.stimulus.photodiode ?? { corner: "bottom-right", sizePx: 60 },
+      photodiode: experiment?.stimulus.photodiode ?? { corner: "bottom-right", sizePx: 60, codeBits: 0 },
     },
   });
   let headless: { dispose(): Promise<void> } | null = null;

@@ -63,7 +63,7 @@ export async function runHeadlessDisplay(options: HeadlessDisplayOptions): Promi
   const welcomed = new Promise<Welcome>((resolve, reject) => {
     const session = openDisplaySession({
       frameMs,
-      patch: false,
+      patches: { patch: false, code: 0 },
       send,
       screen: {
         // The copy stands for the upload to a GPU: the face no longer depends on the message it came in.

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { faceBox, patchBox, readoutCorner } from "../../stimulus-client/layout.ts";
+import { codeBoxes, faceBox, patchBox, readoutCorner } from "../../stimulus-client/layout.ts";
 
 const side = fc.integer({ min: 1, max: 4000 });
 const size = fc.record({ width: side, height: side });
@@ -28,9 +28,28 @@ test("S9: a face is drawn at a whole-number scale, centred, the largest that kee
 
 test("S12: the patch is flush with its corner and the read-out keeps out of it", () => {
   const screen = { width: 800, height: 600 };
-  expect(patchBox({ corner: "none", sizePx: 40 }, screen)).toBeNull();
-  expect(patchBox({ corner: "top-left", sizePx: 40 }, screen)).toEqual({ x: 0, y: 0, width: 40, height: 40 });
-  expect(patchBox({ corner: "bottom-right", sizePx: 40 }, screen)).toEqual({ x: 760, y: 560, width: 40, height: 40 });
+  expect(patchBox({ corner: "none", sizePx: 40, codeBits: 0 }, screen)).toBeNull();
+  expect(patchBox({ corner: "top-left", sizePx: 40, codeBits: 0 }, screen)).toEqual({
+    x: 0,
+    y: 0,
+    width: 40,
+    height: 40,
+  });
+  expect(patchBox({ corner: "bottom-right", sizePx: 40, codeBits: 0 }, screen)).toEqual({
+    x: 760,
+    y: 560,
+    width: 40,
+    height: 40,
+  });
   for (const corner of ["none", "top-left", "top-right", "bottom-left", "bottom-right"] as const)
-    expect(readoutCorner({ corner, sizePx: 40 })).not.toBe(corner);
+    expect(readoutCorner({ corner, sizePx: 40, codeBits: 0 })).not.toBe(corner);
+});
+
+test("S12: patches for the presentation's number lie beside the first, away from the corner", () => {
+  const screen = { width: 800, height: 600 };
+  const xs = (corner: "top-left" | "bottom-right" | "none") =>
+    codeBoxes({ corner, sizePx: 40, codeBits: 3 }, screen).map(({ x }) => x);
+  expect(xs("top-left")).toEqual([40, 80, 120]);
+  expect(xs("bottom-right")).toEqual([720, 680, 640]);
+  expect(xs("none")).toEqual([]);
 });

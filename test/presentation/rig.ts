@@ -25,7 +25,7 @@ export const welcome: DisplayServerOptions["welcome"] = {
   placement: null,
   fixation: null,
   faceFraction: 0.5,
-  photodiode: { corner: "bottom-right", sizePx: 40 },
+  photodiode: { corner: "bottom-right", sizePx: 40, codeBits: 2 },
 };
 
 /** A server on a free port that goes with the test; every event it has emitted is kept. */
