@@ -2,11 +2,20 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Command } from "commander";
 import { paperFigure, paperTable } from "../../sim/paper/figure.ts";
-import { type Code, type Faces, type Recipe, splitFaces, trained, trainedCode } from "../../sim/paper/models.ts";
+import {
+  type Code,
+  existingCode,
+  type Faces,
+  type Recipe,
+  splitFaces,
+  trained,
+  trainedCode,
+} from "../../sim/paper/models.ts";
 import { judge, type ModelFigures, summarisePaper } from "../../sim/paper/paper.ts";
 import { principalScores } from "../../sim/paper/principal.ts";
 import { ConfigurationError } from "../failure.ts";
 import { type BackendName, backendName, backendNames } from "../model/backends.ts";
+import { bundledModel } from "../model/model-folder.ts";
 import { readFactors } from "../model/training/factors.ts";
 import { readImages } from "../model/training/images.ts";
 import { bestBackend } from "../model/training/start.ts";
@@ -23,6 +32,7 @@ interface Options extends Recipe {
   cells: number;
   rotations: number;
   distance: number;
+  model: string[];
   backend?: BackendName;
   quick: boolean;
   json: boolean;
@@ -65,6 +75,11 @@ export function paperCommand(): Command {
       numberOption("--distance", { min: 0, max: 1 }),
       0.4,
     )
+    .option(
+      "--model <name...>",
+      "models to judge beside the trained ones, as faces-64: one that ships, or a folder",
+      [],
+    )
     .option("--backend <name>", `one of ${backendNames.join(", ")} (default: the first that works)`, backendName)
     .option(
       "--quick",
@@ -100,10 +115,15 @@ async function runPaper(options: Options): Promise<void> {
   );
   const components = await principalScores(faces.training, faces.held, options.latents);
 
+  const existing = [];
+  for (const name of options.model)
+    existing.push(await existingCode(bundledModel(name), images, options.heldOut, backend.name));
+
   const seeds: ModelFigures[][] = [];
   for (let seed = 1; seed <= options.seeds; seed++) {
     const codes = await codesOf(options, faces, seed, backend.name);
     const active = codes.get(names["beta-vae"])!.length;
+    for (const { name, code } of existing) codes.set(name, code);
     codes.set(`PCA ${options.latents}`, components);
     codes.set("PCA, as many as the β-VAE", components.slice(0, active));
     codes.set("true factors", held);

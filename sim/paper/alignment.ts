@@ -1,7 +1,7 @@
 import { CholeskyDecomposition, Matrix } from "ml-matrix";
 import { concentration } from "../../server/model/measures/dci.ts";
 import { lasso, standardised } from "../../server/model/measures/lasso.ts";
-import type { Random } from "../../server/random.ts";
+import { type Random, shuffle } from "../../server/random.ts";
 import { dot } from "../../server/tuning/cholesky.ts";
 import { unitVector } from "./patch.ts";
 import { orthonormal } from "./principal.ts";
@@ -16,6 +16,11 @@ export interface Alignment {
   rotated: number;
   /** score − rotated: what is due to these very axes. */
   margin: number;
+  /**
+   * score less that with each latent's weights dealt anew among the cells: what is due to which weights a cell has together. Latents that
+   * say unlike amounts raise `margin` whatever the cells code, for a rotation makes them alike; this they do not raise.
+   */
+  togetherness: number;
   /** R² of the cells' counts on faces that were not fitted to, mean over cells. */
   r2: number;
 }
@@ -39,25 +44,44 @@ export function alignment(
   const like = (values: Float64Array) => standardised(values, values.subarray(0, half));
   const columns = latents.map(like);
   const responses = counts.map(like);
-  const { score, r2 } = scoreOf(columns, responses, half);
+  const { score, r2, weights } = scoreOf(columns, responses, half);
   let rotated = 0;
   for (let k = 0; k < rotations; k++) {
     const turned = turn(columns, rotation(columns.length, random.split("rotation", k))).map(like);
     rotated += scoreOf(turned, responses, half).score / rotations;
   }
-  return { score, rotated, margin: score - rotated, r2 };
+  return {
+    score,
+    rotated,
+    margin: score - rotated,
+    togetherness: score - dealtAnew(weights, random.split("deal")),
+    r2,
+  };
 }
+
+const DEALS = 20;
+
+/** Mean score where each latent's weights are shuffled over the cells. */
+function dealtAnew(weights: readonly Float64Array[], random: Random): number {
+  const latents = Array.from({ length: weights[0].length }, (_, l) => weights.map((own) => own[l]));
+  let sum = 0;
+  for (let k = 0; k < DEALS; k++) {
+    const dealt = latents.map((own, l) => shuffle(own, random.split(k, l)));
+    sum += meanOf(weights.map((_, cell) => concentration(dealt.map((own) => Math.abs(own[cell])))));
+  }
+  return sum / DEALS;
+}
+
+const meanOf = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
 function scoreOf(columns: readonly Float64Array[], responses: readonly Float64Array[], half: number) {
   const regress = lassoOn(columns.map((column) => column.subarray(0, half)));
-  let score = 0;
-  let r2 = 0;
-  for (const response of responses) {
-    const weights = regress(response.subarray(0, half));
-    score += concentration(weights.map(Math.abs)) / responses.length;
-    r2 += explained(columns, weights, response, half) / responses.length;
-  }
-  return { score, r2 };
+  const weights = responses.map((response) => regress(response.subarray(0, half)));
+  return {
+    score: meanOf(weights.map((own) => concentration(own.map(Math.abs)))),
+    r2: meanOf(responses.map((response, c) => explained(columns, weights[c], response, half))),
+    weights,
+  };
 }
 
 /**

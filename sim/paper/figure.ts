@@ -9,10 +9,10 @@ const withInterval = ({ mean, halfWidth }: Estimate, digits = 3): string =>
 /** One table for each of the two results; ± is half a 95 % interval over seeds. */
 export function paperTable(rows: readonly PaperRow[], { cells, rotations, distance }: PaperSettings): string {
   const aligned = codings.map((coding) => {
-    const head = `| cells code ${coding} | latents | alignment | margin over ${rotations} rotations | R² |\n| --- | --- | --- | --- | --- |`;
+    const head = `| cells code ${coding} | latents | alignment | margin over ${rotations} rotations | over weights dealt anew | R² |\n| --- | --- | --- | --- | --- | --- |`;
     const lines = rows.map(({ model, latents, alignment }) => {
-      const { score, margin, r2 } = alignment[coding];
-      return `| ${model} | ${withInterval(latents, 0)} | ${withInterval(score)} | **${withInterval(margin)}** | ${withInterval(r2)} |`;
+      const { score, margin, togetherness, r2 } = alignment[coding];
+      return `| ${model} | ${withInterval(latents, 0)} | ${withInterval(score)} | **${withInterval(margin)}** | **${withInterval(togetherness)}** | ${withInterval(r2)} |`;
     });
     return [head, ...lines].join("\n");
   });

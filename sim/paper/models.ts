@@ -1,11 +1,12 @@
 /** The models that are compared, as what each says of the same held-out faces. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { ConfigurationError } from "../../server/failure.ts";
 import { type BackendName, useBackend } from "../../server/model/backends.ts";
 import { type ModelCard, readModelFolder, writeModelFolder } from "../../server/model/model-folder.ts";
 import { defaultArchitecture } from "../../server/model/network.ts";
 import { measureProbe } from "../../server/model/probe.ts";
-import { evaluate } from "../../server/model/training/evaluation.ts";
+import { type Evaluation, evaluate } from "../../server/model/training/evaluation.ts";
 import type { ImageSet } from "../../server/model/training/images.ts";
 import { type TrainingReport, train, type Weights, weightsOf } from "../../server/model/training/trainer.ts";
 
@@ -98,8 +99,30 @@ export async function trainedCode(
     const probe = await measureProbe({ folder, card, weights });
     await writeModelFolder(folder, { ...card, probe }, weights);
   }
-  return latents.flatMap(({ klNats }, l) => (klNats > activeNats ? [Float64Array.from(means, (mean) => mean[l])] : []));
+  return activeCode(latents, means);
 }
+
+/** What a model that is there says of the held-out faces. Throws ConfigurationError where it needs faces of another size. */
+export async function existingCode(folder: string, images: ImageSet, heldOut: number, backend: BackendName) {
+  const { card, weights } = await readModelFolder(folder);
+  const { width } = card.image;
+  if (!Number.isInteger(Math.log2(images.side / width)) || width > images.side)
+    throw new ConfigurationError(
+      `model ${card.name}: expected images of ${images.side} or a half of it, it makes ${width}`,
+    );
+  await useBackend(backend);
+  const held = splitFaces(images, 0, heldOut, width).held;
+  const { latents, means } = await evaluate(
+    card.architecture,
+    weights,
+    held,
+    Uint32Array.from({ length: heldOut }, (_, i) => i),
+  );
+  return { name: card.name, code: activeCode(latents, means) };
+}
+
+const activeCode = (latents: Evaluation["latents"], means: Evaluation["means"]): Code =>
+  latents.flatMap(({ klNats }, l) => (klNats > activeNats ? [Float64Array.from(means, (mean) => mean[l])] : []));
 
 /** The first `count` images for training and the last `heldOut`, halved in size until `side` is reached. */
 export function splitFaces(images: ImageSet, count: number, heldOut: number, side: number): Faces {

@@ -99,7 +99,7 @@ export interface PaperRow {
 export function summarisePaper(seeds: readonly (readonly ModelFigures[])[]): PaperRow[] {
   return seeds[0].map(({ model }, m) => {
     const of = seeds.map((figures) => figures[m]);
-    const parts = ["score", "rotated", "margin", "r2"] as const;
+    const parts = ["score", "rotated", "margin", "togetherness", "r2"] as const;
     const needed = of.flatMap(({ readBack }) => (readBack.needed === null ? [] : [readBack.needed]));
     return {
       model,

@@ -94,15 +94,30 @@ test("cells that code single factors are aligned with the factors, and not with 
   const other = alignment(turned, counts, 10, random(5));
   expect(own.score).toBeGreaterThan(0.8);
   expect(own.margin).toBeGreaterThan(0.5);
+  // Of eight weights one is left, and dealt anew a cell has 0, 1, 2 … of them (binomial): 0.55 on average.
+  expect(own.togetherness).toBeGreaterThan(0.2);
+  expect(Math.abs(other.togetherness)).toBeLessThan(0.03);
   expect(Math.abs(other.margin)).toBeLessThan(0.03);
   // Both explain the cells as well.
   expect(other.r2).toBeCloseTo(own.r2, 1);
 });
 
 test("where cells code random mixtures, the margin of the very factors vanishes", () => {
-  const { margin, r2 } = alignment(factors, patch("mixtures", 120), 20, random(5));
+  const { margin, togetherness, r2 } = alignment(factors, patch("mixtures", 120), 20, random(5));
   expect(Math.abs(margin)).toBeLessThan(0.02);
+  expect(Math.abs(togetherness)).toBeLessThan(0.02);
   expect(r2).toBeGreaterThan(0.5);
+});
+
+test("latents that say unlike amounts look aligned beside their rotations whatever cells code, beside dealt weights they do not", () => {
+  // Two latents say what they say clearly, six in much noise.
+  const noise = random("noise");
+  const uneven = factors.map((column, f) => column.map((value) => value + (f < 2 ? 0 : 3) * noise.normal()));
+  const mixed = alignment(uneven, patch("mixtures", 240), 20, random(5));
+  expect(mixed.margin).toBeGreaterThan(0.03);
+  expect(Math.abs(mixed.togetherness)).toBeLessThan(0.02);
+  const single = alignment(uneven, patch("single factors", 240), 20, random(5));
+  expect(single.togetherness).toBeGreaterThan(mixed.togetherness + 0.05);
 });
 
 test("a model that ignores what the cells code has no alignment to show", () => {
