@@ -36,7 +36,7 @@ export type Simulation = z.infer<typeof simulation>;
 const unit = z.strictObject({
   /** The unit's name in the session and in our own wire format. */
   name: z.string().min(1),
-  /** Open Ephys: the electrode's name, and the sorted id (left out: every spike of the electrode). */
+  /** Open Ephys: the electrode's name, and the sorted id; Trodes: the nTrode's number, and the cluster (left out: every spike of the electrode). */
   electrode: z.string().min(1).optional(),
   sortedId: z.number().int().nonnegative().optional(),
   /** The stream that it is on, where several are counted; left out: any. */
@@ -165,8 +165,8 @@ export const experiment = z
       .prefault({}),
     recording: z
       .strictObject({
-        /** What the recording system speaks: our own messages, or the Open Ephys GUI's ZMQ Interface. */
-        format: z.enum(["latentloop", "open-ephys"]).default("latentloop"),
+        /** What the recording system speaks: our own messages, the Open Ephys GUI's ZMQ Interface, or SpikeGadgets' Trodes network. */
+        format: z.enum(["latentloop", "open-ephys", "trodes"]).default("latentloop"),
         /** sub: connect to the sender's PUB. pull: bind, and senders PUSH. */
         socket: z.enum(["sub", "pull"]).default("sub"),
         /** Take only this stream; left out: the first that is heard. */
@@ -357,6 +357,11 @@ export const experiment = z
         ["choice", "constraints", "minDistance"],
         `expected less than ${farthest.toFixed(1)}, the distance between opposite corners of the range`,
       );
+    if (
+      recording.format === "trodes" &&
+      (recording.socket !== "sub" || recording.stream || recording.streams.length > 0)
+    )
+      refuse(["recording"], "expected neither socket, stream nor streams with trodes, whose network has one clock");
     const streams = recording.streams.map(({ name }) => name);
     if (recording.stream !== undefined && streams.length > 0)
       refuse(["recording", "stream"], "expected either stream or streams");

@@ -5,6 +5,7 @@ import { OPERATOR_PATH } from "../protocols/wire/operator.ts";
 import { countUnits, createPopulation } from "../sim/neurons/unit.ts";
 import { type Acquisition, openAcquisition, together } from "./acquisition/acquisition.ts";
 import { createRoster, type Roster } from "./acquisition/roster.ts";
+import { openTrodes } from "./acquisition/trodes/trodes.ts";
 import type { Decider, DeciderData } from "./choice/decider.ts";
 import { ConfigurationError } from "./failure.ts";
 import { openGateSocket } from "./gate/gate-socket.ts";
@@ -168,6 +169,7 @@ async function openRecording(
   address: string,
   roster: Roster,
 ): Promise<Acquisition> {
+  if (format === "trodes") return openTrodes({ address, roster, ...(sampleRate && { sampleRate }) });
   const followed = streams.map((one) => ({
     ...one,
     sampleRate: one.sampleRate ?? null,
