@@ -323,6 +323,15 @@ export const experiment = z
         threshold: positive.max(100).default(0.75),
       })
       .prefault({}),
+    /** How the session is kept (SPEC.md, rules J). */
+    session: z
+      .strictObject({
+        /** Within how many milliseconds what is journalled also survives a power cut; or "trial": synced with each. */
+        sync: z.union([z.literal("trial"), positive.max(60_000)]).default(1000),
+        /** A journal's file that has grown to this is followed by another. */
+        rotateMiB: positive.max(1_000_000).default(256),
+      })
+      .prefault({}),
     /** Neurons of the simulated rig (`--rig sim`). */
     simulation: simulation.optional(),
   })

@@ -6,7 +6,8 @@ import { countUnits, createPopulation } from "../sim/neurons/unit.ts";
 import { type Acquisition, openAcquisition, together } from "./acquisition/acquisition.ts";
 import { createRoster, type Roster } from "./acquisition/roster.ts";
 import { openTrodes } from "./acquisition/trodes/trodes.ts";
-import type { Decider, DeciderData } from "./choice/decider.ts";
+import type { DeciderData } from "./choice/decider.ts";
+import type { DeciderService } from "./choice/decider-worker.ts";
 import { ConfigurationError } from "./failure.ts";
 import { openGateSocket } from "./gate/gate-socket.ts";
 import type { BackendName } from "./model/backends.ts";
@@ -54,6 +55,8 @@ interface Surroundings {
 export async function openLiveEdges(
   experiment: Experiment,
   options: LiveOptions,
+  /** What the decider of a session that goes on was started with; null for a new one. */
+  goingOn: DeciderData | null,
   { state, disposers, failed, gateRejected }: Surroundings,
 ) {
   const model = await experimentModel(experiment, options.experimentFile);
@@ -73,16 +76,11 @@ export async function openLiveEdges(
       failed,
     ),
   );
-  const decider = disposers.opened(
-    openWorker<Decider>(
-      "server/choice/decider-worker.js",
-      {
-        settings: deciderSettings(experiment, units, synthesis.validity?.region ?? null),
-        seed: experiment.seed,
-      } satisfies DeciderData,
-      failed,
-    ),
-  );
+  const deciderData: DeciderData = goingOn ?? {
+    settings: deciderSettings(experiment, units, synthesis.validity?.region ?? null),
+    seed: experiment.seed,
+  };
+  const decider = disposers.opened(openWorker<DeciderService>("server/choice/decider-worker.js", deciderData, failed));
   const { image } = model.card;
   const { faceFraction, photodiode } = experiment.stimulus;
   const luminance = createLuminance(experiment);
@@ -131,6 +129,7 @@ export async function openLiveEdges(
     units,
     synthesis,
     decider,
+    deciderData,
     desk,
     display,
     displayToken: guard.token,

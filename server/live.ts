@@ -18,23 +18,29 @@ import { type Experiment, periodMs } from "../protocols/experiment.ts";
 import type { OperatorOp } from "../protocols/wire/operator.ts";
 import { scoreSession } from "../sim/study/score.ts";
 import type { Findings } from "./choice/decider.ts";
+import type { DeciderService, Restored } from "./choice/decider-worker.ts";
 import { serverNow } from "./clock.ts";
+import { ConfigurationError } from "./failure.ts";
 import { gateOf } from "./gate/gate.ts";
 import { type LiveOptions, openLiveEdges } from "./live-edges.ts";
 import { type Edges, runLoop } from "./loop.ts";
 import { refusal } from "./operator/desk.ts";
 import { entryAddress } from "./security/entry.ts";
 import { Disposers } from "./session/disposers.ts";
-import { openSessionFolder } from "./session/folder.ts";
+import { openSessionFolder, type Reopened, reopenSessionFolder } from "./session/folder.ts";
+import type { JournalTrouble } from "./session/journal.ts";
 import { createLatencyBudget } from "./session/latency.ts";
 import { publicEventOf, readoutOf, rewardEvent, stateEvent } from "./session/published.ts";
 import { complaints, initQuiet, stepQuiet } from "./session/quiet.ts";
+import { type Resumption, resumedView } from "./session/resumption.ts";
 import { type SessionSummary, summarise } from "./session/summary.ts";
 import { planWarnings } from "./session/timing.ts";
+import { otherVersions, versions } from "./session/versions.ts";
 import { type SessionView, waitingView } from "./session/view.ts";
 import { createAnnouncer, validityWords } from "./session/words.ts";
 import { forkHeadlessDisplay } from "./simulated-edges.ts";
 import { isBroken, isUsable } from "./trials/trial.ts";
+import type { WorkerHandle } from "./worker.ts";
 
 /** What is told to whoever watches the terminal. */
 export interface Watcher {
@@ -56,24 +62,65 @@ export interface LiveResult {
  *
  * @throws ConfigurationError before the session begins, for what the user must mend; whatever leaves nothing to sum up
  */
-export async function runLive(
+export const runLive = (
   experiment: Experiment,
   options: LiveOptions,
   interrupts$: Observable<OperatorOp>,
   watcher: Watcher,
+): Promise<LiveResult> => runSession(experiment, options, interrupts$, watcher, createDiskWatch(watcher), null);
+
+/**
+ * Goes on with a session whose server died, from its journal: nothing that was journalled is lost, and what was on the screen then is
+ * marked and comes again.
+ *
+ * @param given options that are not as they were when it began
+ */
+export async function resumeLive(
+  path: string,
+  given: Partial<LiveOptions>,
+  interrupts$: Observable<OperatorOp>,
+  watcher: Watcher,
+): Promise<LiveResult> {
+  const disk = createDiskWatch(watcher);
+  const reopened = await reopenSessionFolder(path, disk);
+  const { experiment, options, model } = reopened.found;
+  if (options.virtual) {
+    await reopened.folder.close(null, null);
+    throw new ConfigurationError(`--resume: expected a live session, ${path} ran in virtual time: run it again`);
+  }
+  return runSession(
+    { ...experiment, ...(model !== null && { model }) },
+    { ...(options as unknown as LiveOptions), ...given },
+    interrupts$,
+    watcher,
+    disk,
+    reopened,
+  );
+}
+
+async function runSession(
+  experiment: Experiment,
+  options: LiveOptions,
+  interrupts$: Observable<OperatorOp>,
+  watcher: Watcher,
+  disk: DiskWatch,
+  reopened: Reopened | null,
 ): Promise<LiveResult> {
   const disposers = new Disposers();
+  let folder = reopened?.folder ?? null;
   const broken = new Subject<never>();
   const failed = (error: Error) => broken.error(error);
 
   try {
-    let view = waitingView(experiment.trials);
+    let view = reopened ? resumedView(reopened.folder.progress) : waitingView(experiment.trials);
+    disk.state = () => view.state;
     const {
       model,
       truth,
       units,
       synthesis,
       decider,
+      deciderData,
       desk,
       display,
       displayToken,
@@ -82,7 +129,7 @@ export async function runLive(
       gate,
       luminance,
       rigOriginMs,
-    } = await openLiveEdges(experiment, options, {
+    } = await openLiveEdges(experiment, options, reopened?.found.decider ?? null, {
       state: () => view.state,
       disposers,
       failed,
@@ -91,12 +138,18 @@ export async function runLive(
     const { card } = model;
     const { image } = card;
     const latentNames = card.latents.each.map((latent) => latent.name);
-    const folder = await openSessionFolder(options.out, experiment, failed);
+    const restored = reopened ? await restore(reopened, decider, watcher) : null;
+    const session = (folder ??= await openSessionFolder(options.out, experiment, options, disk));
     let summary: SessionSummary | null = null;
     let findings: Findings | null = null;
     try {
       const { backend, warnings, validity } = synthesis;
-      folder.note("model", serverNow(), { ...model, backend, warnings, validity });
+      if (restored) {
+        const { tookOverFrom, torn } = reopened!;
+        session.note("resumed", serverNow(), { ...versions(), tookOverFrom, torn, difference: restored.difference });
+      }
+      session.note("model", serverNow(), { ...model, backend, warnings, validity });
+      if (!reopened?.found.decider) session.note("decider", serverNow(), deciderData);
       const passedOver = backend.passedOver.map(({ name, reason }) => `${name} (${reason})`).join(", ");
       watcher.said(`backend ${backend.name} ${backend.version}${passedOver && `; passed over: ${passedOver}`}`);
       watcher.said(`model ${card.name}, ${card.latents.count} latents`);
@@ -104,24 +157,22 @@ export async function runLive(
       if (validity) for (const line of validityWords(validity, latentNames)) watcher.said(line);
       watcher.said(`spikes from ${acquisition.address}; public events on ${events.address}`);
       if (gate) watcher.said(`gate from ${gate.address}; closed until it says otherwise`);
-      watcher.said(`session ${folder.path}`);
+      watcher.said(`session ${session.path}`);
       if (options.display === "headless") {
         watcher.said(`display: headless, at ${display.url}`);
         disposers.opened(forkHeadlessDisplay(display.socketUrl, displayToken, failed));
       } else watcher.said(`display: open ${entryAddress(display.url, options, displayToken)} in a browser`);
       for (const warning of planWarnings(experiment)) watcher.said(`warning: ${warning}`);
 
-      const lastSpikeToReadyMs: number[] = [];
-      const differences: number[] = [];
       /** Faces that were read back and are still to be shown. */
-      const realised = new Map<number, Float64Array>();
+      const realised = new Map(restored?.progress.realised.map(({ face, latents }) => [face, latents]));
       const inWords = createAnnouncer(experiment.stimulus);
       let quiet = initQuiet(serverNow(), truth ? [] : experiment.recording.streams.map(({ name }) => name));
       let failure: Error | null = null;
-      let usable = 0;
+      let usable = view.trials.usable;
       const budget = createLatencyBudget(experiment, rigOriginMs);
       const announce = (ended = false) =>
-        events.publish(stateEvent(folder.path, view, ended ? "ended" : view.state, serverNow()));
+        events.publish(stateEvent(session.path, view, ended ? "ended" : view.state, serverNow()));
       const rehearseFor = (onsetServerMs: number) => {
         const { latencyMs, windowMs } = experiment.response;
         const delayMs = onsetServerMs + latencyMs + windowMs - REHEARSED_MS - serverNow();
@@ -163,7 +214,7 @@ export async function runLive(
             ),
           ),
         realise: (faces) => (synthesis.validity ? from(synthesis.realise(faces)) : of([])),
-        commands$: merge(interrupts$, desk.commands$, pressed$),
+        commands$: merge(interrupts$, desk.commands$, pressed$, disk.commands$),
         unitOrders$: desk.unitOrders$,
         gate$: gate
           ? gateOf(gate.messages$, experiment.gate!).pipe(map((event) => ({ ...event, serverMs: serverNow() })))
@@ -173,20 +224,16 @@ export async function runLive(
           quiet = stepQuiet(quiet, event, serverNow());
           const words = inWords(event);
           if (words) watcher.said(words);
-          folder.record(event, serverNow());
-          if (event.kind === "realised") {
-            differences.push(event.difference);
-            realised.set(event.face, event.latents);
-          }
-          for (const told of publicEventOf(event, folder.path, experiment, units, realised)) events.publish(told);
+          session.record(event, serverNow());
+          if (event.kind === "realised") realised.set(event.face, event.latents);
+          for (const told of publicEventOf(event, session.path, experiment, units, realised)) events.publish(told);
           // A broken trial's face is shown again, as it came out.
           if (event.kind === "trial" && !isBroken(event.trial)) realised.delete(event.trial.face);
           if (event.kind === "trial" && isUsable(event.trial))
-            for (const told of rewardEvent(folder.path, experiment, ++usable, event.trial.trial, serverNow()))
+            for (const told of rewardEvent(session.path, experiment, ++usable, event.trial.trial, serverNow()))
               events.publish(told);
           if (event.kind !== "plan") return;
           for (const onset of event.output.onsets) rehearseFor(onset.onsetServerMs);
-          lastSpikeToReadyMs.push(...event.output.lastSpikeToReadyMs);
         },
       };
       const readouts$ = new Subject<SessionView>();
@@ -198,7 +245,7 @@ export async function runLive(
       }, COMPLAIN_EVERY_MS);
       announce();
 
-      const loop$ = runLoop(experiment, units, edges).pipe(
+      const loop$ = runLoop(experiment, units, edges, restored).pipe(
         tap((latest) => {
           const changed = latest.state !== view.state;
           view = latest;
@@ -217,7 +264,7 @@ export async function runLive(
         clearInterval(complaining);
         announce(true);
         // What acquisition still holds back belongs to the journal too.
-        acquisition.events$.subscribe((event) => folder.record({ kind: "acquisition", event }, serverNow()));
+        acquisition.events$.subscribe((event) => session.record({ kind: "acquisition", event }, serverNow()));
         acquisition.dispose();
       }
       findings = await decider.call("conclude").catch((error: Error) => {
@@ -226,22 +273,79 @@ export async function runLive(
       summary = summarise({
         experiment,
         view,
-        counts: acquisition.counts(),
+        counts: { ...acquisition.counts(), spikes: session.progress.spikes },
         findings,
         score: truth && scoreSession(experiment, truth, findings.units, view.trials.closed),
-        lastSpikeToReadyMs,
-        differences,
+        lastSpikeToReadyMs: session.progress.lastSpikeToReadyMs,
+        differences: session.progress.differences,
         latencyMs: budget.table(),
         backend: `${backend.name} ${backend.version}`,
-        sessionDir: folder.path,
+        sessionDir: session.path,
       });
       return { summary, latentNames, failure };
     } finally {
-      await folder.close(summary, findings);
+      folder = null;
+      await session.close(summary, findings);
     }
   } finally {
+    // One that goes on and could not be opened is left as it was found.
+    await folder?.close(null, null);
     await disposers.dispose();
   }
+}
+
+/** Takes the decider to where the journal has it, and says what was found. */
+async function restore(
+  { found, torn, tookOverFrom, folder }: Reopened,
+  decider: WorkerHandle<DeciderService>,
+  watcher: Watcher,
+): Promise<Resumption & Pick<Restored, "difference">> {
+  const progress = structuredClone(folder.progress);
+  const startedMs = serverNow();
+  const { faces, difference } = await decider.call("restore", folder.path, found.end.n);
+  watcher.said(
+    `session ${folder.path} goes on after ${progress.view.trials.closed} trials (${Math.round(serverNow() - startedMs)} ms)`,
+  );
+  if (tookOverFrom) watcher.said(`process ${tookOverFrom.pid}, which wrote it since ${tookOverFrom.since}, is gone`);
+  if (torn) watcher.said(`the journal's end was cut off, and kept beside it: ${torn}`);
+  for (const { presentation } of progress.open)
+    watcher.said(
+      `presentation ${presentation} was on the screen: its trial is flagged interrupted, the face comes again`,
+    );
+  for (const line of otherVersions(found.versions)) watcher.said(`warning: ${line}`);
+  if (difference)
+    watcher.said(
+      `warning: what was decided comes out differently here, first ${difference.what} after trial ${difference.afterTrial ?? "none"}: ${difference.journal} then, ${difference.replay} now`,
+    );
+  return { progress, faces, serverMs: serverNow(), difference };
+}
+
+export interface DiskWatch extends JournalTrouble {
+  commands$: Observable<OperatorOp>;
+  /** The session's state now. */
+  state(): SessionView["state"];
+}
+
+/** A session is paused while its journal can't be written, and goes on once it can. */
+function createDiskWatch(watcher: Watcher): DiskWatch {
+  const commands$ = new Subject<OperatorOp>();
+  let pausedIt = false;
+  return {
+    commands$,
+    state: () => "waiting",
+    stalled({ message, code }) {
+      pausedIt = this.state() !== "paused";
+      const why = code === "ENOSPC" || code === "EDQUOT" ? "the disk is full" : "the journal can't be written";
+      watcher.said(
+        `paused: ${why} (${message}); nothing is lost, what comes is kept in memory until it can be written`,
+      );
+      if (pausedIt) commands$.next("pause");
+    },
+    recovered() {
+      watcher.said("the journal is written again, all that was kept is in it");
+      if (pausedIt) commands$.next("resume");
+    },
+  };
 }
 
 /** A subscriber that comes late learns of the session within this time. */

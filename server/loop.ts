@@ -15,6 +15,7 @@ import {
   ignoreElements,
   map,
   merge,
+  mergeMap,
   type Observable,
   of,
   pipe,
@@ -32,6 +33,7 @@ import type { OperatorOp, UnitOrder } from "../protocols/wire/operator.ts";
 import type { AcquisitionEvent } from "./acquisition/spike-batch.ts";
 import type { Choice } from "./choice/choice.ts";
 import type { Lesson, Refined } from "./choice/decider.ts";
+import { lessonOf } from "./choice/replay.ts";
 import type { GateEvent } from "./gate/gate.ts";
 import type { Realised } from "./model/synthesis-worker.ts";
 import type { DisplayEvent } from "./presentation/display-server.ts";
@@ -44,9 +46,10 @@ import {
   type PlanState,
   stepPlan,
 } from "./presentation/plan.ts";
+import { givenUp, interruptedTrials, type Resumption, resumedView } from "./session/resumption.ts";
 import { type SessionEvent, type SessionView, stepView, waitingView } from "./session/view.ts";
 import { initStreams, type StreamSettings, type StreamsState, stepStreams } from "./trials/streams.ts";
-import { isBroken, isUsable, type Trial, type TrialInput } from "./trials/trial.ts";
+import { isBroken, type Trial, type TrialInput } from "./trials/trial.ts";
 
 export interface Edges {
   acquisition$: Observable<AcquisitionEvent>;
@@ -68,8 +71,19 @@ export interface Edges {
   told(event: SessionEvent): void;
 }
 
-/** Runs the loop for as many trials as the experiment asks; emits what is known at each step, completes at the end. */
-export function runLoop(experiment: Experiment, units: readonly string[], edges: Edges): Observable<SessionView> {
+/**
+ * Runs the loop for as many trials as the experiment asks; emits what is known at each step, completes at the end.
+ *
+ * @param resumed what a session begins with whose server died; null for a new one
+ */
+export function runLoop(
+  experiment: Experiment,
+  units: readonly string[],
+  edges: Edges,
+  resumed: Resumption | null = null,
+): Observable<SessionView> {
+  const firstView = resumed ? resumedView(resumed.progress) : waitingView(experiment.trials);
+  const interrupted = resumed ? interruptedTrials(resumed, units.length) : [];
   return defer(() => {
     const { display, decider } = edges;
     const tell$ = new Subject<SessionEvent>();
@@ -91,21 +105,27 @@ export function runLoop(experiment: Experiment, units: readonly string[], edges:
 
     const trials$ = merge(acquisition$, onsets$, displayLost$).pipe(
       scan(([state], input: TrialInput) => stepStreams(state, input), [
-        initStreams(streamSettings(experiment, units.length)),
+        initStreams(
+          streamSettings(experiment, units.length),
+          (resumed?.progress.trials ?? 0) + interrupted.length,
+        ),
         [],
       ] as [StreamsState, Trial[]]),
       concatMap(([, closed]) => from(closed)),
       tap((trial) => tell({ kind: "trial", trial })),
       // The face of a broken trial is shown again: it neither counts nor teaches.
       filter((trial) => !isBroken(trial)),
-      take(experiment.trials),
+      take(experiment.trials - firstView.trials.closed),
       share(),
     );
 
     const ahead = Math.min(experiment.choice.lookahead, experiment.trials);
+    const lessons = resumed?.progress.lessons ?? 0;
     const faces$ = trials$.pipe(
-      startWith(null),
-      concatMap((trial, closed) => decide(trial, closed)),
+      startWith<Trial | "beginning">("beginning", ...(resumed?.progress.unlearned ?? [])),
+      concatMap((turn, i) =>
+        turn === "beginning" ? (resumed?.progress.begun ? goOn(resumed) : decide(null, 0)) : decide(turn, lessons + i),
+      ),
       concatMap(({ choices, first, answersServerMs }) =>
         edges
           .synthesise(choices.map(({ latents }) => latents))
@@ -116,6 +136,7 @@ export function runLoop(experiment: Experiment, units: readonly string[], edges:
     function decide(trial: Trial | null, closed: number) {
       const first = trial ? ahead + closed - 1 : 0;
       const count = trial ? Number(first < experiment.trials) : ahead;
+      tell({ kind: "decide", trial: trial?.trial ?? null, count });
       return decider.decide(trial && lessonOf(trial), count).pipe(
         tap((choices) => {
           choices.forEach((choice, i) => {
@@ -125,14 +146,39 @@ export function runLoop(experiment: Experiment, units: readonly string[], edges:
         concatMap((choices) =>
           merge(
             choices.length > 0 ? of({ choices, first, answersServerMs: trial?.closedServerMs ?? null }) : EMPTY,
-            // Between trials, off the path from spike to face.
-            realised(choices, first).pipe(
-              concatMap((faces) => decider.refine(faces.map(({ latents }) => latents))),
-              tap((refined) => tell({ kind: "refined", ...refined })),
-              ignoreElements(),
-            ),
+            refine(choices, first),
           ),
         ),
+      );
+    }
+    /** Between trials, off the path from spike to face. */
+    const refine = (choices: Choice[], first: number) =>
+      realised(choices, first).pipe(
+        concatMap((faces) => {
+          tell({ kind: "refine", faces: faces.map((_, i) => first + i) });
+          return decider.refine(faces.map(({ latents }) => latents));
+        }),
+        tap((refined) => tell({ kind: "refined", ...refined })),
+        ignoreElements(),
+      );
+    /** What was on the screen is marked, and every face that was chosen and not answered comes (again). */
+    function goOn(session: Resumption) {
+      const { faces, progress } = session;
+      for (const trial of interrupted) tell({ kind: "trial", trial });
+      tell({ kind: "plan", output: givenUp(session) });
+      for (const { face, choice } of faces)
+        if (face >= progress.nextFace) tell({ kind: "choice", face, choice, after: progress.lastLesson });
+      const unanswered = faces.filter(({ face }) => progress.unlearned.every((trial) => trial.face !== face));
+      const choices = unanswered.map(({ choice }) => choice);
+      const last = progress.lastCount === 0 ? [] : faces.slice(-progress.lastCount);
+      return merge(
+        choices.length > 0 ? of({ choices, first: unanswered[0].face, answersServerMs: null }) : EMPTY,
+        progress.unrefined
+          ? refine(
+              last.map(({ choice }) => choice),
+              last[0]?.face ?? 0,
+            )
+          : EMPTY,
       );
     }
 
@@ -159,28 +205,33 @@ export function runLoop(experiment: Experiment, units: readonly string[], edges:
       edges.gate$.pipe(tap((event) => tell({ kind: "gate", event }))),
       commands$.pipe(concatMap((command) => (command === "abort" ? EMPTY : from([{ type: command }])))),
     ).pipe(
-      scan(([state], input: PlanInput) => stepPlan(state, input), [initPlan(planSettings(experiment)), null] as [
-        PlanState,
-        PlanOutput | null,
-      ]),
+      scan(([state], input: PlanInput) => stepPlan(state, input), [
+        initPlan(planSettings(experiment), {
+          paused: firstView.state === "paused",
+          nextPresentation: resumed?.progress.nextPresentation ?? 0,
+        }),
+        null,
+      ] as [PlanState, PlanOutput | null]),
       tap(([, output]) => {
+        // Journalled before it is acted upon.
+        tell({ kind: "plan", output: output! });
         for (const message of output!.messages) display.send(message);
         for (const onset of output!.onsets) onsets$.next({ type: "onset", ...onset });
         for (const { presentation } of output!.broken) onsets$.next({ type: "gateBroken", presentation });
-        tell({ kind: "plan", output: output! });
       }),
       ignoreElements(),
     );
 
     const unitOrders$ = edges.unitOrders$.pipe(
       tap((order) => tell({ kind: "unit", order })),
-      concatMap(({ unit, op }) => decider.change(unit, op)),
+      // Called as it is journalled: its place among the decider's other calls is then known.
+      mergeMap(({ unit, op }) => decider.change(unit, op)),
       ignoreElements(),
     );
 
     const stopped$ = merge(
       tell$.pipe(map((event) => (event.kind === "refined" ? event.stop : null))),
-      trials$.pipe(timeUp(experiment.stop.minutes)),
+      trials$.pipe(timeUp(experiment.stop.minutes, firstView.firstTrialServerMs)),
     ).pipe(
       filter((reason) => reason !== null),
       take(1),
@@ -190,17 +241,17 @@ export function runLoop(experiment: Experiment, units: readonly string[], edges:
     const over$ = merge(learned$, stopped$, commands$.pipe(filter((command) => command === "abort")));
     return merge(tell$, plan$, unitOrders$).pipe(
       takeUntil(over$),
-      scan((view, event: SessionEvent) => stepView(view, event), waitingView(experiment.trials)),
+      scan((view, event: SessionEvent) => stepView(view, event), firstView),
       distinctUntilChanged(),
     );
   });
 }
 
 /** Why the session is over once so many minutes have passed since the first trial; null until then. */
-const timeUp = (minutes: number | null) =>
+const timeUp = (minutes: number | null, firstServerMs: number | null) =>
   pipe(
     scan(({ firstMs }, trial: Trial) => ({ firstMs: Math.min(firstMs, trial.closedServerMs), now: trial }), {
-      firstMs: Number.POSITIVE_INFINITY,
+      firstMs: firstServerMs ?? Number.POSITIVE_INFINITY,
       now: null as Trial | null,
     }),
     map(({ firstMs, now }) =>
@@ -220,9 +271,4 @@ const planSettings = ({ stimulus, response, gate }: Experiment): PlanSettings =>
   periodMs: periodMs(stimulus),
   gatedMs: Math.min(stimulus.onMs, response.latencyMs + response.windowMs),
   gated: gate !== undefined,
-});
-
-const lessonOf = (trial: Trial): Lesson => ({
-  latents: trial.latents,
-  counts: isUsable(trial) ? trial.counts : null,
 });

@@ -12,6 +12,7 @@ import { listenCommand } from "./commands/listen.ts";
 import { operatorCommand } from "./commands/operator.ts";
 import { paperCommand } from "./commands/paper.ts";
 import { reconstructCommand } from "./commands/reconstruct.ts";
+import { replayCommand } from "./commands/replay.ts";
 import { rigCommand } from "./commands/rig.ts";
 import { runCommand } from "./commands/run.ts";
 import { studyCommand } from "./commands/study.ts";
@@ -46,6 +47,7 @@ for (const command of [
   listenCommand(),
   operatorCommand(),
   journalCommand(),
+  replayCommand(),
   facesCommand(),
   trainCommand(),
   evaluateCommand(),

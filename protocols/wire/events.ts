@@ -10,7 +10,16 @@ export const EVENTS_VERSION = 1;
 const base = { v: z.literal(EVENTS_VERSION), session: z.string() };
 const index = z.number().int().nonnegative();
 
-const trialFlags = ["complete", "late", "gap", "droppedFrame", "aborted", "unaligned", "gateBroken"] as const;
+const trialFlags = [
+  "complete",
+  "late",
+  "gap",
+  "droppedFrame",
+  "aborted",
+  "unaligned",
+  "gateBroken",
+  "interrupted",
+] as const;
 export type TrialFlag = (typeof trialFlags)[number];
 
 export const sessionStates = ["waiting", "running", "paused", "ended"] as const;

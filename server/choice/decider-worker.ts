@@ -1,15 +1,41 @@
 /** Tuning and choice on a thread of their own, so that the one that reads spikes never waits for them. */
 import { random } from "../random.ts";
+import { replayJournal } from "../session/replay.ts";
 import { noRefits, type Refit, type RefitJob, type Refits, type Refitter, type Taught } from "../tuning/refits.ts";
 import { openWorker, serve } from "../worker.ts";
-import { createDecider, type DeciderData, refitterSettings } from "./decider.ts";
+import { createDecider, type Decider, type DeciderData, refitterSettings } from "./decider.ts";
+import { type Difference, type FaceChoice, pacedRefits } from "./replay.ts";
 
 /** Decisions after which V8 has compiled everything that a decision runs. */
 const WARM_UP = 40;
 
-serve(({ settings, seed }: DeciderData) => {
+/** What the thread offers. */
+export interface DeciderService extends Decider {
+  /** Takes a new decider to where a session's journal has it, before anything else is asked of it. */
+  restore(folder: string, records: number): Promise<Restored>;
+}
+
+export interface Restored {
+  /** Chosen and not answered, oldest first. */
+  faces: FaceChoice[];
+  /** Where it came to something else than the journal says: another machine, or another version. */
+  difference: Difference | null;
+}
+
+serve(({ settings, seed }: DeciderData): DeciderService => {
   warmUp({ settings, seed });
-  return createDecider(settings, random(seed).split("decider"), refitsElsewhere(settings));
+  const refits = pacedRefits(refitsElsewhere(settings));
+  refits.run();
+  const decider = createDecider(settings, random(seed).split("decider"), refits);
+  return {
+    ...decider,
+    async restore(folder, records) {
+      refits.pace();
+      const { difference } = await replayJournal(folder, { units: settings.units, decider, refits }, records);
+      refits.run();
+      return { faces: decider.outstanding(), difference };
+    },
+  };
 });
 
 /** Runs a decider that is thrown away: the first trials of a session should not wait for a compiler. */
@@ -23,13 +49,12 @@ function warmUp({ settings, seed }: DeciderData): void {
   }
 }
 
-/** Refits on a thread of their own: this one answers trials. A unit is asked for again only once its last refit is back. */
+/** Refits on a thread of their own: this one answers trials. */
 function refitsElsewhere(settings: DeciderData["settings"]): Refits {
   // A dead refit worker ends this one, and so the session with its journal intact.
   const worker = openWorker<Refitter>("server/tuning/refit-worker.js", refitterSettings(settings), (error) => {
     throw error;
   });
-  const underWay = new Set<number>();
   let finished: Refit[] = [];
   return {
     learn(taught: Taught) {
@@ -40,11 +65,8 @@ function refitsElsewhere(settings: DeciderData["settings"]): Refits {
       finished = finished.filter((refit) => refit.unit !== unit);
     },
     request(job: RefitJob) {
-      if (underWay.has(job.unit)) return;
-      underWay.add(job.unit);
       worker.call("fit", job).then(
         (refit) => {
-          underWay.delete(job.unit);
           finished.push(refit);
         },
         // A fit that fails ends this thread, and so the session with its journal intact.

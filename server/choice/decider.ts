@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import { bytesOf } from "../../protocols/wire/message.ts";
 import type { Random } from "../random.ts";
 import { createBasis, features } from "../tuning/basis.ts";
 import { type Gain, type GainSettings, startGain, stepGain } from "../tuning/gain.ts";
@@ -82,6 +84,8 @@ export interface Refined {
   refits: { unit: string; trials: number; failed: string | null }[];
   /** Why the session is over by its own rule; null while it is not. */
   stop: string | null;
+  /** Digest of what is believed, by which a replay is compared: means, dispersions and gain, bit for bit. */
+  digest: string;
 }
 
 /** The unit whose tuning is most concentrated on one latent, as far as is known. */
@@ -137,6 +141,8 @@ export interface Decider {
   rehearse(): void;
   /** Leaves a unit out of choices, takes it in again, or forgets all about one that was sorted anew. Throws Error for an unknown unit. */
   change(unit: string, change: UnitChange): void;
+  /** Faces that were chosen and are not answered, oldest first, by their numbers. */
+  outstanding(): { face: number; choice: Choice }[];
   report(): UnitReport[];
   /** `report`, with every unit examined for what the model of its tuning leaves out; takes some time. */
   examine(): Promise<UnitReport[]>;
@@ -184,8 +190,14 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
     reason: Choice["reason"];
     index: number;
   }[] = [];
-  const shown: Float64Array[] = [];
-  const history: Taught[] = [];
+  /** The last faces chosen, as many as constraints look back on. */
+  let shown: Float64Array[] = [];
+  const lookedBackOn = Math.max(settings.constraints.recentFaces, settings.constraints.balanceFaces);
+  /** Trials learned from. The refitter keeps them all; here are those that a refit under way does not know. */
+  let learned = 0;
+  let recent: Taught[] = [];
+  /** Trials that each unit's refit under way knows; null where none is. */
+  const underWay: (number | null)[] = units.map(() => null);
   const weights = Float64Array.from(settings.weights);
   const excluded = new Uint8Array(units.length);
   const known = new Uint8Array(units.length);
@@ -265,7 +277,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
     }
     const step =
       due.objective === "axis-test"
-        ? tester.next(history.length, (unit) => beliefOf(posterior, units.indexOf(unit)), bestNow())
+        ? tester.next(learned, (unit) => beliefOf(posterior, units.indexOf(unit)), bestNow())
         : null;
     if (step) return fixed("axis test", step.face, plainReason("axis-test", step.special));
     // Axes are estimated by the objective `variance`.
@@ -297,7 +309,8 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
       const logGain = gain?.mean ?? 0;
       const kappas = learnMeans(posterior, first.prospect, own, logGain);
       const lesson = { latents: next.realised, counts: own, logGain };
-      history.push(lesson);
+      learned++;
+      if (underWay.some((trials) => trials !== null)) recent.push(lesson);
       refits.learn(lesson);
       unjudged = { lesson, m: first.prospect.foretold.slice(), s2: first.prospect.variance.slice() };
       owed = { prospect: first.prospect, kappas };
@@ -333,9 +346,9 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
   /** A unit's periodic turn: forgetting, the target as it looks now, what is known of the unit. */
   function takeTurn(u: number) {
     if (memoryTrials !== null) {
-      const passed = history.length - forgotten[u];
+      const passed = learned - forgotten[u];
       if (passed > 0) forget(posterior, u, passed, memoryTrials);
-      forgotten[u] = history.length;
+      forgotten[u] = learned;
       refresh(u);
     }
     const { bestLatent, shares } = sharesOf(basis, posterior.mean.subarray(u * posterior.stride));
@@ -354,12 +367,22 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
   function adopt(unit: number, trials: number, { belief, dispersionInterval }: Fitted) {
     dispersionIntervals[unit] = dispersionInterval;
     setBelief(posterior, unit, belief);
-    for (const { latents: face, counts, logGain } of history.slice(trials)) {
+    for (const { latents: face, counts, logGain } of since(trials)) {
       features(basis, face, scratch.x);
       if (!Number.isNaN(counts[unit])) learnUnit(posterior, scratch, unit, counts[unit], logGain);
     }
     forgotten[unit] = trials;
     refresh(unit);
+  }
+
+  /** What was learned after the first `trials`. */
+  const since = (trials: number): Taught[] => recent.slice(recent.length - (learned - trials));
+
+  function digest(): string {
+    const hash = createHash("sha256");
+    for (const part of [posterior.mean, posterior.dispersion, Float64Array.of(gain?.mean ?? 0)])
+      hash.update(bytesOf(part));
+    return hash.digest("hex").slice(0, 16);
   }
 
   return {
@@ -378,6 +401,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
         expectFace(outlook, next.latents);
         outstanding.push({ ...next, realised: next.latents, index: chosen });
         shown.push(next.latents);
+        if (shown.length > 2 * lookedBackOn) shown = shown.slice(-lookedBackOn);
         chosen++;
       }
       prepared = null;
@@ -390,14 +414,22 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
         features(basis, face, outlook.outstanding[at].prospect.x);
       });
       settle();
-      const taken = refits.finished().filter(({ unit, trials }) => trials > sinceReset[unit]);
-      for (const { unit, trials, outcome } of taken) if ("belief" in outcome) adopt(unit, trials, outcome);
+      const taken = refits.finished().filter(({ unit, trials }) => underWay[unit] === trials);
+      for (const { unit, trials, outcome } of taken) {
+        if ("belief" in outcome) adopt(unit, trials, outcome);
+        underWay[unit] = null;
+      }
+      recent = since(underWay.reduce<number>((least, trials) => Math.min(least, trials ?? learned), learned));
       const share = Math.ceil(units.length / turnsPerRound);
       for (let i = 0; i < share; i++, turn = (turn + 1) % units.length) takeTurn(turn);
       for (let u = 0; u < units.length; u++)
-        if (history.length >= dueAt[u]) {
-          refits.request({ unit: u, belief: beliefOf(posterior, u) });
-          dueAt[u] = sinceReset[u] + Math.ceil((history.length - sinceReset[u]) * REFIT_GROWTH);
+        if (learned >= dueAt[u]) {
+          // A unit is asked for again only once its last refit has been taken over.
+          if (underWay[u] === null) {
+            refits.request({ unit: u, belief: beliefOf(posterior, u) });
+            underWay[u] = learned;
+          }
+          dueAt[u] = sinceReset[u] + Math.ceil((learned - sinceReset[u]) * REFIT_GROWTH);
         }
       prepared = prepare(null);
       return {
@@ -413,6 +445,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
           counts: inChoices,
           testsDone: tester.done(),
         }),
+        digest: digest(),
       };
     },
     rehearse() {
@@ -426,17 +459,20 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
       if (change === "reset") {
         resetUnit(posterior, u, observation, prior);
         resetRivals(rivals, u, prior);
-        sinceReset[u] = history.length;
+        sinceReset[u] = learned;
+        underWay[u] = null;
         refits.reset(u);
         tester.reset(name);
-        forgotten[u] = history.length;
+        forgotten[u] = learned;
         known[u] = 0;
         dispersionIntervals[u] = null;
         best[u] = null;
-        dueAt[u] = history.length + FIRST_REFIT;
+        dueAt[u] = learned + FIRST_REFIT;
         refresh(u);
       } else excluded[u] = Number(change === "exclude");
     },
+    outstanding: () =>
+      outstanding.map(({ index, latents: face, reason }) => ({ face: index, choice: { latents: face, reason } })),
     report() {
       settle();
       prepared = null;

@@ -1,7 +1,6 @@
-import { basename, dirname } from "node:path";
 import { Command } from "commander";
 import { ConfigurationError } from "../failure.ts";
-import { JOURNAL_FILE, readJournal } from "../session/journal.ts";
+import { readJournal, sessionFolder } from "../session/journal-reader.ts";
 
 /** `latentloop journal`: a session's journal as lines of JSON. */
 export function journalCommand(): Command {
@@ -11,7 +10,7 @@ export function journalCommand(): Command {
     .argument("<session>", "a session's folder")
     .option("--kind <kind>", "only records of this kind: session, model, spikes, choice, presentation, trial …")
     .action(async (folder: string, { kind }: { kind?: string }) => {
-      const { records, end } = await readJournal(basename(folder) === JOURNAL_FILE ? dirname(folder) : folder);
+      const { records, end } = await readJournal(sessionFolder(folder));
       if (kind && !records.some((record) => record.kind === kind)) {
         const kinds = [...new Set(records.map((record) => record.kind))].join(", ");
         throw new ConfigurationError(`--kind: expected one of the journal's kinds (${kinds}), got "${kind}"`);

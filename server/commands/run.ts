@@ -9,7 +9,7 @@ import { openVirtualSession } from "../../sim/study/virtual.ts";
 import type { Findings } from "../choice/decider.ts";
 import { serverNow } from "../clock.ts";
 import { ConfigurationError } from "../failure.ts";
-import { type LiveResult, runLive, type Watcher } from "../live.ts";
+import { type LiveResult, resumeLive, runLive, type Watcher } from "../live.ts";
 import { type LiveOptions, simulatedUnits } from "../live-edges.ts";
 import { backendNames } from "../model/backends.ts";
 import { experimentModel } from "../model/experiment-model.ts";
@@ -26,6 +26,7 @@ import { duration } from "./progress.ts";
 interface RunOptions extends Overrides, Omit<LiveOptions, "experimentFile"> {
   json: boolean;
   virtual: boolean;
+  resume?: string;
 }
 
 const objectives = experimentSchema.shape.choice.unwrap().shape.objective.options;
@@ -38,7 +39,8 @@ export function runCommand(): Command {
       "Run a closed-loop session: count spikes, learn each unit's tuning, choose the next face, show it.\n" +
         "With --rig sim the recording system is simulated, in a process of its own; --display headless needs no browser.",
     )
-    .argument("<experiment>", "experiment file (YAML), as protocols/experiments/one-to-one.yaml")
+    .argument("[experiment]", "experiment file (YAML), as protocols/experiments/one-to-one.yaml; none with --resume")
+    .option("--resume <session>", "go on with the session in this folder, whose server died")
     .option("--rig <address>", 'recording system: "sim", or its ZeroMQ endpoint, as tcp://host:5556', "sim")
     .addOption(
       new Option("--rig-format <format>", "what the simulated rig speaks")
@@ -82,20 +84,30 @@ Examples:
   $ npx latentloop run protocols/experiments/one-to-one.yaml
   $ npx latentloop run protocols/experiments/one-to-one.yaml --display headless --trials 300 --seed 1 --json
   $ npx latentloop run my-experiment.yaml --rig tcp://recording-pc:5556
+  $ npx latentloop run --resume sessions/2026-01-31T12-00-00-000-one-to-one
 
 Ctrl-C ends the session and prints its summary; what was recorded is kept.
 Exit code: 0 ended or aborted; 1 something broke (the journal is intact); 2 something you gave is wrong.`,
     )
-    .action(async (file: string, options: RunOptions) => {
+    .action(async (file: string | undefined, options: RunOptions, command: Command) => {
       if (options.rig !== "sim") checkEndpoint("--rig", options.rig);
       checkEndpoint("--events", options.events);
-      const experiment = await readExperiment(file, options);
       const watcher = createWatcher();
       let result: LiveResult;
       try {
-        result = options.virtual
-          ? await runVirtual(experiment, file, options.out, watcher)
-          : await runLive(experiment, { ...options, experimentFile: resolve(file) }, interrupts(watcher), watcher);
+        if (options.resume !== undefined) {
+          refuseWithResume(file, command);
+          result = await resumeLive(options.resume, givenOptions(options, command), interrupts(watcher), watcher);
+        } else if (file === undefined) {
+          throw new ConfigurationError(
+            "expected an experiment file, or --resume with a session's folder, found neither",
+          );
+        } else {
+          const experiment = await readExperiment(file, options);
+          result = options.virtual
+            ? await runVirtual(experiment, file, options.out, watcher)
+            : await runLive(experiment, { ...options, experimentFile: resolve(file) }, interrupts(watcher), watcher);
+        }
       } finally {
         watcher.stop();
       }
@@ -106,6 +118,20 @@ Exit code: 0 ended or aborted; 1 something broke (the journal is intact); 2 some
     });
 }
 
+/** A session goes on as it was: what would make it another one is refused. */
+function refuseWithResume(file: string | undefined, command: Command): void {
+  if (file !== undefined) throw new ConfigurationError(`--resume: expected no experiment file, found ${file}`);
+  for (const name of ["trials", "seed", "objective", "virtual", "out"])
+    if (command.getOptionValueSource(name) === "cli")
+      throw new ConfigurationError(`--resume: expected a session to go on as it was, found --${name}`);
+}
+
+/** The options that the command line names; all others are as they were when the session began. */
+const givenOptions = (options: RunOptions, command: Command): Partial<LiveOptions> =>
+  Object.fromEntries(
+    Object.entries(options).filter(([name]) => name !== "resume" && command.getOptionValueSource(name) === "cli"),
+  );
+
 function checkEndpoint(option: string, address: string): void {
   if (!/^(tcp|ipc):\/\/./.test(address))
     throw new ConfigurationError(`${option}: expected a ZeroMQ endpoint, as tcp://host:5556, got "${address}"`);
@@ -113,16 +139,25 @@ function checkEndpoint(option: string, address: string): void {
 
 async function runVirtual(experiment: Experiment, file: string, out: string, watcher: Watcher): Promise<LiveResult> {
   // Names that no unit has are refused before a folder is made.
-  deciderSettings(
+  const settings = deciderSettings(
     experiment,
     simulatedUnits(experiment).map(({ name }) => name),
   );
   const { card } = await experimentModel(experiment, file);
   const latentNames = card.latents.each.map((latent) => latent.name);
   let failure: Error | null = null;
-  const folder = await openSessionFolder(out, experiment, (error) => {
-    failure = error;
-  });
+  const folder = await openSessionFolder(
+    out,
+    experiment,
+    { virtual: true },
+    {
+      stalled(error) {
+        failure = error;
+      },
+      recovered() {},
+    },
+  );
+  folder.note("decider", serverNow(), { settings, seed: experiment.seed });
   for (const warning of planWarnings(experiment)) watcher.said(`warning: ${warning}`);
   let summary: SessionSummary | null = null;
   let findings: Findings | null = null;

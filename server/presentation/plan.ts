@@ -68,19 +68,20 @@ export interface PlanState {
   nextPresentation: number;
 }
 
-export const initPlan = (settings: PlanSettings): PlanState => ({
+/** @param from where a session goes on: whether it was paused, and the next presentation's number */
+export const initPlan = (settings: PlanSettings, from = { paused: false, nextPresentation: 0 }): PlanState => ({
   settings,
   queue: [],
   ready: new Set(),
   connected: false,
   visible: true,
   streaming: false,
-  paused: false,
+  paused: from.paused,
   gateOpen: !settings.gated,
   asked: null,
   onScreen: null,
   continues: false,
-  nextPresentation: 0,
+  nextPresentation: from.nextPresentation,
 });
 
 const nothing = (): PlanOutput => ({

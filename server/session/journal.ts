@@ -1,29 +1,73 @@
-import { type FileHandle, mkdir, open, readFile } from "node:fs/promises";
+import {
+  closeSync,
+  existsSync,
+  fdatasync,
+  fdatasyncSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { pack, unpack } from "../../protocols/wire/message.ts";
+import { pack } from "../../protocols/wire/message.ts";
 import { ConfigurationError } from "../failure.ts";
 
 /**
- * The journal: every event of a session in order, append-only (SPEC.md, rules J). File: 8 bytes "LLJRNL01", then records of
+ * The journal: every event of a session in order, append-only (SPEC.md, rules J). A file: 8 bytes "LLJRNL01", then records of
  * u32 length, u32 CRC-32 of the body (both little-endian), and the body, one MessagePack map {n, serverMs, kind, …}.
  */
 export const JOURNAL_FILE = "journal.llj";
-const MAGIC = Buffer.from("LLJRNL01");
-const HEADER_BYTES = 8;
+export const MAGIC = Buffer.from("LLJRNL01");
+export const HEADER_BYTES = 8;
 
-/** What is written survives the program at once, and a power cut after this time. */
-const SYNC_EVERY_MS = 1000;
+/** The journal's files in order: journal.llj, journal-0001.llj, … */
+export const journalFileName = (index: number): string =>
+  index === 0 ? JOURNAL_FILE : `journal-${String(index).padStart(4, "0")}.llj`;
 
 export type JournalRecord = { n: number; serverMs: number; kind: string } & Record<string, unknown>;
 
+/** Where a record begins: the file's index, bytes into it, and the record's number. */
+export interface JournalPlace {
+  file: number;
+  bytes: number;
+  n: number;
+}
+
+export const FIRST_PLACE: JournalPlace = { file: 0, bytes: MAGIC.length, n: 0 };
+
+export interface JournalSettings {
+  /** After which what was written also survives a power cut: so many milliseconds, or each trial. */
+  sync: number | "trial";
+  /** A file that has grown to so many bytes is followed by the next. */
+  rotateBytes: number;
+}
+
 export interface Journal {
   folder: string;
-  /** Takes a record; it is on its way to the file at once and in the order of the calls. Ignored after a failure. */
+  /** Takes a record, in the order of the calls. Records that are acted upon (J3) are with the system when this returns, others at the end of the turn. */
   write(kind: string, serverMs: number, fields: object): void;
-  /** All that was taken is on the disk and the file is closed. Throws if any write failed. */
+  /** Where the next record will begin. */
+  place(): JournalPlace;
+  /** All that was taken is on the disk and the file is closed. Throws if it can't be written. */
   close(): Promise<void>;
 }
+
+export interface JournalTrouble {
+  /** Records can't be written any more: they are kept in memory, and writing is tried again and again. */
+  stalled(error: NodeJS.ErrnoException): void;
+  /** All that was kept has been written. */
+  recovered(): void;
+}
+
+/** What is acted upon at once, or what others rely on: with the system before the loop goes on. */
+const ACTED_ON: ReadonlySet<string> = new Set([
+  ...["session", "decider", "resumed", "decide", "choice", "refine", "refined", "show", "presentation", "trial"],
+  ...["unit", "command", "stopped", "snapshot", "summary"],
+]);
+
+const RETRY_EVERY_MS = 500;
 
 /** The frame of one record's body. */
 export function frameRecord(body: Uint8Array): Buffer {
@@ -37,110 +81,169 @@ export function frameRecord(body: Uint8Array): Buffer {
 /**
  * Creates a session's folder and its journal.
  *
- * @param failed called once, with the first write error: the session can no longer be recorded
  * @throws ConfigurationError if the folder can't be made or holds a journal already
  */
-export async function createJournal(folder: string, failed: (error: Error) => void): Promise<Journal> {
-  let file: FileHandle;
+export function createJournal(folder: string, settings: JournalSettings, trouble: JournalTrouble): Journal {
   try {
-    await mkdir(folder, { recursive: true });
-    file = await open(join(folder, JOURNAL_FILE), "ax");
-    await file.write(MAGIC);
+    mkdirSync(folder, { recursive: true });
+    const fd = openSync(join(folder, JOURNAL_FILE), "ax");
+    writeWhole(fd, MAGIC);
+    return appendTo(folder, fd, FIRST_PLACE, settings, trouble);
   } catch (error) {
     throw new ConfigurationError(
       `session folder ${folder}: expected a folder to write a new journal in, ${(error as Error).message}`,
     );
   }
-  let pending: Buffer[] = [];
-  let writing: Promise<void> | null = null;
-  let failure: Error | null = null;
-  let n = 0;
-  let unsynced = false;
+}
 
-  /** Writes whatever has gathered while the last write was under way. */
-  async function drain(): Promise<void> {
+/**
+ * Goes on with a journal at the end of what could be read of it; what follows in the file must have been cut.
+ *
+ * @throws ConfigurationError if the file can't be written, or does not end at `place`
+ */
+export function continueJournal(
+  folder: string,
+  place: JournalPlace,
+  settings: JournalSettings,
+  trouble: JournalTrouble,
+): Journal {
+  const path = join(folder, journalFileName(place.file));
+  try {
+    const fd = openSync(path, "a");
+    const { size } = fstatSync(fd);
+    if (size !== place.bytes) throw new Error(`expected ${place.bytes} bytes, found ${size}`);
+    return appendTo(folder, fd, place, settings, trouble);
+  } catch (error) {
+    throw new ConfigurationError(`${path}: expected a journal to go on with, ${(error as Error).message}`);
+  }
+}
+
+function appendTo(
+  folder: string,
+  descriptor: number,
+  begin: JournalPlace,
+  { sync, rotateBytes }: JournalSettings,
+  { stalled, recovered }: JournalTrouble,
+): Journal {
+  let fd = descriptor;
+  /** What is in the file for certain. */
+  let written = { file: begin.file, bytes: begin.bytes };
+  let next = { ...begin };
+  /** What is still to be written; `file` says in which file it belongs. */
+  let pending: { file: number; frame: Buffer }[] = [];
+  let flushing: NodeJS.Immediate | null = null;
+  let retrying: NodeJS.Timeout | null = null;
+  let unsynced = false;
+  let syncing = false;
+
+  /** Writes all that is pending; what was in a file only in part is cut off before it is tried again. */
+  function flush(): void {
+    if (flushing) clearImmediate(flushing);
+    flushing = null;
+    if (retrying) return;
     try {
-      while (pending.length > 0) {
-        const bytes = Buffer.concat(pending);
-        pending = [];
-        await writeWhole(file, bytes);
-        unsynced = true;
-      }
+      writeOut();
     } catch (error) {
-      failure = error as Error;
-      pending = [];
-      failed(failure);
-    } finally {
-      writing = null;
+      retrying = setInterval(retry, RETRY_EVERY_MS);
+      stalled(error as NodeJS.ErrnoException);
     }
   }
-  const sync = async () => {
-    if (!unsynced) return;
+  function writeOut(): void {
+    while (pending.length > 0) {
+      const { file } = pending[0];
+      if (file !== written.file) changeFile(file);
+      const run = pending.findIndex((one) => one.file !== file);
+      const frames = pending.slice(0, run < 0 ? pending.length : run).map(({ frame }) => frame);
+      const bytes = frames.length === 1 ? frames[0] : Buffer.concat(frames);
+      writeWhole(fd, bytes);
+      written.bytes += bytes.length;
+      pending = pending.slice(frames.length);
+      unsynced = true;
+    }
+  }
+  function changeFile(file: number): void {
+    if (unsynced) fdatasyncSync(fd);
+    const path = join(folder, journalFileName(file));
+    const opened = openSync(path, "a");
+    ftruncateSync(opened, 0);
+    writeWhole(opened, MAGIC);
+    closeSync(fd);
+    fd = opened;
+    written = { file, bytes: MAGIC.length };
+  }
+  function retry(): void {
+    try {
+      // The descriptor itself may be what broke, and the last write may have left a part behind.
+      const path = join(folder, journalFileName(written.file));
+      if (!existsSync(path)) throw new Error(`${path} has gone`);
+      const opened = openSync(path, "a");
+      try {
+        ftruncateSync(opened, written.bytes);
+      } catch (error) {
+        closeSync(opened);
+        throw error;
+      }
+      closeQuietly(fd);
+      fd = opened;
+      writeOut();
+    } catch {
+      return;
+    }
+    clearInterval(retrying!);
+    retrying = null;
+    recovered();
+  }
+  function syncSoon(): void {
+    if (!unsynced || syncing) return;
     unsynced = false;
-    await file.datasync();
-  };
-  // A sync that fails shows in the next write or in close.
-  const syncing = setInterval(() => void sync().catch(() => {}), SYNC_EVERY_MS);
+    syncing = true;
+    // A sync that fails shows in the next write or in close.
+    fdatasync(fd, () => {
+      syncing = false;
+    });
+  }
+  const everySync = sync === "trial" ? null : setInterval(syncSoon, sync);
+  everySync?.unref();
 
   return {
     folder,
     write(kind, serverMs, fields) {
-      if (failure) return;
-      pending.push(frameRecord(pack({ n: n++, serverMs, kind, ...fields })));
-      writing ??= drain();
+      const frame = frameRecord(pack({ n: next.n, serverMs, kind, ...fields }));
+      if (next.bytes >= rotateBytes) next = { ...next, file: next.file + 1, bytes: MAGIC.length };
+      pending.push({ file: next.file, frame });
+      next = { ...next, n: next.n + 1, bytes: next.bytes + frame.length };
+      if (ACTED_ON.has(kind)) flush();
+      else flushing ??= setImmediate(flush);
+      if (sync === "trial" && kind === "trial") syncSoon();
     },
+    place: () => ({ ...next }),
     async close() {
-      clearInterval(syncing);
+      if (everySync) clearInterval(everySync);
+      if (flushing) clearImmediate(flushing);
+      if (retrying) {
+        retry();
+        if (retrying) clearInterval(retrying);
+      }
       try {
-        await writing;
-        if (failure) throw failure;
-        await file.datasync();
+        writeOut();
+        while (syncing) await new Promise((resolve) => setTimeout(resolve, 1));
+        fdatasyncSync(fd);
       } finally {
-        await file.close();
+        closeQuietly(fd);
       }
     },
   };
 }
 
 /** A write may take fewer bytes than it was given; the rest must follow before anything else. */
-async function writeWhole(file: FileHandle, bytes: Buffer): Promise<void> {
-  for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten;
+function writeWhole(fd: number, bytes: Buffer): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
 }
 
-/** Where a journal stops being readable, and why. */
-export interface JournalEnd {
-  bytes: number;
-  torn: string | null;
-}
-
-/**
- * Reads a journal. A torn or damaged record ends it: everything before is returned, and what is wrong is said.
- *
- * @throws ConfigurationError if there is no journal, or the file is not one
- */
-export async function readJournal(folder: string): Promise<{ records: JournalRecord[]; end: JournalEnd }> {
-  const path = join(folder, JOURNAL_FILE);
-  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    throw new ConfigurationError(`journal: expected a session's ${JOURNAL_FILE} in ${folder}, got ${error.code}`);
-  });
-  if (!bytes.subarray(0, MAGIC.length).equals(MAGIC))
-    throw new ConfigurationError(`${path}: expected a journal that begins with ${MAGIC}, got other bytes`);
-  const records: JournalRecord[] = [];
-  let at = MAGIC.length;
-  while (at < bytes.length) {
-    const torn = (why: string) => ({
-      records,
-      end: { bytes: at, torn: `record ${records.length} at byte ${at}: ${why}` },
-    });
-    if (at + HEADER_BYTES > bytes.length) return torn("the header is cut");
-    const length = bytes.readUInt32LE(at);
-    const body = bytes.subarray(at + HEADER_BYTES, at + HEADER_BYTES + length);
-    if (body.length < length) return torn(`expected ${length} bytes, the file has ${body.length}`);
-    if (crc32(body) !== bytes.readUInt32LE(at + 4)) return torn("the checksum does not agree");
-    const value = unpack(body);
-    if (!value.ok) return torn(value.detail);
-    records.push(value.value as JournalRecord);
-    at += HEADER_BYTES + length;
+function closeQuietly(fd: number): void {
+  try {
+    closeSync(fd);
+  } catch {
+    // It was no longer open.
   }
-  return { records, end: { bytes: at, torn: null } };
 }

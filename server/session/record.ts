@@ -1,13 +1,25 @@
 import { bytesOf } from "../../protocols/wire/message.ts";
 import type { AcquisitionEvent } from "../acquisition/spike-batch.ts";
 import type { Choice } from "../choice/choice.ts";
+import type { PlanOutput } from "../presentation/plan.ts";
 import type { SessionEvent } from "./view.ts";
 
+export interface Recorded {
+  kind: string;
+  fields: object;
+}
+
 /**
- * A session event as the fields of a journal record, or null for what another record already says. Arrays of numbers are
- * little-endian bytes, their type in the key (F64, U32, U16).
+ * A session event as journal records; none for what another record already says. Arrays of numbers are little-endian bytes, their
+ * type in the key (F64, U32, U16).
  */
-export function recordOf(event: SessionEvent): { kind: string; fields: object } | null {
+export function recordsOf(event: SessionEvent): Recorded[] {
+  if (event.kind === "plan") return planRecords(event.output);
+  const record = recordOf(event);
+  return record ? [record] : [];
+}
+
+function recordOf(event: Exclude<SessionEvent, { kind: "plan" }>): Recorded | null {
   switch (event.kind) {
     case "acquisition":
       return acquisitionRecord(event.event);
@@ -28,25 +40,18 @@ export function recordOf(event: SessionEvent): { kind: string; fields: object } 
       const { counts, latents, ...trial } = event.trial;
       return { kind: "trial", fields: { ...trial, latentsF64: bytesOf(latents), countsU32: bytesOf(counts) } };
     }
-    case "plan": {
-      const { onsets, aborted, broken } = event.output;
-      if (onsets.length === 0 && aborted.length === 0 && broken.length === 0) return null;
-      return {
-        kind: "presentation",
-        fields: {
-          onsets: onsets.map(({ latents, ...onset }) => ({ ...onset, latentsF64: bytesOf(latents) })),
-          aborted,
-          broken,
-          deadlineMissed: event.output.deadlineMissed,
-        },
-      };
-    }
     case "command":
       return { kind: "command", fields: { command: event.command } };
     case "gate":
       return { kind: "gate", fields: event.event };
-    case "refined":
-      return event.refits.length > 0 ? { kind: "refits", fields: { refits: event.refits } } : null;
+    case "decide":
+      return { kind: "decide", fields: { trial: event.trial, count: event.count } };
+    case "refine":
+      return { kind: "refine", fields: { faces: event.faces } };
+    case "refined": {
+      const { kind, ...fields } = event;
+      return { kind, fields };
+    }
     case "unit":
       return { kind: "unit", fields: { ...event.order } };
     case "stopped":
@@ -54,11 +59,30 @@ export function recordOf(event: SessionEvent): { kind: string; fields: object } 
   }
 }
 
+/** What was seen on the screen, and what is asked for next. */
+function planRecords({ messages, onsets, aborted, broken, deadlineMissed }: PlanOutput): Recorded[] {
+  const records: Recorded[] = [];
+  if (onsets.length > 0 || aborted.length > 0 || broken.length > 0)
+    records.push({
+      kind: "presentation",
+      fields: {
+        onsets: onsets.map(({ latents, ...onset }) => ({ ...onset, latentsF64: bytesOf(latents) })),
+        aborted,
+        broken,
+        deadlineMissed,
+      },
+    });
+  for (const message of messages)
+    if (message.op === "show")
+      records.push({ kind: "show", fields: { presentation: message.presentation, face: message.face } });
+  return records;
+}
+
 const choiceFields = ({ latents, reason }: Choice) => ({ latentsF64: bytesOf(latents), reason });
 
-function acquisitionRecord(event: AcquisitionEvent): { kind: string; fields: object } | null {
+function acquisitionRecord(event: AcquisitionEvent): Recorded | null {
   if (event.type !== "batch") return { kind: event.type, fields: event };
-  const { stream, untilS, unit, timeS, count, arrivedServerMs } = event;
+  const { stream, untilS, reachedS, unit, timeS, count, arrivedServerMs } = event;
   // A message without spikes only moves the stream's time on; the next one that has some says so too.
   if (unit.length === 0) return null;
   return {
@@ -66,6 +90,7 @@ function acquisitionRecord(event: AcquisitionEvent): { kind: string; fields: obj
     fields: {
       stream,
       untilS,
+      reachedS,
       arrivedServerMs,
       unitU16: bytesOf(unit),
       timeF64: bytesOf(timeS),

@@ -13,6 +13,9 @@ import { isBroken, isUsable, type Trial } from "../trials/trial.ts";
 export type SessionEvent =
   | { kind: "acquisition"; event: AcquisitionEvent }
   | { kind: "display"; event: DisplayEvent }
+  /** The decider is asked for choices after a trial (null: for the first few), or told of the pause with the faces that were read back. */
+  | { kind: "decide"; trial: number | null; count: number }
+  | { kind: "refine"; faces: number[] }
   /** `after` is the trial whose answer this choice has learned from; null for the first few. */
   | { kind: "choice"; face: number; choice: Choice; after: number | null }
   /** A chosen face was synthesised and read back. */
@@ -100,6 +103,8 @@ export function stepView(view: SessionView, event: SessionEvent): SessionView {
         ? { ...view, unconstrainedFaces: view.unconstrainedFaces + 1 }
         : view;
     case "acquisition":
+    case "decide":
+    case "refine":
     case "unit":
     case "realised":
       return view;

@@ -21,8 +21,9 @@ export interface StreamsState {
   readonly streams: readonly OneStream[];
 }
 
-export const initStreams = (streams: readonly StreamSettings[]): StreamsState => ({
-  streams: streams.map(({ stream, settings }) => ({ stream, trials: initTrials(settings), waiting: [] })),
+/** @param count trials of the session so far */
+export const initStreams = (streams: readonly StreamSettings[], count = 0): StreamsState => ({
+  streams: streams.map(({ stream, settings }) => ({ stream, trials: initTrials(settings, count), waiting: [] })),
 });
 
 /** One input to trials: the new state and the trials it closed, in the order of their onsets. */

@@ -128,7 +128,8 @@ export interface TrialState {
 /** How long spikes wait for an onset that is confirmed late, in seconds beyond the window's end. */
 const retainS = 5;
 
-export const initTrials = (settings: TrialSettings): TrialState => ({
+/** @param count trials of the session so far */
+export const initTrials = (settings: TrialSettings, count = 0): TrialState => ({
   settings,
   stream: "",
   clock: initStreamClock(),
@@ -139,7 +140,7 @@ export const initTrials = (settings: TrialSettings): TrialState => ({
   retainedFromS: Number.NEGATIVE_INFINITY,
   gaps: [],
   open: [],
-  count: 0,
+  count,
 });
 
 /** One input to trials: the new state and the trials it closed, in the order of their onsets (SPEC.md, rules T). */
@@ -178,7 +179,7 @@ export function stepTrials(state: TrialState, input: TrialInput): [TrialState, T
 export const isUsable = ({ flags }: Trial): boolean => flags.includes("complete");
 
 /** Whether its face is shown again: it counts for nothing. */
-export const isBroken = ({ flags }: Trial): boolean => flags.includes("gateBroken");
+export const isBroken = ({ flags }: Trial): boolean => flags.includes("gateBroken") || flags.includes("interrupted");
 
 const withFlag = (trial: OpenTrial, flag: TrialFlag): OpenTrial =>
   trial.flags.includes(flag) ? trial : { ...trial, flags: [...trial.flags, flag] };

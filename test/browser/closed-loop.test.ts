@@ -5,7 +5,7 @@ import { afterAll, expect, test } from "vitest";
 import { chooseBackend } from "../../server/model/backends.ts";
 import { createDecoder } from "../../server/model/decoder.ts";
 import { bundledModel, readModelFolder } from "../../server/model/model-folder.ts";
-import { readJournal } from "../../server/session/journal.ts";
+import { readJournal } from "../../server/session/journal-reader.ts";
 import type { SessionSummary } from "../../server/session/summary.ts";
 import { faceBox } from "../../stimulus-client/layout.ts";
 import { anyPorts, start, temporaryFolder } from "../cli.ts";

@@ -9,7 +9,7 @@ import { decodePublicEvent, type PublicEvent } from "../../protocols/wire/events
 import { decodeGateMessage, encodeGateMessage, type GateMessage } from "../../protocols/wire/gate.ts";
 import { gateOf } from "../../server/gate/gate.ts";
 import { openGateSocket } from "../../server/gate/gate-socket.ts";
-import { readJournal } from "../../server/session/journal.ts";
+import { readJournal } from "../../server/session/journal-reader.ts";
 import type { SessionSummary } from "../../server/session/summary.ts";
 import { anyPorts, start, temporaryFolder } from "../cli.ts";
 

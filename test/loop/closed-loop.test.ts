@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { readJournal } from "../../server/session/journal.ts";
+import { readJournal } from "../../server/session/journal-reader.ts";
 import type { SessionSummary } from "../../server/session/summary.ts";
 import { anyPorts, start, temporaryFolder } from "../cli.ts";
 

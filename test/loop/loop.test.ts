@@ -114,7 +114,7 @@ function drive(marbles: {
           return take(choices, marbles.decide);
         },
         change: () => EMPTY,
-        refine: () => of({ bestUnit: null, refits: [], stop: null }),
+        refine: () => of({ bestUnit: null, refits: [], stop: null, digest: "" }),
       },
       realise: () => of([]),
       synthesise: (faces) =>

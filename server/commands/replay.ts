@@ -1,0 +1,75 @@
+import { Command } from "commander";
+import { createDecider, type DeciderData, refitterSettings } from "../choice/decider.ts";
+import type { Difference } from "../choice/replay.ts";
+import { pacedRefits } from "../choice/replay.ts";
+import { ConfigurationError } from "../failure.ts";
+import { random } from "../random.ts";
+import { type FoundSession, readSession } from "../session/folder.ts";
+import { sessionFolder } from "../session/journal-reader.ts";
+import { type ReplayResult, replayJournal } from "../session/replay.ts";
+import { otherVersions } from "../session/versions.ts";
+import { refitsHere } from "../tuning/refits.ts";
+
+interface ReplayOptions {
+  verify: boolean;
+  json: boolean;
+}
+
+/** `latentloop replay`: a session again, from its journal. */
+export function replayCommand(): Command {
+  return new Command("replay")
+    .summary("Make a session's decisions again from its journal")
+    .description(
+      "Make every decision of a session again from its journal, and compare: each choice with its reasons, and what was believed\n" +
+        "after each trial, bit for bit.",
+    )
+    .argument("<session>", "a session's folder")
+    .option("--verify", "compare choices, reasons and posteriors with the journal's", false)
+    .option("--json", "print one JSON object, on stdout", false)
+    .addHelpText(
+      "after",
+      "\nExit code: 0 identical; 1 something differs (the first difference is printed); 2 something you gave is wrong.",
+    )
+    .action(async (path: string, options: ReplayOptions) => {
+      const folder = sessionFolder(path);
+      const found = await readSession(folder);
+      const data = deciderOf(found);
+      if (!options.verify)
+        throw new ConfigurationError("replay: expected --verify, found no option that says what to do");
+      await verify(found, data, options.json);
+    });
+}
+
+function deciderOf({ decider, folder }: FoundSession): DeciderData {
+  if (!decider)
+    throw new ConfigurationError(
+      `${folder}: expected a session that decided something, found no decider in its journal`,
+    );
+  return decider;
+}
+
+async function verify(found: FoundSession, { settings, seed }: DeciderData, json: boolean): Promise<void> {
+  const refits = pacedRefits(refitsHere(refitterSettings(settings)));
+  const decider = createDecider(settings, random(seed).split("decider"), refits);
+  const result = await replayJournal(found.folder, { units: settings.units, decider, refits });
+  const others = otherVersions(found.versions);
+  if (json) process.stdout.write(`${JSON.stringify({ ...result, otherVersions: others, torn: found.end.torn })}\n`);
+  else process.stdout.write(describe(result, others, found.end.torn));
+  if (result.difference) process.exitCode = 1;
+}
+
+function describe({ trials, choices, difference }: ReplayResult, others: string[], torn: string | null): string {
+  const lines = [
+    ...(torn ? [`the journal ends early: ${torn}`] : []),
+    ...others.map((line) => `note: ${line}`),
+    difference
+      ? `different: ${differenceWords(difference)}`
+      : `identical: ${choices} choices with their reasons, and the posterior after each of ${trials} trials`,
+  ];
+  if (difference && others.length > 0)
+    lines.push("what it ran with is not what runs here: the difference may come from that alone");
+  return `${lines.join("\n")}\n`;
+}
+
+const differenceWords = ({ afterTrial, what, journal, replay }: Difference): string =>
+  `after trial ${afterTrial ?? "none"}, ${what}: the journal has ${JSON.stringify(journal)}, the replay ${JSON.stringify(replay)}`;

@@ -1,0 +1,50 @@
+/** A journal's decisions made again. */
+import { createStepReader, type Difference, type ReplaySettings, replayStep, type Step } from "../choice/replay.ts";
+import { scanJournal } from "./journal-reader.ts";
+import { eventOf } from "./recorded.ts";
+
+export interface ReplayResult {
+  /** Calls of the decider that were made again. */
+  steps: number;
+  trials: number;
+  choices: number;
+  difference: Difference | null;
+}
+
+/**
+ * Takes a new decider through all that its journal has of it: every lesson, pause and change in the order in which they came. A call that
+ * the journal leaves without an answer is made too, but for a pause: which refits had come by then is not known.
+ *
+ * @param records of the journal to read
+ * @param told of every call, after it was made
+ */
+export async function replayJournal(
+  folder: string,
+  settings: ReplaySettings,
+  records = Number.POSITIVE_INFINITY,
+  told: (step: Step, difference: Difference | null) => void | Promise<void> = () => {},
+): Promise<ReplayResult> {
+  const reader = createStepReader();
+  const result: ReplayResult = { steps: 0, trials: 0, choices: 0, difference: null };
+  const make = async (step: Step) => {
+    const difference = await replayStep(settings, step);
+    result.difference ??= difference;
+    result.steps++;
+    if (step.op === "decide") {
+      result.trials += Number(step.trial !== null);
+      result.choices += step.answer.length;
+    }
+    await told(step, difference);
+  };
+  const makeAll = async (steps: Step[]) => {
+    for (const step of steps) await make(step);
+  };
+  await scanJournal(folder, (record) => {
+    if (record.n >= records || record.kind === "spikes") return;
+    const event = eventOf(record);
+    const steps = event ? reader.take(event) : [];
+    if (steps.length > 0) return makeAll(steps);
+  });
+  for (const step of reader.rest()) await make(step);
+  return result;
+}
