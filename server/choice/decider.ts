@@ -126,9 +126,15 @@ export interface Decider {
    * Learns from the face that was chosen first of those not yet answered, and then chooses `count` more.
    *
    * @param among the only faces that may be chosen (latents); left out: any in range
+   * @param shown what is shown instead, whatever is chosen: a replay's faces, by their order
    * @throws what `learnMeans` throws, and Error for a lesson of another face
    */
-  decide(lesson: Lesson | null, count: number, among?: readonly Float64Array[]): Choice[];
+  decide(
+    lesson: Lesson | null,
+    count: number,
+    among?: readonly Float64Array[] | null,
+    shown?: readonly Choice[],
+  ): Choice[];
   /**
    * Brings the covariances up to date, takes over finished refits and asks for those that are due, prepares the next choice, and
    * says what is known so far. Meant for the pause between trials; `decide` does what of it is needed where it was not called.
@@ -386,7 +392,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
   }
 
   return {
-    decide(lesson, count, among) {
+    decide(lesson, count, among, instead) {
       const list = among ?? null;
       if (prepared?.among !== list) prepared = null;
       prepared ??= prepare(list);
@@ -394,10 +400,12 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
       const choices: Choice[] = [];
       for (let k = 0; k < count; k++) {
         if (k > 0) prepared = prepare(list);
-        const next = prepared.choose();
-        choices.push(next);
+        const own = prepared.choose();
+        choices.push(own);
+        const asked = instead?.[k];
+        const next = asked && !sameFace(asked.latents, own.latents) ? asked : own;
         program.shown(chosen, next.latents, prepared.source === "objective");
-        if (prepared.source === "axis test") tester.shown(chosen);
+        if (prepared.source === "axis test" && next === own) tester.shown(chosen);
         expectFace(outlook, next.latents);
         outstanding.push({ ...next, realised: next.latents, index: chosen });
         shown.push(next.latents);
@@ -525,6 +533,8 @@ const catchFaces = ({ latents, choice, program, constraints: { region } }: Decid
       random.split(i),
     ),
   );
+
+const sameFace = (a: Float64Array, b: Float64Array): boolean => a.every((value, d) => value === b[d]);
 
 /** What refits of a decider's units need to know. */
 export const refitterSettings = ({

@@ -163,7 +163,9 @@ export interface ReplaySettings {
 export async function replayStep({ units, decider, refits }: ReplaySettings, step: Step): Promise<Difference | null> {
   switch (step.op) {
     case "decide": {
-      const choices = decider.decide(step.lesson, step.count);
+      // Where it would choose another face, the one that was shown is the one that is answered.
+      const shown = step.answer.map(({ choice }) => choice);
+      const choices = decider.decide(step.lesson, step.count, null, shown);
       for (const [i, { face, choice }] of step.answer.entries()) {
         const found = firstDifference(choice, choices[i], `choice of face ${face}`);
         if (found) return { afterTrial: step.trial, ...found };

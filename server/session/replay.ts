@@ -11,22 +11,29 @@ export interface ReplayResult {
   difference: Difference | null;
 }
 
+export interface ReplayOptions {
+  records?: number;
+  toDifference?: boolean;
+  told?(step: Step, difference: Difference | null): void | Promise<void>;
+}
+
 /**
  * Takes a new decider through all that its journal has of it: every lesson, pause and change in the order in which they came. A call that
  * the journal leaves without an answer is made too, but for a pause: which refits had come by then is not known.
  *
- * @param records of the journal to read
- * @param told of every call, after it was made
+ * @param options.records of the journal to read
+ * @param options.toDifference the first difference ends it
+ * @param options.told of every call, after it was made
  */
 export async function replayJournal(
   folder: string,
   settings: ReplaySettings,
-  records = Number.POSITIVE_INFINITY,
-  told: (step: Step, difference: Difference | null) => void | Promise<void> = () => {},
+  { records = Number.POSITIVE_INFINITY, toDifference = false, told = () => {} }: ReplayOptions = {},
 ): Promise<ReplayResult> {
   const reader = createStepReader();
   const result: ReplayResult = { steps: 0, trials: 0, choices: 0, difference: null };
   const make = async (step: Step) => {
+    if (toDifference && result.difference) return;
     const difference = await replayStep(settings, step);
     result.difference ??= difference;
     result.steps++;

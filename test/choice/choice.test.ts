@@ -12,7 +12,7 @@ import { features } from "../../server/tuning/basis.ts";
 import { priorBelief } from "../../server/tuning/belief.ts";
 import { information } from "../../server/tuning/observation.ts";
 import { beliefOf } from "../../server/tuning/posterior.ts";
-import { noRefits, refitsHere } from "../../server/tuning/refits.ts";
+import { noRefits, refitsHere, type Refit, type Refits } from "../../server/tuning/refits.ts";
 import { reference } from "../tuning/reference.ts";
 import { basis, choiceSettings, deciderSettings, facesOf, grid, situation } from "./situation.ts";
 
@@ -317,19 +317,19 @@ describe("P7 refits", () => {
 
   test("one that fails is told, and its unit keeps what it learned trial by trial", () => {
     const settings = deciderSettings("random-range");
-    const { queue } = runTrials(decider(settings, 3), 0, () => []);
-    const broken = { ...refitsHere(refitterSettings(settings)), finished: () => [failed] };
-    const failed = { unit: 0, trials: 1, outcome: { failed: "a curvature that is not positive definite" } };
-    const answer = { latents: queue[0].latents, counts: [4, 1] };
+    const failed: Refit[] = [];
+    const outcome = { failed: "a curvature that is not positive definite" };
+    const broken: Refits = {
+      ...noRefits,
+      request: ({ unit }) => failed.push({ unit, trials: 16, outcome }),
+      finished: () => failed.splice(0),
+    };
     const [sound, other] = [noRefits, broken].map((refits) => {
       const d = createDecider(settings, random(3), refits);
-      d.decide(null, 2);
-      d.decide(answer, 1);
-      return { refined: d.refine(), reports: d.report() };
+      const { refined } = runTrials(d, 17, () => [4, 1]);
+      return { refits: refined.flatMap((r) => r.refits), reports: d.report() };
     });
-    expect(other.refined.refits).toEqual([
-      { unit: "a", trials: 1, failed: "a curvature that is not positive definite" },
-    ]);
+    expect(other.refits).toEqual([{ unit: "a", trials: 16, ...outcome }]);
     expect(other.reports).toEqual(sound.reports);
   });
 
