@@ -105,10 +105,7 @@ export function runLoop(
 
     const trials$ = merge(acquisition$, onsets$, displayLost$).pipe(
       scan(([state], input: TrialInput) => stepStreams(state, input), [
-        initStreams(
-          streamSettings(experiment, units.length),
-          (resumed?.progress.trials ?? 0) + interrupted.length,
-        ),
+        initStreams(streamSettings(experiment, units.length), (resumed?.progress.trials ?? 0) + interrupted.length),
         [],
       ] as [StreamsState, Trial[]]),
       concatMap(([, closed]) => from(closed)),

@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { afterAll, expect, onTestFinished, test } from "vitest";
 import { Push } from "zeromq";
 import { encodeSpikeMessage } from "../../protocols/wire/spikes.ts";
-import { readJournal } from "../../server/session/journal.ts";
+import { readJournal } from "../../server/session/journal-reader.ts";
 import type { SessionSummary } from "../../server/session/summary.ts";
 import type { Trial } from "../../server/trials/trial.ts";
 import { anyPorts, start, temporaryFolder } from "../cli.ts";
