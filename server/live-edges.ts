@@ -1,5 +1,7 @@
 /** What a live session stands on: model, workers, sockets and processes, opened in this order. */
+import type { WebSocket } from "ws";
 import type { Experiment } from "../protocols/experiment.ts";
+import { WATCH_PATH } from "../protocols/wire/dashboard.ts";
 import type { SessionState } from "../protocols/wire/events.ts";
 import { OPERATOR_PATH } from "../protocols/wire/operator.ts";
 import { countUnits, createPopulation } from "../sim/neurons/unit.ts";
@@ -38,6 +40,8 @@ export interface LiveOptions extends Network {
   backend?: BackendName;
   /** Folder that session folders are made in. */
   out: string;
+  /** The first face waits until an operator resumes the session. */
+  hold?: boolean;
 }
 
 interface Surroundings {
@@ -47,6 +51,8 @@ interface Surroundings {
   disposers: Disposers;
   /** Told of what breaks later. */
   failed(error: Error): void;
+  /** The experiment as operators had changed it, in a session that goes on; null: as it began. */
+  changed: Experiment | null;
   /** Told of each message of the gate that can't be used. */
   gateRejected(detail: string): void;
 }
@@ -57,7 +63,7 @@ export async function openLiveEdges(
   options: LiveOptions,
   /** What the decider of a session that goes on was started with; null for a new one. */
   goingOn: DeciderData | null,
-  { state, disposers, failed, gateRejected }: Surroundings,
+  { state, disposers, failed, changed, gateRejected }: Surroundings,
 ) {
   const model = await experimentModel(experiment, options.experimentFile);
   const truth = options.rig === "sim" ? simulatedUnits(experiment) : null;
@@ -85,10 +91,14 @@ export async function openLiveEdges(
   const { faceFraction, photodiode } = experiment.stimulus;
   const luminance = createLuminance(experiment);
   const guard = await guardOptions(options);
-  const desk = createOperatorDesk(state, units);
+  const desk = createOperatorDesk(state, units, changed ?? experiment);
+  const watchDoor = closedDoor();
   const display = disposers.opened(
     await openDisplayServer({
-      others: { [OPERATOR_PATH]: desk },
+      others: {
+        [OPERATOR_PATH]: desk,
+        [WATCH_PATH]: { attend: (socket) => watchDoor.attend(socket) },
+      },
       ...guard,
       port: options.port,
       clientFolder,
@@ -131,6 +141,7 @@ export async function openLiveEdges(
     decider,
     deciderData,
     desk,
+    watchDoor,
     display,
     displayToken: guard.token,
     events,
@@ -140,6 +151,11 @@ export async function openLiveEdges(
     rigOriginMs: rig?.originMs ?? null,
   };
 }
+
+/** Where dashboards come in, once there is something to see; a page that is turned away tries again. */
+const closedDoor = (): { attend(socket: WebSocket): void } => ({
+  attend: (socket) => socket.close(1013, "the session has not begun yet"),
+});
 
 function fixationOf({ fixation, display }: Experiment, luminance: Luminance) {
   if (!fixation) return null;

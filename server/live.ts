@@ -20,6 +20,8 @@ import { scoreSession } from "../sim/study/score.ts";
 import type { Findings } from "./choice/decider.ts";
 import type { DeciderService, Restored } from "./choice/decider-worker.ts";
 import { serverNow } from "./clock.ts";
+import { openDashboard } from "./dashboard/dashboard.ts";
+import { sessionInfo, tunablesOf } from "./dashboard/info.ts";
 import { ConfigurationError } from "./failure.ts";
 import { gateOf } from "./gate/gate.ts";
 import { type LiveOptions, openLiveEdges } from "./live-edges.ts";
@@ -33,6 +35,7 @@ import { createLatencyBudget } from "./session/latency.ts";
 import { publicEventOf, readoutOf, rewardEvent, stateEvent } from "./session/published.ts";
 import { complaints, initQuiet, stepQuiet } from "./session/quiet.ts";
 import { type Resumption, resumedView } from "./session/resumption.ts";
+import { deciderSettings } from "./session/settings.ts";
 import { type SessionSummary, summarise } from "./session/summary.ts";
 import { planWarnings } from "./session/timing.ts";
 import { otherVersions, versions } from "./session/versions.ts";
@@ -122,6 +125,7 @@ async function runSession(
       decider,
       deciderData,
       desk,
+      watchDoor,
       display,
       displayToken,
       events,
@@ -133,6 +137,7 @@ async function runSession(
       state: () => view.state,
       disposers,
       failed,
+      changed: reopened?.folder.progress.changed ?? null,
       gateRejected: (detail) => watcher.said(`gate message rejected: ${detail}`),
     });
     const { card } = model;
@@ -158,6 +163,7 @@ async function runSession(
       watcher.said(`spikes from ${acquisition.address}; public events on ${events.address}`);
       if (gate) watcher.said(`gate from ${gate.address}; closed until it says otherwise`);
       watcher.said(`session ${session.path}`);
+      watcher.said(`dashboard: ${display.url}dashboard`);
       if (options.display === "headless") {
         watcher.said(`display: headless, at ${display.url}`);
         disposers.opened(forkHeadlessDisplay(display.socketUrl, displayToken, failed));
@@ -171,6 +177,30 @@ async function runSession(
       let failure: Error | null = null;
       let usable = view.trials.usable;
       const budget = createLatencyBudget(experiment, rigOriginMs);
+      const dashboard = disposers.opened(
+        openDashboard({
+          experiment,
+          info: sessionInfo(
+            experiment,
+            units,
+            card,
+            session.path,
+            `${backend.name} ${backend.version}`,
+            truth !== null,
+          ),
+          settings: deciderSettings(experiment, units, validity?.region ?? null),
+          beliefs: () => decider.call("beliefs"),
+          picture: async (latents) => {
+            const [pixels] = await synthesis.synthesise([latents]);
+            return { width: image.width, height: image.height, pixels: luminance.face(pixels) };
+          },
+          counts: acquisition.counts,
+          latency: budget.table,
+          desk: { tunables: () => tunablesOf(desk.tunables.experiment(), units), undo: desk.tunables.undoable },
+          failed,
+        }),
+      );
+      watchDoor.attend = dashboard.attend;
       const announce = (ended = false) =>
         events.publish(stateEvent(session.path, view, ended ? "ended" : view.state, serverNow()));
       const rehearseFor = (onsetServerMs: number) => {
@@ -202,6 +232,8 @@ async function runSession(
           decide: (lesson, count) => from(decider.call("decide", lesson, count)),
           refine: (realised) => from(decider.call("refine", realised)),
           change: (unit, change) => from(decider.call("change", unit, change)),
+          adjust: (adjustment) => from(decider.call("adjust", adjustment)),
+          check: (faces) => from(decider.call("check", faces)),
         },
         synthesise: (faces) =>
           from(synthesis.synthesise(faces)).pipe(
@@ -214,13 +246,22 @@ async function runSession(
             ),
           ),
         realise: (faces) => (synthesis.validity ? from(synthesis.realise(faces)) : of([])),
-        commands$: merge(interrupts$, desk.commands$, pressed$, disk.commands$),
+        commands$: merge(
+          options.hold ? of("pause" as const) : NEVER,
+          interrupts$,
+          desk.commands$,
+          pressed$,
+          disk.commands$,
+        ),
         unitOrders$: desk.unitOrders$,
+        settingOrders$: desk.settingOrders$.pipe(tap(dashboard.ordered)),
+        marks$: desk.marks$,
         gate$: gate
           ? gateOf(gate.messages$, experiment.gate!).pipe(map((event) => ({ ...event, serverMs: serverNow() })))
           : NEVER,
         told(event) {
           budget.told(event, serverNow());
+          dashboard.told(event, serverNow());
           quiet = stepQuiet(quiet, event, serverNow());
           const words = inWords(event);
           if (words) watcher.said(words);
@@ -263,6 +304,7 @@ async function runSession(
         clearInterval(heartbeat);
         clearInterval(complaining);
         announce(true);
+        dashboard.ended(endWords(view, failure));
         // What acquisition still holds back belongs to the journal too.
         acquisition.events$.subscribe((event) => session.record({ kind: "acquisition", event }, serverNow()));
         acquisition.dispose();
@@ -347,6 +389,12 @@ function createDiskWatch(watcher: Watcher): DiskWatch {
     },
   };
 }
+
+const endWords = (view: SessionView, failure: Error | null): string =>
+  failure
+    ? `the session broke: ${failure.message}; what was recorded until then is kept`
+    : (view.stopped ??
+      (view.trials.closed >= view.trials.planned ? "all trials are recorded" : "ended by an operator"));
 
 /** A subscriber that comes late learns of the session within this time. */
 const HEARTBEAT_MS = 1000;

@@ -6,6 +6,7 @@
  * Everything that acts on the world is an edge and is passed in: sockets and workers when live, a virtual clock in a study.
  */
 import {
+  concat,
   concatMap,
   defer,
   distinctUntilChanged,
@@ -32,10 +33,11 @@ import type { ServerMessage } from "../protocols/wire/display.ts";
 import type { OperatorOp, UnitOrder } from "../protocols/wire/operator.ts";
 import type { AcquisitionEvent } from "./acquisition/spike-batch.ts";
 import type { Choice } from "./choice/choice.ts";
-import type { Lesson, Refined } from "./choice/decider.ts";
-import { lessonOf } from "./choice/replay.ts";
+import type { Adjustment, Lesson, Refined } from "./choice/decider.ts";
+import { adjustmentOf, lessonOf } from "./choice/replay.ts";
 import type { GateEvent } from "./gate/gate.ts";
 import type { Realised } from "./model/synthesis-worker.ts";
+import type { SettingOrder } from "./operator/desk.ts";
 import type { DisplayEvent } from "./presentation/display-server.ts";
 import {
   initPlan,
@@ -58,6 +60,8 @@ export interface Edges {
     decide(lesson: Lesson | null, count: number): Observable<Choice[]>;
     refine(realised: Float64Array[]): Observable<Refined>;
     change(unit: string, change: UnitOrder["op"]): Observable<unknown>;
+    adjust(adjustment: Adjustment): Observable<unknown>;
+    check(faces: number): Observable<unknown>;
   };
   /** Latents to faces, in order. */
   synthesise(faces: Float64Array[]): Observable<Pick<PlannedFace, "width" | "height" | "pixels">>;
@@ -65,6 +69,9 @@ export interface Edges {
   realise(faces: Float64Array[]): Observable<Realised[]>;
   commands$: Observable<OperatorOp>;
   unitOrders$: Observable<UnitOrder>;
+  /** Done in the next pause after a trial. */
+  settingOrders$: Observable<SettingOrder>;
+  marks$: Observable<string>;
   /** Whether faces may be shown, where the experiment has a gate. */
   gate$: Observable<GateEvent & { serverMs: number }>;
   /** Told of everything that happens, in order: the journal and the public events. */
@@ -96,8 +103,12 @@ export function runLoop(
       tap((event) => tell({ kind: "acquisition", event })),
       share(),
     );
+    // As operators have changed it, in a session that goes on.
+    const now = resumed?.progress.changed ?? experiment;
     const onsets$ = new Subject<TrialInput>();
     const learned$ = new Subject<"all">();
+    const plans$ = new Subject<PlanInput>();
+    const waitingOrders: SettingOrder[] = [];
     const displayLost$ = display.events$.pipe(
       filter((event) => event.type === "lost" || (event.type === "visibility" && !event.visible)),
       map((): TrialInput => ({ type: "displayLost" })),
@@ -105,7 +116,7 @@ export function runLoop(
 
     const trials$ = merge(acquisition$, onsets$, displayLost$).pipe(
       scan(([state], input: TrialInput) => stepStreams(state, input), [
-        initStreams(streamSettings(experiment, units.length), (resumed?.progress.trials ?? 0) + interrupted.length),
+        initStreams(streamSettings(now, units.length), (resumed?.progress.trials ?? 0) + interrupted.length),
         [],
       ] as [StreamsState, Trial[]]),
       concatMap(([, closed]) => from(closed)),
@@ -134,7 +145,7 @@ export function runLoop(
       const first = trial ? ahead + closed - 1 : 0;
       const count = trial ? Number(first < experiment.trials) : ahead;
       tell({ kind: "decide", trial: trial?.trial ?? null, count });
-      return decider.decide(trial && lessonOf(trial), count).pipe(
+      return decider.decide(trial && lessonOf(trial, experiment.response.windowMs), count).pipe(
         tap((choices) => {
           choices.forEach((choice, i) => {
             tell({ kind: "choice", face: first + i, choice, after: trial?.trial ?? null });
@@ -143,18 +154,23 @@ export function runLoop(
         concatMap((choices) =>
           merge(
             choices.length > 0 ? of({ choices, first, answersServerMs: trial?.closedServerMs ?? null }) : EMPTY,
-            refine(choices, first),
+            refine(choices, first, trial?.trial ?? null),
           ),
         ),
       );
     }
     /** Between trials, off the path from spike to face. */
-    const refine = (choices: Choice[], first: number) =>
+    const refine = (choices: Choice[], first: number, after: number | null) =>
       realised(choices, first).pipe(
-        concatMap((faces) => {
-          tell({ kind: "refine", faces: faces.map((_, i) => first + i) });
-          return decider.refine(faces.map(({ latents }) => latents));
-        }),
+        concatMap((faces) =>
+          concat(
+            settled(after),
+            defer(() => {
+              tell({ kind: "refine", faces: faces.map((_, i) => first + i) });
+              return decider.refine(faces.map(({ latents }) => latents));
+            }),
+          ),
+        ),
         tap((refined) => tell({ kind: "refined", ...refined })),
         ignoreElements(),
       );
@@ -174,10 +190,27 @@ export function runLoop(
           ? refine(
               last.map(({ choice }) => choice),
               last[0]?.face ?? 0,
+              progress.lastLesson,
             )
           : EMPTY,
       );
     }
+
+    /** Does what operators have asked for since the last trial. */
+    const settled = (after: number | null): Observable<never> =>
+      defer(() => from(waitingOrders.splice(0))).pipe(
+        tap((order) => {
+          tell({ kind: "setting", order, after });
+          if (order.op !== "change") return;
+          onsets$.next({ type: "response", ...order.experiment.response });
+          plans$.next({ type: "gatedMs", gatedMs: planSettings(order.experiment).gatedMs });
+        }),
+        concatMap((order) => {
+          if (order.op === "stability") return decider.check(order.faces);
+          return decider.adjust(adjustmentOf(order.experiment, units));
+        }),
+        ignoreElements(),
+      );
 
     const realised = (choices: Choice[], first: number) =>
       edges.realise(choices.map(({ latents }) => latents)).pipe(
@@ -199,11 +232,12 @@ export function runLoop(
       faces$.pipe(map((face): PlanInput => ({ type: "face", ...face }))),
       display.events$.pipe(tap((event) => tell({ kind: "display", event }))),
       streaming$,
+      plans$,
       edges.gate$.pipe(tap((event) => tell({ kind: "gate", event }))),
       commands$.pipe(concatMap((command) => (command === "abort" ? EMPTY : from([{ type: command }])))),
     ).pipe(
       scan(([state], input: PlanInput) => stepPlan(state, input), [
-        initPlan(planSettings(experiment), {
+        initPlan(planSettings(now), {
           paused: firstView.state === "paused",
           nextPresentation: resumed?.progress.nextPresentation ?? 0,
         }),
@@ -214,6 +248,7 @@ export function runLoop(
         tell({ kind: "plan", output: output! });
         for (const message of output!.messages) display.send(message);
         for (const onset of output!.onsets) onsets$.next({ type: "onset", ...onset });
+        for (const presentation of output!.skipped) onsets$.next({ type: "skipped", presentation });
         for (const { presentation } of output!.broken) onsets$.next({ type: "gateBroken", presentation });
       }),
       ignoreElements(),
@@ -226,6 +261,11 @@ export function runLoop(
       ignoreElements(),
     );
 
+    const said$ = merge(
+      edges.settingOrders$.pipe(tap((order) => waitingOrders.push(order))),
+      edges.marks$.pipe(tap((text) => tell({ kind: "mark", text }))),
+    ).pipe(ignoreElements());
+
     const stopped$ = merge(
       tell$.pipe(map((event) => (event.kind === "refined" ? event.stop : null))),
       trials$.pipe(timeUp(experiment.stop.minutes, firstView.firstTrialServerMs)),
@@ -236,7 +276,7 @@ export function runLoop(
     );
     // Over when the last trial has been learned from, or at once where the operator or a rule of the experiment says so.
     const over$ = merge(learned$, stopped$, commands$.pipe(filter((command) => command === "abort")));
-    return merge(tell$, plan$, unitOrders$).pipe(
+    return merge(tell$, plan$, unitOrders$, said$).pipe(
       takeUntil(over$),
       scan((view, event: SessionEvent) => stepView(view, event), firstView),
       distinctUntilChanged(),

@@ -45,3 +45,10 @@ export function serve<Api extends object>(make: (data: never) => Api): void {
 /** Hands an array's buffer over instead of copying it. */
 export const handOver = <T extends { buffer: ArrayBufferLike }>(array: T): T =>
   transfer(array, [array.buffer as ArrayBuffer]);
+
+/** Hands over a value with the buffers of those of its arrays that are named. */
+export const handAllOver = <T extends object>(value: T, arrays: readonly { buffer: ArrayBufferLike }[]): T =>
+  transfer(
+    value,
+    arrays.map(({ buffer }) => buffer as ArrayBuffer),
+  );

@@ -19,6 +19,7 @@ const trialFlags = [
   "unaligned",
   "gateBroken",
   "interrupted",
+  "skipped",
 ] as const;
 export type TrialFlag = (typeof trialFlags)[number];
 

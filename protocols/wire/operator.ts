@@ -12,8 +12,11 @@ export const OPERATOR_PATH = "/operator";
 /** `id` is the operator's own number for the command; the answer carries it back. */
 const base = { v: z.literal(OPERATOR_VERSION), id: z.number().int().nonnegative() };
 
-/** pause: no further face is asked for. abort: ends the session; what was recorded is kept. */
-export const operatorOps = ["pause", "resume", "abort"] as const;
+/**
+ * pause: no further face is asked for. skip: the face on the screen is taken off, and its trial teaches nothing. abort: ends the session;
+ * what was recorded is kept.
+ */
+export const operatorOps = ["pause", "resume", "abort", "skip"] as const;
 export type OperatorOp = (typeof operatorOps)[number];
 
 /**
@@ -27,9 +30,26 @@ export interface UnitOrder {
   unit: string;
 }
 
+/** What may be changed between trials; what is left out stays. Validated as the experiment file is (experiment.ts). */
+const change = z.strictObject({
+  objective: z.string().optional(),
+  /** Of units, by name. */
+  weights: z.record(z.string(), z.number().nonnegative()).optional(),
+  window: z.strictObject({ latencyMs: z.number(), windowMs: z.number() }).optional(),
+  constraints: z.record(z.string(), z.number()).optional(),
+});
+export type Change = z.infer<typeof change>;
+
 const operatorCommand = z.discriminatedUnion("op", [
   z.object({ ...base, op: z.enum(operatorOps) }),
   z.object({ ...base, op: z.enum(unitOps), unit: z.string().min(1) }),
+  /** A note, journalled with its time. */
+  z.object({ ...base, op: z.literal("mark"), text: z.string().trim().min(1).max(2000) }),
+  z.object({ ...base, op: z.literal("change"), change }),
+  /** Takes the last change back. */
+  z.object({ ...base, op: z.literal("undo") }),
+  /** Shows a fixed set of faces next, the same at every check. */
+  z.object({ ...base, op: z.literal("stability"), faces: z.number().int().min(2).max(64) }),
 ]);
 export type OperatorCommand = z.infer<typeof operatorCommand>;
 

@@ -2,7 +2,7 @@
 import { random } from "../random.ts";
 import { replayJournal } from "../session/replay.ts";
 import { noRefits, type Refit, type RefitJob, type Refits, type Refitter, type Taught } from "../tuning/refits.ts";
-import { openWorker, serve } from "../worker.ts";
+import { handAllOver, openWorker, serve } from "../worker.ts";
 import { createDecider, type Decider, type DeciderData, refitterSettings } from "./decider.ts";
 import { type Difference, type FaceChoice, pacedRefits } from "./replay.ts";
 
@@ -34,6 +34,12 @@ serve(({ settings, seed }: DeciderData): DeciderService => {
       const { difference } = await replayJournal(folder, { units: settings.units, decider, refits }, { records });
       refits.run();
       return { faces: decider.outstanding(), difference };
+    },
+    beliefs() {
+      const beliefs = decider.beliefs();
+      if (!beliefs) return null;
+      const { mean, precision, covariance, dispersion } = beliefs;
+      return handAllOver(beliefs, [mean, precision, covariance, dispersion]);
     },
   };
 });

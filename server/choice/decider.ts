@@ -6,6 +6,7 @@ import { type Gain, type GainSettings, startGain, stepGain } from "../tuning/gai
 import type { Interval } from "../tuning/interval.ts";
 import { openKernels } from "../tuning/kernels/kernels.ts";
 import { type Link, logPredictive, type Observation } from "../tuning/observation.ts";
+import { type PackedBeliefs, packBeliefs } from "../tuning/packed-beliefs.ts";
 import {
   beliefOf,
   createPosterior,
@@ -25,11 +26,27 @@ import {
 } from "../tuning/posterior.ts";
 import type { ReadBack, Refit, Refits, RefitterSettings, Taught } from "../tuning/refits.ts";
 import { populationAlignment, reportUnit, sharesOf, type UnitReport } from "../tuning/report.ts";
-import { certaintyOf, codesOf, createRivals, heldOutOf, learnRivals, resetRivals } from "../tuning/rivals.ts";
+import {
+  type Codes,
+  certaintyOf,
+  codesOf,
+  createRivals,
+  type HeldOut,
+  heldOutOf,
+  learnRivals,
+  resetRivals,
+} from "../tuning/rivals.ts";
 import type { AxisTestResult, AxisTestSettings } from "./axis-test.ts";
 import { type AxisTestLeft, createAxisTester } from "./axis-tester.ts";
 import { drawPrior, traversalGrid } from "./candidates.ts";
-import { type Choice, NONE_ALLOWED, type PreparedChoice, plainReason, type Situation } from "./choice.ts";
+import {
+  type Choice,
+  NONE_ALLOWED,
+  type Objective,
+  type PreparedChoice,
+  plainReason,
+  type Situation,
+} from "./choice.ts";
 import { type ChoiceSettings, isValued, prepareChoice } from "./choose.ts";
 import { createEvolutionStrategy } from "./cma-es.ts";
 import { type ConstraintSettings, constraints, drawAllowed } from "./constraints.ts";
@@ -75,6 +92,8 @@ export interface DeciderData {
 export interface Lesson {
   latents: ArrayLike<number>;
   counts: ArrayLike<number> | null;
+  /** Logarithm of the response window over the one that the session began with; left out: 0. */
+  logExposure?: number;
 }
 
 /** What the pause between two trials brought. */
@@ -108,8 +127,25 @@ export interface Findings {
 
 type Fitted = Extract<Refit["outcome"], { belief: unknown }>;
 
+/** What is believed of all units at one moment, for whoever looks on. */
+export interface Beliefs extends PackedBeliefs {
+  codes: Codes[];
+  heldOut: (HeldOut | null)[];
+  /** Whether each unit counts in choices: its weight, 0 where it is excluded or known. */
+  counting: number[];
+  /** Lessons learned. */
+  trials: number;
+}
+
 /** Where a face comes from: the program (catch faces, repeats), a step of an axis test, or an objective's choice. */
 type Source = "program" | "axis test" | "objective";
+
+/** What an operator changes between two trials. */
+export interface Adjustment {
+  objective: Objective;
+  weights: number[];
+  constraints: Omit<ConstraintSettings, "region">;
+}
 
 export type UnitChange = "exclude" | "include" | "reset";
 
@@ -149,7 +185,13 @@ export interface Decider {
   change(unit: string, change: UnitChange): void;
   /** Faces that were chosen and are not answered, oldest first, by their numbers. */
   outstanding(): { face: number; choice: Choice }[];
+  /** Other settings from the next choice on. */
+  adjust(adjustment: Adjustment): void;
+  /** So many fixed faces come next: a check of stability. */
+  check(faces: number): void;
   report(): UnitReport[];
+  /** What is believed now; changes nothing. Null between a lesson and the pause after it, when means and covariances do not agree. */
+  beliefs(): Beliefs | null;
   /** `report`, with every unit examined for what the model of its tuning leaves out; takes some time. */
   examine(): Promise<UnitReport[]>;
   /** All that the session has found, every unit examined. */
@@ -168,24 +210,33 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
   const grid = traversalGrid(choice.range);
   const ahead: OutlookSettings = { grid, lookahead: settings.lookahead, bases: choice.bases + choice.refinements };
   const objectives = [settings.program.objective, ...settings.program.blocks.map(({ objective }) => objective)];
-  const usesTarget = objectives.some((objective) => objective === "variance" || objective === "axis-test");
-  const asksRivals = objectives.some((objective) => objective === "identify" || objective === "compare");
-  const kernels = openKernels(
-    posteriorNumbers(basis, units.length) +
-      targetNumbers(basis, units.length) +
-      reachNumbers(basis, units.length) +
-      prospectNumbers(basis, units.length) +
-      outlookNumbers(basis, units.length, ahead),
-  );
-  const posterior = createPosterior(kernels, basis, observation, units.length, prior);
-  const targets = createTargets(kernels, basis, units.length, posterior.stride, grid, choice.target);
-  for (let u = 0; u < units.length; u++) aim(targets, posterior, u);
-  const reach = usesTarget ? createReach(targets, posterior) : null;
-  const outlook = createOutlook(posterior, reach, ahead);
+  const wantsTarget = (objective: Objective) => objective === "variance" || objective === "axis-test";
+  const wantsRivals = (objective: Objective) => objective === "identify" || objective === "compare";
+  let asksRivals = objectives.some(wantsRivals);
+  const build = (withTarget: boolean) => {
+    const kernels = openKernels(
+      posteriorNumbers(basis, units.length) +
+        targetNumbers(basis, units.length) +
+        reachNumbers(basis, units.length) +
+        prospectNumbers(basis, units.length) +
+        outlookNumbers(basis, units.length, ahead),
+    );
+    const posterior = createPosterior(kernels, basis, observation, units.length, prior);
+    const targets = createTargets(kernels, basis, units.length, posterior.stride, grid, choice.target);
+    for (let u = 0; u < units.length; u++) aim(targets, posterior, u);
+    const reach = withTarget ? createReach(targets, posterior) : null;
+    return {
+      posterior,
+      targets,
+      reach,
+      outlook: createOutlook(posterior, reach, ahead),
+      scratch: createProspect(posterior),
+    };
+  };
+  let { posterior, targets, reach, outlook, scratch } = build(objectives.some(wantsTarget));
   const rivals = createRivals(basis, observation, units.length, prior);
-  const scratch = createProspect(posterior);
   const program = createProgram(settings.program, catchFaces(settings, random.split("program")));
-  const evolution = objectives.includes("cma-es") ? createEvolutionStrategy(latents, choice.range) : null;
+  let evolution = objectives.includes("cma-es") ? createEvolutionStrategy(latents, choice.range) : null;
   const tester = createAxisTester(settings.axisTest, choice.range, random.split("axis test"));
 
   /** Faces not yet answered, oldest first, beside `outlook.outstanding`. */
@@ -205,6 +256,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
   /** Trials that each unit's refit under way knows; null where none is. */
   const underWay: (number | null)[] = units.map(() => null);
   const weights = Float64Array.from(settings.weights);
+  let limits = settings.constraints;
   const excluded = new Uint8Array(units.length);
   const known = new Uint8Array(units.length);
   const sinceReset = new Int32Array(units.length);
@@ -228,11 +280,12 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
 
   const settle = () => {
     if (owed) {
+      const own = reach;
       shrinkAll(
         posterior,
         owed.prospect,
         owed.kappas,
-        reach ? (u, yAt, kappa) => keepReach(reach, posterior, u, yAt, kappa) : undefined,
+        own ? (u, yAt, kappa) => keepReach(own, posterior, u, yAt, kappa) : undefined,
       );
       outlook.spare.push(owed.prospect);
     }
@@ -276,7 +329,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
     });
     if ("face" in due) return fixed("program", due.face, plainReason(settings.program.objective, due.special));
     const own = random.split("choice", chosen);
-    const allowed = constraints(settings.constraints, shown);
+    const allowed = constraints(limits, shown);
     if (due.objective === "cma-es") {
       const face = drawAllowed(allowed, (r) => evolution!.ask(r), own);
       return fixed("objective", face, plainReason("cma-es", allowed(face) ? null : NONE_ALLOWED));
@@ -302,7 +355,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
     };
   }
 
-  function learn({ latents: shownLatents, counts }: Lesson) {
+  function learn({ latents: shownLatents, counts, logExposure = 0 }: Lesson) {
     const [next] = outstanding;
     const first = outlook.outstanding[0];
     if (!next?.latents.every((z, d) => z === shownLatents[d]))
@@ -312,7 +365,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
     if (counts) {
       const own = Float64Array.from(counts);
       if (gain && settings.gain) gain = stepGain(gain, settings.gain, posterior, first.prospect, own);
-      const logGain = gain?.mean ?? 0;
+      const logGain = (gain?.mean ?? 0) + logExposure;
       const kappas = learnMeans(posterior, first.prospect, own, logGain);
       const lesson = { latents: next.realised, counts: own, logGain };
       learned++;
@@ -362,6 +415,17 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
     const codes = codesOf(rivals, u);
     codesBest[u] = codes.one * codes.latents[bestLatent];
     if (settings.knownAt !== null) known[u] = Number(certaintyOf(codes) >= settings.knownAt);
+  }
+
+  /** The same beliefs with a target set beside them, which the objectives at the start had no need of. */
+  function addTarget() {
+    const before = posterior;
+    ({ posterior, targets, reach, outlook, scratch } = build(true));
+    for (let u = 0; u < units.length; u++) {
+      setBelief(posterior, u, beliefOf(before, u));
+      refresh(u);
+    }
+    for (const { realised } of outstanding) expectFace(outlook, realised);
   }
 
   function refresh(u: number) {
@@ -481,6 +545,21 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
     },
     outstanding: () =>
       outstanding.map(({ index, latents: face, reason }) => ({ face: index, choice: { latents: face, reason } })),
+    adjust({ objective, weights: own, constraints: others }) {
+      settle();
+      prepared = null;
+      program.turnTo(objective === settings.program.objective ? null : objective);
+      weights.set(own);
+      limits = { ...limits, ...others };
+      asksRivals ||= wantsRivals(objective);
+      if (objective === "cma-es") evolution ??= createEvolutionStrategy(latents, choice.range);
+      if (wantsTarget(objective) && !reach) addTarget();
+    },
+    check(faces) {
+      settle();
+      prepared = null;
+      program.check(fixedFaces(settings, faces, random.split("stability")));
+    },
     report() {
       settle();
       prepared = null;
@@ -501,6 +580,16 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
         ),
       );
     },
+    beliefs: () =>
+      owed || unjudged
+        ? null
+        : {
+            ...packBeliefs(posterior),
+            codes: units.map((_, u) => codesOf(rivals, u)),
+            heldOut: units.map((_, u) => heldOutOf(rivals, u)),
+            counting: Array.from(effective()),
+            trials: history.length,
+          },
     async examine() {
       const reports = this.report();
       const found = await Promise.all(
@@ -525,8 +614,12 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
 }
 
 /** The fixed faces of a session, drawn like others where the model can make them. */
-const catchFaces = ({ latents, choice, program, constraints: { region } }: DeciderSettings, random: Random) =>
-  Array.from({ length: program.catch?.faces ?? 0 }, (_, i) =>
+const catchFaces = (settings: DeciderSettings, random: Random) =>
+  fixedFaces(settings, settings.program.catch?.faces ?? 0, random);
+
+/** Faces for checks of stability: draws from the prior, where they may be shown. */
+const fixedFaces = ({ latents, choice, constraints: { region } }: DeciderSettings, faces: number, random: Random) =>
+  Array.from({ length: faces }, (_, i) =>
     drawAllowed(
       (face) => !region || isInside(region, face),
       (r) => drawPrior(latents, choice.range, r),

@@ -1,5 +1,9 @@
 import type { Objective } from "./choice.ts";
 
+/** What a face of a stability check is called in its reason. */
+export const stabilityWords = (check: number, face: number, faces: number): string =>
+  `stability check ${check}, face ${face} of ${faces}`;
+
 /** Which faces come by plan and not by what is known, and which objective has its turn. */
 export interface ProgramSettings {
   objective: Objective;
@@ -16,6 +20,10 @@ export interface ProgramSettings {
 export type Due = { face: Float64Array; special: string } | { objective: Objective };
 
 export interface Program {
+  /** The objective from now on, blocks or not; null: as the settings have it. */
+  turnTo(objective: Objective | null): void;
+  /** These faces come next: a check of stability. */
+  check(faces: readonly Float64Array[]): void;
   /** Changes nothing: what is due stays due until it is `shown`. */
   due(index: number): Due;
   /** Told of each face that was chosen, and whether an objective chose it. */
@@ -24,9 +32,20 @@ export interface Program {
 
 /** @param fixed the catch faces */
 export function createProgram(settings: ProgramSettings, fixed: readonly Float64Array[]): Program {
+  let override: Objective | null = null;
+  let checks = 0;
+  const checking: { face: Float64Array; special: string }[] = [];
   const repeats: { face: Float64Array; show: number; dueAt: number }[] = [];
   return {
+    turnTo(objective) {
+      override = objective;
+    },
+    check(faces) {
+      checks++;
+      checking.push(...faces.map((face, i) => ({ face, special: stabilityWords(checks, i + 1, faces.length) })));
+    },
     due(index) {
+      if (checking.length > 0) return checking[0];
       if (settings.catch && index % settings.catch.everyFaces === settings.catch.everyFaces - 1) {
         const which = Math.floor(index / settings.catch.everyFaces) % fixed.length;
         return { face: fixed[which], special: `catch face ${which + 1} of ${fixed.length}` };
@@ -36,6 +55,7 @@ export function createProgram(settings: ProgramSettings, fixed: readonly Float64
       if (again) return { face: again.face, special: `show ${again.show} of ${shows}` };
       if (settings.randomEvery && index % settings.randomEvery === settings.randomEvery - 1)
         return { objective: "random-range" };
+      if (override) return { objective: override };
       let first = 0;
       for (const { objective, faces } of settings.blocks) {
         first += faces;
@@ -44,6 +64,10 @@ export function createProgram(settings: ProgramSettings, fixed: readonly Float64
       return { objective: settings.objective };
     },
     shown(index, face, byObjective) {
+      if (checking[0]?.face === face) {
+        checking.shift();
+        return;
+      }
       if (!settings.repeats) return;
       const { shows, afterFaces } = settings.repeats;
       const again = repeats.findIndex((repeat) => repeat.dueAt <= index && repeat.face === face);

@@ -1,16 +1,34 @@
 /** A decider taken through a session again, from what the journal has of it (SPEC.md, rules J). */
 
+import type { Experiment } from "../../protocols/experiment.ts";
+import type { SettingOrder } from "../operator/desk.ts";
 import type { Progress } from "../session/progress.ts";
+import { deciderSettings } from "../session/settings.ts";
 import type { SessionEvent } from "../session/view.ts";
 import { isBroken, isUsable, type Trial } from "../trials/trial.ts";
 import type { Refit, Refits } from "../tuning/refits.ts";
 import type { Choice } from "./choice.ts";
-import type { Decider, Lesson, Refined, UnitChange } from "./decider.ts";
+import type { Adjustment, Decider, Lesson, Refined, UnitChange } from "./decider.ts";
 
-export const lessonOf = (trial: Trial): Lesson => ({
+/** @param windowMs response window that the session began with */
+export const lessonOf = (trial: Trial, windowMs: number): Lesson => ({
   latents: trial.latents,
   counts: isUsable(trial) ? trial.counts : null,
+  ...exposureOf(trial, windowMs),
 });
+
+/** Where the window is another one than the session began with, the logarithm of the ratio. */
+function exposureOf({ window }: Trial, windowMs: number): Pick<Lesson, "logExposure"> {
+  const ratio = window ? (1000 * (window.endS - window.startS)) / windowMs : 1;
+  // Times on the stream's clock are not exact sums.
+  return Math.abs(ratio - 1) > 1e-6 ? { logExposure: Math.log(ratio) } : {};
+}
+
+/** What the decider is told of an experiment that was changed. */
+export function adjustmentOf(experiment: Experiment, units: readonly string[]): Adjustment {
+  const { program, weights, constraints } = deciderSettings(experiment, [...units]);
+  return { objective: program.objective, weights, constraints };
+}
 
 /** Refits whose moments can be given: when a refit comes is the one thing of a decider that depends on time. */
 export interface PacedRefits extends Refits {
@@ -66,7 +84,8 @@ export function pacedRefits(inner: Refits): PacedRefits {
 export type Step =
   | { op: "decide"; trial: number | null; lesson: Lesson | null; count: number; answer: FaceChoice[] }
   | { op: "refine"; afterTrial: number | null; realised: Float64Array[]; answer: Refined | null }
-  | { op: "change"; unit: string; change: UnitChange };
+  | { op: "change"; unit: string; change: UnitChange }
+  | { op: "setting"; order: SettingOrder };
 
 export interface FaceChoice {
   face: number;
@@ -76,20 +95,26 @@ export interface FaceChoice {
 /**
  * Puts the decider's calls together from a session's events. Calls are told in the order in which they were made, each with its answer.
  *
+ * @param windowMs response window that the session began with
  * @param from how far the session had come where the events begin; left out: at its beginning
  */
-export function createStepReader(from?: Pick<Progress, "unlearned" | "realised">): {
+export function createStepReader(
+  windowMs: number,
+  from?: Pick<Progress, "unlearned" | "realised">,
+): {
   take(event: SessionEvent): Step[];
   /** Calls that are left without their answers. */
   rest(): Step[];
 } {
-  const lessons = new Map<number, Lesson>(from?.unlearned.map((trial) => [trial.trial, lessonOf(trial)]));
+  const lessons = new Map<number, Lesson>(from?.unlearned.map((trial) => [trial.trial, lessonOf(trial, windowMs)]));
   const realised = new Map<number, Float64Array>(from?.realised.map(({ face, latents }) => [face, latents]));
   let lastTrial: number | null = null;
   let waiting: Step[] = [];
 
   const isAnswered = (step: Step) =>
-    step.op === "change" || (step.op === "decide" ? step.answer.length === step.count : step.answer !== null);
+    step.op === "change" ||
+    step.op === "setting" ||
+    (step.op === "decide" ? step.answer.length === step.count : step.answer !== null);
   function answered(): Step[] {
     const open = waiting.findIndex((step) => !isAnswered(step));
     return waiting.splice(0, open < 0 ? waiting.length : open);
@@ -101,7 +126,7 @@ export function createStepReader(from?: Pick<Progress, "unlearned" | "realised">
     take(event) {
       switch (event.kind) {
         case "trial":
-          if (!isBroken(event.trial)) lessons.set(event.trial.trial, lessonOf(event.trial));
+          if (!isBroken(event.trial)) lessons.set(event.trial.trial, lessonOf(event.trial, windowMs));
           return [];
         case "realised":
           realised.set(event.face, event.latents);
@@ -131,6 +156,9 @@ export function createStepReader(from?: Pick<Progress, "unlearned" | "realised">
           if (step) step.answer = answer;
           break;
         }
+        case "setting":
+          waiting.push({ op: "setting", order: event.order });
+          break;
         case "unit":
           waiting.push({ op: "change", unit: event.order.unit, change: event.order.op });
           break;
@@ -183,6 +211,10 @@ export async function replayStep({ units, decider, refits }: ReplaySettings, ste
     }
     case "change":
       decider.change(step.unit, step.change);
+      return null;
+    case "setting":
+      if (step.order.op === "stability") decider.check(step.order.faces);
+      else decider.adjust(adjustmentOf(step.order.experiment, units));
       return null;
   }
 }

@@ -23,7 +23,11 @@ export type PlanInput =
   | { type: "streaming" }
   | (GateEvent & { serverMs: number })
   | { type: "pause" }
-  | { type: "resume" };
+  | { type: "resume" }
+  /** The face on the screen is taken off; the next comes as after a pause. */
+  | { type: "skip" }
+  /** From an onset to where the gate no longer matters, from the next onset on. */
+  | { type: "gatedMs"; gatedMs: number };
 
 /** What a step asks of the edges, and tells the rest of the loop. */
 export interface PlanOutput {
@@ -31,6 +35,8 @@ export interface PlanOutput {
   onsets: Onset[];
   /** Presentations that were asked for and never confirmed; their faces are shown again under a new number. */
   aborted: { presentation: number; face: number }[];
+  /** Presentations that an operator had taken off. */
+  skipped: number[];
   /** Presentations during which the gate closed; their faces are shown again under a new number. */
   broken: { presentation: number; face: number }[];
   /** Milliseconds from the last spike message of a trial to `ready` of the first face chosen with it. */
@@ -89,6 +95,7 @@ const nothing = (): PlanOutput => ({
   onsets: [],
   aborted: [],
   broken: [],
+  skipped: [],
   lastSpikeToReadyMs: [],
   deadlineMissed: false,
 });
@@ -134,6 +141,13 @@ function take(state: PlanState, input: PlanInput, output: PlanOutput): PlanState
       return { ...state, paused: true };
     case "resume":
       return { ...state, paused: false, continues: false };
+    case "skip":
+      if (state.onScreen === null) return state;
+      output.skipped.push(state.onScreen.presentation);
+      output.messages.push({ op: "clear" });
+      return { ...state, continues: false };
+    case "gatedMs":
+      return { ...state, settings: { ...state.settings, gatedMs: input.gatedMs } };
     case "gate":
       return takeGate(state, input, output);
     case "cancelled":

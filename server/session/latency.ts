@@ -35,8 +35,8 @@ export interface LatencyBudget {
   told(event: SessionEvent, serverMs: number): void;
   decoded(latents: Float64Array, serverMs: number): void;
   sent(face: number, serverMs: number): void;
-  /** By step, in ms; steps that were not seen are left out. */
-  table(): Partial<Record<LatencyStep, Latency>>;
+  /** By step, in ms, over the last so many passages or all; steps that were not seen are left out. */
+  table(last?: number): Partial<Record<LatencyStep, Latency>>;
 }
 
 interface Passage {
@@ -114,10 +114,11 @@ export function createLatencyBudget({ response }: Experiment, rigOriginMs: numbe
       const passage = byFace.get(face);
       if (passage) passage.sentMs ??= serverMs;
     },
-    table: () =>
+    table: (last = Number.POSITIVE_INFINITY) =>
       Object.fromEntries(
         [...samples]
           .filter(([, values]) => values.length > 0)
+          .map(([step, values]) => [step, last < values.length ? values.slice(-last) : values] as const)
           .map(([step, values]) => [
             step,
             {
@@ -131,7 +132,7 @@ export function createLatencyBudget({ response }: Experiment, rigOriginMs: numbe
   };
 }
 
-const words: Record<LatencyStep, string> = {
+export const latencyWords: Record<LatencyStep, string> = {
   spikesToServer: "spikes sent → received (ZeroMQ)",
   windowToClosed: "window's end → closed",
   closedToDecided: "→ tuned and chosen",
@@ -147,6 +148,6 @@ export function latencyLines(table: Partial<Record<LatencyStep, Latency>>): stri
   const ms = (value: number) => value.toFixed(2).padStart(9);
   return Object.entries(table).map(
     ([step, { n, p50, p99, max }]) =>
-      `  ${words[step as LatencyStep].padEnd(34)} ${ms(p50)} ${ms(p99)} ${ms(max)}  (${n})`,
+      `  ${latencyWords[step as LatencyStep].padEnd(34)} ${ms(p50)} ${ms(p99)} ${ms(max)}  (${n})`,
   );
 }

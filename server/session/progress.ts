@@ -1,4 +1,5 @@
 /** How far a session has come: folded from its events while it runs, and from its journal where it goes on. */
+import type { Experiment } from "../../protocols/experiment.ts";
 import { isBroken, type Onset, type Trial } from "../trials/trial.ts";
 import { type SessionEvent, type SessionView, stepView, waitingView } from "./view.ts";
 
@@ -28,6 +29,8 @@ export interface Progress {
   /** Faces that were read back and have no trial yet, and the differences of all. */
   realised: { face: number; latents: Float64Array; difference: number }[];
   differences: number[];
+  /** The experiment as operators have changed it; null: as it began. */
+  changed: Experiment | null;
   lastSpikeToReadyMs: number[];
   spikes: number;
 }
@@ -47,6 +50,7 @@ export const initProgress = (planned: number): Progress => ({
   open: [],
   realised: [],
   differences: [],
+  changed: null,
   lastSpikeToReadyMs: [],
   spikes: 0,
 });
@@ -76,6 +80,9 @@ export function stepProgress(progress: Progress, event: SessionEvent): void {
       progress.differences.push(event.difference);
       return;
     }
+    case "setting":
+      if (event.order.op === "change") progress.changed = event.order.experiment;
+      return;
     case "refined":
       progress.unrefined = false;
       return;

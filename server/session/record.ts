@@ -54,21 +54,26 @@ function recordOf(event: Exclude<SessionEvent, { kind: "plan" }>): Recorded | nu
     }
     case "unit":
       return { kind: "unit", fields: { ...event.order } };
+    case "setting":
+      return { kind: "setting", fields: { order: event.order, after: event.after } };
+    case "mark":
+      return { kind: "mark", fields: { text: event.text } };
     case "stopped":
       return { kind: "stopped", fields: { reason: event.reason } };
   }
 }
 
 /** What was seen on the screen, and what is asked for next. */
-function planRecords({ messages, onsets, aborted, broken, deadlineMissed }: PlanOutput): Recorded[] {
+function planRecords({ messages, onsets, aborted, broken, skipped, deadlineMissed }: PlanOutput): Recorded[] {
   const records: Recorded[] = [];
-  if (onsets.length > 0 || aborted.length > 0 || broken.length > 0)
+  if (onsets.length > 0 || aborted.length > 0 || broken.length > 0 || skipped.length > 0)
     records.push({
       kind: "presentation",
       fields: {
         onsets: onsets.map(({ latents, ...onset }) => ({ ...onset, latentsF64: bytesOf(latents) })),
         aborted,
         broken,
+        skipped,
         deadlineMissed,
       },
     });

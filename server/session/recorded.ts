@@ -5,6 +5,7 @@ import type { AcquisitionEvent } from "../acquisition/spike-batch.ts";
 import type { Choice } from "../choice/choice.ts";
 import type { Refined } from "../choice/decider.ts";
 import type { GateEvent } from "../gate/gate.ts";
+import type { SettingOrder } from "../operator/desk.ts";
 import type { DisplayEvent } from "../presentation/display-server.ts";
 import type { PlanOutput } from "../presentation/plan.ts";
 import type { Onset, Trial } from "../trials/trial.ts";
@@ -78,6 +79,10 @@ export function eventOf(record: JournalRecord): SessionEvent | null {
       return { kind, event: fields as unknown as GateEvent & { serverMs: number } };
     case "command":
       return { kind, command: fields.command as OperatorOp };
+    case "setting":
+      return { kind, order: fields.order as SettingOrder, after: fields.after as number | null };
+    case "mark":
+      return { kind, text: fields.text as string };
     case "unit":
       return { kind, order: fields as unknown as UnitOrder };
     case "stopped":
@@ -92,6 +97,7 @@ const nothing: PlanOutput = {
   onsets: [],
   aborted: [],
   broken: [],
+  skipped: [],
   lastSpikeToReadyMs: [],
   deadlineMissed: false,
 };

@@ -1,4 +1,5 @@
 /** A journal's decisions made again. */
+import type { Experiment } from "../../protocols/experiment.ts";
 import { createStepReader, type Difference, type ReplaySettings, replayStep, type Step } from "../choice/replay.ts";
 import { scanJournal } from "./journal-reader.ts";
 import { eventOf } from "./recorded.ts";
@@ -30,7 +31,7 @@ export async function replayJournal(
   settings: ReplaySettings,
   { records = Number.POSITIVE_INFINITY, toDifference = false, told = () => {} }: ReplayOptions = {},
 ): Promise<ReplayResult> {
-  const reader = createStepReader();
+  let reader: ReturnType<typeof createStepReader> | null = null;
   const result: ReplayResult = { steps: 0, trials: 0, choices: 0, difference: null };
   const make = async (step: Step) => {
     if (toDifference && result.difference) return;
@@ -48,10 +49,11 @@ export async function replayJournal(
   };
   await scanJournal(folder, (record) => {
     if (record.n >= records || record.kind === "spikes") return;
+    if (record.kind === "session") reader = createStepReader((record.experiment as Experiment).response.windowMs);
     const event = eventOf(record);
-    const steps = event ? reader.take(event) : [];
+    const steps = event && reader ? reader.take(event) : [];
     if (steps.length > 0) return makeAll(steps);
   });
-  for (const step of reader.rest()) await make(step);
+  for (const step of (reader as ReturnType<typeof createStepReader> | null)?.rest() ?? []) await make(step);
   return result;
 }

@@ -42,6 +42,7 @@ export const givenUp = ({ progress: { asked } }: Resumption): PlanOutput => ({
   onsets: [],
   aborted: asked ? [asked] : [],
   broken: [],
+  skipped: [],
   lastSpikeToReadyMs: [],
   deadlineMissed: false,
 });

@@ -5,6 +5,7 @@ import { type Choice, NONE_ALLOWED } from "../choice/choice.ts";
 import type { BestUnit, Refined } from "../choice/decider.ts";
 import type { GateEvent } from "../gate/gate.ts";
 import type { Realised } from "../model/synthesis-worker.ts";
+import type { SettingOrder } from "../operator/desk.ts";
 import type { DisplayEvent } from "../presentation/display-server.ts";
 import type { PlanOutput } from "../presentation/plan.ts";
 import { isBroken, isUsable, type Trial } from "../trials/trial.ts";
@@ -26,6 +27,10 @@ export type SessionEvent =
   | { kind: "gate"; event: GateEvent & { serverMs: number } }
   | { kind: "command"; command: OperatorOp }
   | { kind: "unit"; order: UnitOrder }
+  /** A change or a check that an operator asked for has taken effect: for faces chosen after trial `after`; null: before any. */
+  | { kind: "setting"; order: SettingOrder; after: number | null }
+  /** An operator's note. */
+  | { kind: "mark"; text: string }
   /** A rule of the experiment ended the session before its last trial. */
   | { kind: "stopped"; reason: string };
 
@@ -95,7 +100,8 @@ export function stepView(view: SessionView, event: SessionEvent): SessionView {
     case "refined":
       return stepRefined(view, event);
     case "command":
-      return event.command === "abort" ? view : { ...view, state: event.command === "pause" ? "paused" : "running" };
+      if (event.command === "abort" || event.command === "skip") return view;
+      return { ...view, state: event.command === "pause" ? "paused" : "running" };
     case "gate":
       return { ...view, gateClosed: event.event.open ? null : event.event.why };
     case "choice":
@@ -106,6 +112,8 @@ export function stepView(view: SessionView, event: SessionEvent): SessionView {
     case "decide":
     case "refine":
     case "unit":
+    case "setting":
+    case "mark":
     case "realised":
       return view;
     case "stopped":

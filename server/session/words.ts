@@ -1,5 +1,6 @@
 import type { UnitOp } from "../../protocols/wire/operator.ts";
 import type { Validity } from "../model/validity.ts";
+import type { SettingOrder } from "../operator/desk.ts";
 import type { DisplayEvent } from "../presentation/display-server.ts";
 import type { SessionEvent } from "./view.ts";
 
@@ -34,6 +35,8 @@ export function createAnnouncer(stimulus: Stimulus): Announcer {
     }
     if (event.kind === "stopped") return `the session is over: ${event.reason}`;
     if (event.kind === "unit") return `unit ${event.order.unit}: ${unitWords[event.order.op]}`;
+    if (event.kind === "mark") return `note: ${event.text}`;
+    if (event.kind === "setting") return settingWords(event.order);
     if (event.kind === "gate") return `gate ${event.event.open ? "open" : "closed"}: ${event.event.why}`;
     if (event.kind !== "acquisition") return null;
     const { event: said } = event;
@@ -61,6 +64,10 @@ export function createAnnouncer(stimulus: Stimulus): Announcer {
 }
 
 const streamWords = (stream: string | null): string => (stream === null ? "the followed streams" : `stream ${stream}`);
+const settingWords = (order: SettingOrder): string =>
+  order.op === "change"
+    ? `${order.undone ? "undone: " : "changed: "}${order.words}`
+    : `stability check: ${order.faces} fixed faces come next`;
 
 const unitWords: Record<UnitOp, string> = {
   exclude: "no longer counts when faces are chosen",

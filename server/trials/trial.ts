@@ -78,10 +78,16 @@ export type TrialInput =
   /** The display went away: what is on the screen from here on is not known. */
   | { type: "displayLost" }
   /** The gate closed while this presentation's face was needed on the screen. */
-  | { type: "gateBroken"; presentation: number };
+  | { type: "gateBroken"; presentation: number }
+  /** An operator had this presentation's face taken off. */
+  | { type: "skipped"; presentation: number }
+  /** Onsets from here on have another response window. */
+  | { type: "response"; latencyMs: number; windowMs: number };
 
 interface OpenTrial {
   onset: Onset;
+  /** The response window as it was when its face came on, in ms. */
+  response: { latencyMs: number; windowMs: number };
   window: ResponseWindow | null;
   flags: readonly TrialFlag[];
   /** Its place is final: by software at once, by photodiode once its edge was found or given up. */
@@ -164,9 +170,14 @@ export function stepTrials(state: TrialState, input: TrialInput): [TrialState, T
       ];
     case "displayLost":
       return [{ ...state, open: state.open.map((trial) => withFlag(trial, "aborted")) }, []];
-    case "gateBroken": {
+    case "response": {
+      const { latencyMs, windowMs } = input;
+      return [{ ...state, settings: { ...state.settings, latencyMs, windowMs } }, []];
+    }
+    case "gateBroken":
+    case "skipped": {
       const open = state.open.map((trial) =>
-        trial.onset.presentation === input.presentation ? withFlag(trial, "gateBroken") : trial,
+        trial.onset.presentation === input.presentation ? withFlag(trial, input.type) : trial,
       );
       return [{ ...state, open }, []];
     }
@@ -193,7 +204,7 @@ function takeOnset(state: TrialState, onset: Onset): TrialState {
   return {
     ...state,
     photodiode: isPhotodiode ? expectPulse(state.photodiode, { presentation, serverMs, patch }) : state.photodiode,
-    open: [...state.open, openTrial(state, onset, flags, !isPhotodiode)],
+    open: [...state.open, openTrial(state, { onset, response: state.settings, flags, placed: !isPhotodiode })],
   };
 }
 
@@ -201,7 +212,7 @@ const place = ({ clock, settings }: TrialState, serverMs: number): NeuralTime | 
   toNeural(clock, serverMs, settings.alignment.transportMs);
 
 function windowAt(
-  { latencyMs, windowMs }: TrialSettings,
+  { latencyMs, windowMs }: OpenTrial["response"],
   onsetS: number,
   uncertaintyMs: number,
   by: ResponseWindow["by"],
@@ -210,16 +221,19 @@ function windowAt(
   return { startS, endS: startS + windowMs / 1000, uncertaintyMs, by };
 }
 
-function softwareWindow(state: TrialState, onset: Onset): ResponseWindow | null {
+function softwareWindow(
+  state: TrialState,
+  { onset, response }: Pick<OpenTrial, "onset" | "response">,
+): ResponseWindow | null {
   const at = place(state, onset.onsetServerMs);
   if (!at) return null;
   const onsetS = at.neuralS + state.settings.alignment.displayDelayMs / 1000;
-  return windowAt(state.settings, onsetS, at.uncertaintyMs + onset.uncertaintyMs, "software");
+  return windowAt(response, onsetS, at.uncertaintyMs + onset.uncertaintyMs, "software");
 }
 
-function openTrial(state: TrialState, onset: Onset, flags: readonly TrialFlag[], placed: boolean): OpenTrial {
-  const window = softwareWindow(state, onset);
-  const trial: OpenTrial = { onset, window, flags, placed };
+function openTrial(state: TrialState, unplaced: Omit<OpenTrial, "window">): OpenTrial {
+  const window = softwareWindow(state, unplaced);
+  const trial: OpenTrial = { ...unplaced, window };
   return window && window.endS <= state.untilS ? withFlag(trial, "late") : trial;
 }
 
@@ -233,7 +247,7 @@ function placeByPhotodiode(state: TrialState, matches: readonly Match[]): TrialS
     const match = byPresentation.get(trial.onset.presentation);
     if (!match) return trial;
     if (match.onsetS === null) return withFlag({ ...trial, placed: true }, "unaligned");
-    const window = windowAt(state.settings, match.onsetS, EDGE_UNCERTAINTY_MS, "photodiode");
+    const window = windowAt(trial.response, match.onsetS, EDGE_UNCERTAINTY_MS, "photodiode");
     return { ...trial, window, placed: true };
   });
   return { ...state, open };
@@ -265,7 +279,7 @@ function takeBatch(state: TrialState, batch: SpikeBatch): TrialState {
     ? next
     : {
         ...next,
-        open: next.open.map((t) => (t.window ? t : openTrial(next, t.onset, t.flags, t.placed))),
+        open: next.open.map((t) => (t.window ? t : openTrial(next, t))),
       };
   if (opened.settings.alignment.method === "software") return opened;
   const [photodiode, matches] = matchPulses(opened.photodiode, completeS(opened), (serverMs) =>
@@ -293,9 +307,10 @@ function closePassed(state: TrialState, arrivedServerMs: number): [TrialState, T
  * A software window with what has been learned since it was opened: a clock that was set back shows in later messages only,
  * so where the onset would now be placed elsewhere, that is part of the uncertainty.
  */
-function reconsidered(state: TrialState, { onset, window }: OpenTrial): ResponseWindow | null {
+function reconsidered(state: TrialState, trial: OpenTrial): ResponseWindow | null {
+  const { window } = trial;
   if (window?.by !== "software") return window;
-  const now = softwareWindow(state, onset);
+  const now = softwareWindow(state, trial);
   if (!now) return window;
   const movedMs = 1000 * Math.abs(now.startS - window.startS);
   return { ...window, uncertaintyMs: Math.max(window.uncertaintyMs, movedMs + now.uncertaintyMs) };
@@ -322,7 +337,7 @@ function close(state: TrialState, trial: OpenTrial, i: number, closedServerMs: n
   };
 }
 
-const unusable: readonly TrialFlag[] = ["gap", "aborted", "unaligned", "gateBroken"];
+const unusable: readonly TrialFlag[] = ["gap", "aborted", "unaligned", "gateBroken", "skipped"];
 
 /** Whether spikes of the window can be missing, wherever in its margin it lies. */
 function mayMiss({ retainedFromS, gaps }: TrialState, window: ResponseWindow | null): boolean {

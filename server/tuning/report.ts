@@ -146,20 +146,28 @@ export function reportUnit(belief: UnitBelief, name: string, options: ReportOpti
 export function populationAlignment(beliefs: readonly UnitBelief[], random: Random): Interval | null {
   if (beliefs.length === 0) return null;
   const units = beliefs.map((belief, u) => explainedWith(belief, drawWeights(belief, DRAWS, random.split("unit", u))));
-  const score = (explained: readonly number[][]): number => {
-    let total = 0;
-    let sum = 0;
-    for (const unit of explained) {
-      const own = unit.reduce((a, b) => a + b, 0);
-      total += own;
-      sum += own * alignmentOf(normalised(unit));
-    }
-    return total > 0 ? sum / total : 0;
-  };
   return intervalAbout(
-    score(units.map(({ estimate }) => estimate)),
-    Array.from({ length: DRAWS }, (_, k) => score(units.map(({ draws }) => draws[k]))),
+    alignmentTogether(units.map(({ estimate }) => estimate)),
+    Array.from({ length: DRAWS }, (_, k) => alignmentTogether(units.map(({ draws }) => draws[k]))),
   );
+}
+
+/** The population's alignment from what each latent explains of each unit, units × D. */
+export function alignmentTogether(explained: readonly number[][]): number {
+  let total = 0;
+  let sum = 0;
+  for (const unit of explained) {
+    const own = unit.reduce((a, b) => a + b, 0);
+    total += own;
+    sum += own * alignmentOf(normalised(unit));
+  }
+  return total > 0 ? sum / total : 0;
+}
+
+/** What each latent explains of a unit, as `reportUnit` has it, and as shares. */
+export function explainedShares(belief: UnitBelief): { shares: number[]; explained: number[] } {
+  const { estimate } = explainedWith(belief, []);
+  return { shares: normalised(estimate), explained: estimate };
 }
 
 /**
@@ -306,7 +314,7 @@ export function drawWeights({ basis, mean, covariance }: UnitBelief, draws: numb
 }
 
 /** 1 − H(p)/log D; 1 for a single latent. */
-function alignmentOf(shares: readonly number[]): number {
+export function alignmentOf(shares: readonly number[]): number {
   if (shares.length < 2) return 1;
   let entropy = 0;
   for (const p of shares) if (p > 0) entropy -= p * Math.log(p);

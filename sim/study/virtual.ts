@@ -106,11 +106,15 @@ export function openVirtualSession(
       decide: (lesson, count) => of(decider.decide(lesson, count)),
       refine: () => of(decider.refine()),
       change: (unit, change) => of(decider.change(unit, change)),
+      adjust: (adjustment) => of(decider.adjust(adjustment)),
+      check: (faces) => of(decider.check(faces)),
     },
     synthesise: (faces) => from(faces.map(() => ({ width: 1, height: 1, pixels: new Uint8Array(4) }))),
     realise: () => of([]),
     commands$: EMPTY,
     unitOrders$: EMPTY,
+    settingOrders$: EMPTY,
+    marks$: EMPTY,
     gate$: EMPTY,
     told(event) {
       if (event.kind === "choice") latentsOf.set(event.face, event.choice.latents);

@@ -114,12 +114,16 @@ function drive(marbles: {
           return take(choices, marbles.decide);
         },
         change: () => EMPTY,
+        adjust: () => EMPTY,
+        check: () => EMPTY,
         refine: () => of({ bestUnit: null, refits: [], stop: null, digest: "" }),
       },
       realise: () => of([]),
       synthesise: (faces) =>
         concat(...faces.map(() => take({ width: 1, height: 1, pixels: new Uint8Array(4) }, marbles.synthesise))),
       unitOrders$: EMPTY,
+      settingOrders$: EMPTY,
+      marks$: EMPTY,
       commands$: marbles.commands ? hot(marbles.commands, commands) : new Subject(),
       gate$: EMPTY,
       told: (event) => run.told.push(event),

@@ -9,14 +9,17 @@ import {
   type UnitOrder,
 } from "../../protocols/wire/operator.ts";
 import { createOperatorDesk } from "../../server/operator/desk.ts";
+import { readExperiment } from "../../server/session/experiment-file.ts";
 import { testServer } from "../presentation/rig.ts";
+
+const experiment = await readExperiment("protocols/experiments/one-to-one.yaml");
 
 /** A desk whose session is paused and resumed as it is told, and an operator at it. */
 async function operator(ordered: (order: UnitOrder) => void = () => {}) {
   let state: "running" | "paused" | "ended" = "running";
-  const desk = createOperatorDesk(() => state, ["a", "b"]);
+  const desk = createOperatorDesk(() => state, ["a", "b"], experiment);
   desk.commands$.subscribe((op) => {
-    state = ({ pause: "paused", resume: "running", abort: "ended" } as const)[op];
+    state = ({ pause: "paused", resume: "running", abort: "ended", skip: "running" } as const)[op];
   });
   desk.unitOrders$.subscribe(ordered);
   const { url } = await testServer({ others: { [OPERATOR_PATH]: desk } });

@@ -1,0 +1,103 @@
+/** The two sockets of the page: what happens comes from one, commands go to the other and are answered. */
+import {
+  DASHBOARD_VERSION,
+  type DashboardMessage,
+  WATCH_PATH,
+  type WatchRequest,
+} from "../../protocols/wire/dashboard.ts";
+import { pack, unpack } from "../../protocols/wire/message.ts";
+import type { OperatorAnswer, OperatorCommand } from "../../protocols/wire/operator.ts";
+
+const RECONNECT_MS = 1000;
+const ANSWER_MS = 5000;
+const OPERATOR_VERSION = 1;
+const OPERATOR_PATH = "/operator";
+
+type Without<T, K extends string> = T extends unknown ? Omit<T, K> : never;
+export type Command = Without<OperatorCommand, "v" | "id">;
+type Request = Without<WatchRequest, "v">;
+
+export interface Connection {
+  ask(request: Request): void;
+  /** Resolves with null once it is done, or why it was refused. */
+  command(command: Command): Promise<string | null>;
+}
+
+const urlOf = (path: string) => `${location.protocol.replace("http", "ws")}//${location.host}${path}${location.search}`;
+
+export function connect(
+  received: (message: DashboardMessage) => void,
+  changed: (connected: boolean) => void,
+): Connection {
+  let watch: WebSocket | null = null;
+  let operator: Promise<WebSocket> | null = null;
+  let id = 0;
+  const waiting = new Map<number, (answer: string | null) => void>();
+
+  const open = () => {
+    const socket = new WebSocket(urlOf(WATCH_PATH));
+    socket.binaryType = "arraybuffer";
+    socket.onmessage = ({ data }) => {
+      const message = unpack(new Uint8Array(data));
+      if (!message.ok) return;
+      watch = socket;
+      received(message.value as DashboardMessage);
+    };
+    socket.onclose = () => {
+      if (watch === socket) watch = null;
+      changed(false);
+      setTimeout(open, RECONNECT_MS);
+    };
+  };
+  open();
+
+  const operate = () =>
+    (operator ??= new Promise((resolve, reject) => {
+      const socket = new WebSocket(urlOf(OPERATOR_PATH));
+      socket.binaryType = "arraybuffer";
+      socket.onopen = () => resolve(socket);
+      socket.onmessage = ({ data }) => {
+        const message = unpack(new Uint8Array(data));
+        if (!message.ok) return;
+        const answer = message.value as OperatorAnswer;
+        const told = answer.op === "refused" ? answer.reason : null;
+        // Null: the command could not be read, or nobody may command here; that is said to whoever waits.
+        for (const [number, answered] of waiting)
+          if (answer.id === null || answer.id === number) {
+            waiting.delete(number);
+            answered(told);
+          }
+      };
+      socket.onclose = () => {
+        operator = null;
+        reject(new Error("the server takes no commands now: the session has ended, or it is another computer's"));
+        for (const [number, answered] of waiting) {
+          waiting.delete(number);
+          answered("the connection ended before the server answered");
+        }
+      };
+    }));
+
+  return {
+    ask(request) {
+      if (watch?.readyState === WebSocket.OPEN)
+        watch.send(pack({ v: DASHBOARD_VERSION, ...request }) as Uint8Array<ArrayBuffer>);
+    },
+    async command(command) {
+      try {
+        const socket = await operate();
+        const own = ++id;
+        const answer = new Promise<string | null>((resolve) => {
+          waiting.set(own, resolve);
+          setTimeout(() => {
+            if (waiting.delete(own)) resolve("the server has not answered for 5 s");
+          }, ANSWER_MS);
+        });
+        socket.send(pack({ v: OPERATOR_VERSION, id: own, ...command }) as Uint8Array<ArrayBuffer>);
+        return await answer;
+      } catch (error) {
+        return (error as Error).message;
+      }
+    },
+  };
+}
