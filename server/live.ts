@@ -246,8 +246,9 @@ async function runSession(
             ),
           ),
         realise: (faces) => (synthesis.validity ? from(synthesis.realise(faces)) : of([])),
+        // A tick late: once the whole loop listens.
         commands$: merge(
-          options.hold ? of("pause" as const) : NEVER,
+          options.hold ? Promise.resolve("pause" as const) : NEVER,
           interrupts$,
           desk.commands$,
           pressed$,

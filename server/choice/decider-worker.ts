@@ -31,7 +31,8 @@ serve(({ settings, seed }: DeciderData): DeciderService => {
     ...decider,
     async restore(folder, records) {
       refits.pace();
-      const { difference } = await replayJournal(folder, { units: settings.units, decider, refits }, { records });
+      const { units, windowS } = settings;
+      const { difference } = await replayJournal(folder, { units, windowS, decider, refits }, { records });
       refits.run();
       return { faces: decider.outstanding(), difference };
     },

@@ -588,7 +588,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
             codes: units.map((_, u) => codesOf(rivals, u)),
             heldOut: units.map((_, u) => heldOutOf(rivals, u)),
             counting: Array.from(effective()),
-            trials: history.length,
+            trials: learned,
           },
     async examine() {
       const reports = this.report();

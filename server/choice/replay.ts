@@ -183,6 +183,8 @@ export interface Difference {
 
 export interface ReplaySettings {
   units: readonly string[];
+  /** Response window that the session began with, seconds. */
+  windowS: number;
   decider: Decider;
   refits: PacedRefits;
 }

@@ -51,7 +51,7 @@ function deciderOf({ decider, folder }: FoundSession): DeciderData {
 async function verify(found: FoundSession, { settings, seed }: DeciderData, json: boolean): Promise<void> {
   const refits = pacedRefits(refitsHere(refitterSettings(settings)));
   const decider = createDecider(settings, random(seed).split("decider"), refits);
-  const result = await replayJournal(found.folder, { units: settings.units, decider, refits }, { toDifference: true });
+  const result = await replayJournal(found.folder, { ...settings, decider, refits }, { toDifference: true });
   const others = otherVersions(found.versions);
   if (json) process.stdout.write(`${JSON.stringify({ ...result, otherVersions: others, torn: found.end.torn })}\n`);
   else process.stdout.write(describe(result, others, found.end.torn));

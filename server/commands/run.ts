@@ -76,6 +76,11 @@ export function runCommand(): Command {
       "tcp://127.0.0.1:5570",
     )
     .option("--out <folder>", "where the session's folder is made", "sessions")
+    .option(
+      "--hold",
+      "show nothing until an operator starts the session, from the dashboard or with `operator resume`",
+      false,
+    )
     .option("--json", "print one JSON object last, on stdout", false)
     .addHelpText(
       "after",

@@ -1,5 +1,4 @@
 /** A journal's decisions made again. */
-import type { Experiment } from "../../protocols/experiment.ts";
 import { createStepReader, type Difference, type ReplaySettings, replayStep, type Step } from "../choice/replay.ts";
 import { scanJournal } from "./journal-reader.ts";
 import { eventOf } from "./recorded.ts";
@@ -31,7 +30,7 @@ export async function replayJournal(
   settings: ReplaySettings,
   { records = Number.POSITIVE_INFINITY, toDifference = false, told = () => {} }: ReplayOptions = {},
 ): Promise<ReplayResult> {
-  let reader: ReturnType<typeof createStepReader> | null = null;
+  const reader = createStepReader(1000 * settings.windowS);
   const result: ReplayResult = { steps: 0, trials: 0, choices: 0, difference: null };
   const make = async (step: Step) => {
     if (toDifference && result.difference) return;
@@ -49,11 +48,10 @@ export async function replayJournal(
   };
   await scanJournal(folder, (record) => {
     if (record.n >= records || record.kind === "spikes") return;
-    if (record.kind === "session") reader = createStepReader((record.experiment as Experiment).response.windowMs);
     const event = eventOf(record);
-    const steps = event && reader ? reader.take(event) : [];
+    const steps = event ? reader.take(event) : [];
     if (steps.length > 0) return makeAll(steps);
   });
-  for (const step of (reader as ReturnType<typeof createStepReader> | null)?.rest() ?? []) await make(step);
+  for (const step of reader.rest()) await make(step);
   return result;
 }

@@ -219,3 +219,19 @@ describe("S plan", () => {
     expect(ops(outputs)[7]).toEqual(["show 1/0"]);
   });
 });
+
+test("O2: skip takes off the face on the screen; what was asked for comes again once the display has let go of it", () => {
+  const outputs = run([
+    face(0),
+    connected,
+    { type: "streaming" },
+    ready(0),
+    face(1),
+    ready(1),
+    shown(0, 0),
+    { type: "skip" },
+    { type: "cancelled", presentation: 1, reason: "cleared", serverMs: 0 },
+  ]);
+  expect(outputs[7]).toMatchObject({ skipped: [0], messages: [{ op: "clear" }] });
+  expect(outputs[8].messages).toMatchObject([{ op: "show", presentation: 2, face: 1, periodMs: null }]);
+});

@@ -48,7 +48,7 @@ function replayed(experiment: ReturnType<typeof experimentOf>, folder: string, n
   const settings = deciderSettings(experiment, names);
   const refits = pacedRefits(refitsHere(refitterSettings(settings)));
   const decider = createDecider(settings, random(3).split("decider"), refits);
-  return replayJournal(folder, { units: names, decider, refits }, { toDifference: true });
+  return replayJournal(folder, { ...settings, decider, refits }, { toDifference: true });
 }
 
 describe("J7 replay", () => {

@@ -278,3 +278,27 @@ describe("T2, T7 a clock that was set back", () => {
     expect(trial.flags).toEqual(["unaligned"]);
   });
 });
+
+test("O4: another window is that of onsets after it; those before keep theirs", () => {
+  const trials = run([
+    batch(0),
+    onset(0, 1),
+    { type: "response", latencyMs: 50, windowMs: 100 },
+    onset(1, 1.25),
+    batch(1.2, [[0, 1.27]]),
+    batch(2, [
+      [0, 1.32],
+      [0, 1.39],
+      [0, 1.45],
+    ]),
+  ]);
+  expect(trials.map(({ window }) => window && Math.round(1000 * (window.endS - window.startS)))).toEqual([200, 100]);
+  // 1.27 lies in [1.08, 1.28), 1.32 and 1.39 in [1.3, 1.4).
+  expect(trials.map(({ counts }) => counts[0])).toEqual([1, 2]);
+});
+
+test("O2: a skipped face's trial counts, and teaches nothing", () => {
+  const [trial] = run([batch(0), onset(0, 1), { type: "skipped", presentation: 0 }, batch(2)]);
+  expect(trial.flags).toEqual(["skipped"]);
+  expect(isUsable(trial)).toBe(false);
+});
