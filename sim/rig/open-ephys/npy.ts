@@ -35,12 +35,14 @@ export function parseNpy(bytes: Uint8Array): NpyArray {
   const header = latin1(bytes.subarray(start, start + headerLength));
   const descr = /'descr': *'([^']*)'/.exec(header)?.[1] ?? "none";
   const shape = /'shape': *\(([^)]*)\)/.exec(header)?.[1];
-  if (!Object.hasOwn(types, descr) || shape === undefined || /'fortran_order': *True/.test(header))
-    throw new Error(`expected a C-ordered array of ${Object.keys(types).join(", ")}, found ${header.trim()}`);
-  const sizes = shape
+  const sizes = (shape ?? "")
     .split(",")
     .filter((part) => part.trim() !== "")
     .map(Number);
+  // With one dimension that counts, both orders are one: MATLAB's writers call a column F-ordered.
+  const isTransposed = /'fortran_order': *True/.test(header) && sizes.filter((size) => size !== 1).length > 1;
+  if (!Object.hasOwn(types, descr) || shape === undefined || isTransposed)
+    throw new Error(`expected a C-ordered array of ${Object.keys(types).join(", ")}, found ${header.trim()}`);
   const length = sizes.reduce((product, size) => product * size, 1);
   const type = types[descr as keyof typeof types];
   // Copied, since the file's bytes need not be aligned.
