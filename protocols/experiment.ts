@@ -323,6 +323,28 @@ export const experiment = z
         threshold: positive.max(100).default(0.75),
       })
       .prefault({}),
+    /** Who and what was recorded: for files that others open. */
+    subject: z
+      .strictObject({
+        id: z.string().min(1),
+        species: z.string().min(1).default("Macaca mulatta"),
+        sex: z.enum(["M", "F", "U", "O"]).default("U"),
+        /** ISO 8601 duration, as P7Y. */
+        age: z
+          .string()
+          .regex(/^P(?=\d)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?$/, "expected an ISO 8601 duration, as P7Y")
+          .optional(),
+        description: z.string().min(1).optional(),
+      })
+      .optional(),
+    about: z
+      .strictObject({
+        experimenters: z.array(z.string().min(1)).default([]),
+        lab: z.string().min(1).optional(),
+        institution: z.string().min(1).optional(),
+        keywords: z.array(z.string().min(1)).default([]),
+      })
+      .prefault({}),
     /** How the session is kept (SPEC.md, rules J). */
     session: z
       .strictObject({

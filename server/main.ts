@@ -5,6 +5,7 @@ import { displayCommand } from "./commands/display.ts";
 import { displayTestCommand } from "./commands/display-test.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { evaluateCommand } from "./commands/evaluate.ts";
+import { exportCommand } from "./commands/export.ts";
 import { facesCommand } from "./commands/faces.ts";
 import { journalCommand } from "./commands/journal.ts";
 import { linkTensorflowCommand } from "./commands/link-tensorflow.ts";
@@ -48,6 +49,7 @@ for (const command of [
   operatorCommand(),
   journalCommand(),
   replayCommand(),
+  exportCommand(),
   facesCommand(),
   trainCommand(),
   evaluateCommand(),
