@@ -69,6 +69,10 @@ const objective = z.enum([
 export const smoothHalfWidth = (range: number, lengthScale: number): number => Math.max(1.5 * range, 3 * lengthScale);
 /** Functions that a smooth part needs for each length scale in L. */
 const FUNCTIONS_A_SCALE = 1.5;
+const MOST_FUNCTIONS = 20;
+/** Functions of a smooth part, at least, for curves of a length scale over ±range (ibid.). */
+export const functionsNeeded = (range: number, lengthScale: number): number =>
+  Math.ceil((FUNCTIONS_A_SCALE * smoothHalfWidth(range, lengthScale)) / lengthScale);
 
 const hypothesis = z.enum(["constant", "one-latent", "linear", "additive"]);
 
@@ -217,8 +221,8 @@ export const experiment = z
         /** Prior standard deviations of log rate: per latent unit (linear part), and of the smooth part. */
         linearSd: positive.max(5).default(0.3),
         smoothSd: positive.max(5).default(0.4),
-        /** Smooth part: functions a latent, and length scale in latent units. */
-        functions: whole.max(20).default(5),
+        /** Smooth part: functions a latent (left out: as many as range and length scale ask for), and length scale in latent units. */
+        functions: whole.max(MOST_FUNCTIONS).optional(),
         lengthScale: positive.max(10).default(1.5),
         /** Trials after which what one taught counts for 1/e, for units that drift; null: tuning does not change. */
         memoryTrials: positive.nullable().default(null),
@@ -374,14 +378,12 @@ export const experiment = z
         ["stop", "uncertaintyBelow"],
         "expected null unless the objective variance or axis-test is used, which keep it up",
       );
-    const functions = Math.ceil(
-      (FUNCTIONS_A_SCALE * smoothHalfWidth(choice.range, tuning.lengthScale)) / tuning.lengthScale,
-    );
-    if (tuning.functions < functions)
-      refuse(
-        ["tuning", "functions"],
-        `expected at least ${functions} for curves with a length scale of ${tuning.lengthScale} over ±${choice.range}`,
-      );
+    const functions = functionsNeeded(choice.range, tuning.lengthScale);
+    const forCurves = `for curves with a length scale of ${tuning.lengthScale} over ±${choice.range}`;
+    if (functions > MOST_FUNCTIONS)
+      refuse(["tuning", "lengthScale"], `expected more: ${functions} functions would be needed ${forCurves}`);
+    else if (tuning.functions !== undefined && tuning.functions < functions)
+      refuse(["tuning", "functions"], `expected at least ${functions} ${forCurves}`);
     const farthest = 2 * choice.range * Math.sqrt(latents);
     if (choice.constraints.minDistance >= farthest)
       refuse(

@@ -189,19 +189,32 @@ export interface ReplaySettings {
   refits: PacedRefits;
 }
 
-/** Makes one call again. Gives the first thing in which the answer is not the journal's; null where it is the same, bit for bit. */
-export async function replayStep({ units, decider, refits }: ReplaySettings, step: Step): Promise<Difference | null> {
+/** A call made again. */
+export interface Remade {
+  /** The first thing in which the answer is not the journal's; null where it is the same, bit for bit. */
+  difference: Difference | null;
+  /** What was chosen now, for the faces of a `decide`. */
+  choices: Choice[];
+}
+
+/** Makes one call again. */
+export async function replayStep(settings: ReplaySettings, step: Step): Promise<Remade> {
+  if (step.op !== "decide") return { difference: await replayPause(settings, step), choices: [] };
+  // Where it would choose another face, the one that was shown is the one that is answered.
+  const shown = step.answer.map(({ choice }) => choice);
+  const choices = settings.decider.decide(step.lesson, step.count, null, shown);
+  for (const [i, { face, choice }] of step.answer.entries()) {
+    const found = firstDifference(choice, choices[i], `choice of face ${face}`);
+    if (found) return { difference: { afterTrial: step.trial, ...found }, choices };
+  }
+  return { difference: null, choices };
+}
+
+async function replayPause(
+  { units, decider, refits }: ReplaySettings,
+  step: Exclude<Step, { op: "decide" }>,
+): Promise<Difference | null> {
   switch (step.op) {
-    case "decide": {
-      // Where it would choose another face, the one that was shown is the one that is answered.
-      const shown = step.answer.map(({ choice }) => choice);
-      const choices = decider.decide(step.lesson, step.count, null, shown);
-      for (const [i, { face, choice }] of step.answer.entries()) {
-        const found = firstDifference(choice, choices[i], `choice of face ${face}`);
-        if (found) return { afterTrial: step.trial, ...found };
-      }
-      return null;
-    }
     case "refine": {
       if (step.answer === null) return null;
       await refits.release(step.answer.refits.map(({ unit, trials }) => ({ unit: units.indexOf(unit), trials })));

@@ -1,9 +1,9 @@
 import { basename } from "node:path";
 import { Command } from "commander";
-import sharp from "sharp";
 import { ConfigurationError } from "../failure.ts";
 import { type BackendName, backendName, backendNames, openModel } from "../model/backends.ts";
 import { bundledModel, readModel } from "../model/model-folder.ts";
+import { readPicture } from "../model/picture.ts";
 import { withoutAlpha, writeSheet } from "../model/sheet.ts";
 import { numberOption } from "./options.ts";
 
@@ -68,19 +68,6 @@ export function reconstructCommand(): Command {
       process.stderr.write(`${options.out}: originals left, reconstructions right\n`);
       if (options.json) process.stdout.write(`${JSON.stringify({ model: model.card.name, images: results })}\n`);
     });
-}
-
-/** An image as RGBA bytes of the model's size. */
-async function readPicture(file: string, size: { width: number; height: number }, gray: boolean): Promise<Uint8Array> {
-  const picture = sharp(file).flatten().toColourspace("srgb").resize(size.width, size.height, { fit: "cover" });
-  const pixels = await (gray ? picture.grayscale().toColourspace("srgb") : picture)
-    .ensureAlpha()
-    .raw()
-    .toBuffer()
-    .catch((error: Error) => {
-      throw new ConfigurationError(`${file}: expected an image, ${error.message.split("\n")[0]}`);
-    });
-  return new Uint8Array(pixels);
 }
 
 /** 10 · log₁₀(255² / mean squared error over red, green and blue). */

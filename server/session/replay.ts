@@ -1,5 +1,12 @@
 /** A journal's decisions made again. */
-import { createStepReader, type Difference, type ReplaySettings, replayStep, type Step } from "../choice/replay.ts";
+import {
+  createStepReader,
+  type Difference,
+  type Remade,
+  type ReplaySettings,
+  replayStep,
+  type Step,
+} from "../choice/replay.ts";
 import { scanJournal } from "./journal-reader.ts";
 import { eventOf } from "./recorded.ts";
 
@@ -14,7 +21,7 @@ export interface ReplayResult {
 export interface ReplayOptions {
   records?: number;
   toDifference?: boolean;
-  told?(step: Step, difference: Difference | null): void | Promise<void>;
+  told?(step: Step, remade: Remade): void | Promise<void>;
 }
 
 /**
@@ -34,14 +41,14 @@ export async function replayJournal(
   const result: ReplayResult = { steps: 0, trials: 0, choices: 0, difference: null };
   const make = async (step: Step) => {
     if (toDifference && result.difference) return;
-    const difference = await replayStep(settings, step);
-    result.difference ??= difference;
+    const remade = await replayStep(settings, step);
+    result.difference ??= remade.difference;
     result.steps++;
     if (step.op === "decide") {
       result.trials += Number(step.trial !== null);
       result.choices += step.answer.length;
     }
-    await told(step, difference);
+    await told(step, remade);
   };
   const makeAll = async (steps: Step[]) => {
     for (const step of steps) await make(step);

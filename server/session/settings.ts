@@ -1,4 +1,4 @@
-import { type Experiment, smoothHalfWidth } from "../../protocols/experiment.ts";
+import { type Experiment, functionsNeeded, smoothHalfWidth } from "../../protocols/experiment.ts";
 import type { DeciderSettings } from "../choice/decider.ts";
 import type { Region } from "../choice/region.ts";
 import { ConfigurationError } from "../failure.ts";
@@ -29,7 +29,7 @@ export function deciderSettings(
       dispersion: tuning.dispersion,
     },
     smooth: {
-      functions: tuning.functions,
+      functions: tuning.functions ?? functionsNeeded(choice.range, tuning.lengthScale),
       lengthScale: tuning.lengthScale,
       halfWidth: smoothHalfWidth(choice.range, tuning.lengthScale),
     },

@@ -81,6 +81,18 @@ test("F3: the NWB file is read back by our own reader with the same spikes and o
   expect(presentations!.columns.latents).toEqual(tables.trials.map(({ latents }) => latents));
 });
 
+test("J8: what another objective would have chosen, given the same answers; its own would have chosen what it did", async () => {
+  const chosen = async (objective: string) => {
+    const { code, stdout, stderr } = await start("replay", session, "--objective", objective, "--json").finished;
+    expect(code, stderr).toBe(0);
+    return (JSON.parse(stdout) as { choices: { face: number; distance: number }[] }).choices;
+  };
+  const other = await chosen("random-range");
+  expect(other.map(({ face }) => face)).toEqual(Array.from({ length: 12 }, (_, i) => i));
+  expect(other.every(({ distance }) => distance > 0)).toBe(true);
+  expect((await chosen("variance")).every(({ distance }) => distance === 0)).toBe(true);
+});
+
 test("F2: what can't be exported is said", async () => {
   const none = await start("export", session).finished;
   expect([none.code, none.stderr]).toEqual([2, expect.stringContaining("expected --nwb, --csv or --json")]);

@@ -53,7 +53,7 @@ describe("what the user gave is wrong: one clear line, exit code 2", () => {
     ],
     [
       "curves too wiggly for their functions",
-      () => file("h.yaml", (t) => `${t}\ntuning: { lengthScale: 0.5 }\n`),
+      () => file("h.yaml", (t) => `${t}\ntuning: { lengthScale: 0.5, functions: 5 }\n`),
       /tuning\.functions: expected at least 14 for curves with a length scale of 0\.5/,
     ],
     [
