@@ -165,10 +165,12 @@ export function openVirtualSession(
 /** Emits `make(ms)` every `everyMs` of virtual time while subscribed. */
 function ticks<T>(time: VirtualTimeScheduler, everyMs: number, make: (ms: number) => T): Observable<T> {
   const out = new Subject<T>();
-  time.schedule(function (this) {
+  // Scheduled anew each time: an action that schedules itself again keeps all that went before it.
+  const tick = () => {
     out.next(make(time.now()));
-    if (out.observed) this.schedule(undefined, everyMs);
-  }, everyMs);
+    if (out.observed) time.schedule(tick, everyMs);
+  };
+  time.schedule(tick, everyMs);
   return out;
 }
 
@@ -199,7 +201,7 @@ function createVirtualDisplay(time: VirtualTimeScheduler) {
         last: null,
         serverMs: time.now(),
       });
-      time.schedule(function (this) {
+      const frame = () => {
         const ready = arrived;
         arrived = [];
         for (const face of ready) {
@@ -207,8 +209,9 @@ function createVirtualDisplay(time: VirtualTimeScheduler) {
           events$.next({ type: "ready", face, serverMs: time.now() });
         }
         step({ type: "frame", displayMs: time.now() });
-        if (events$.observed) this.schedule(undefined, FRAME_MS);
-      }, FRAME_MS);
+        if (events$.observed) time.schedule(frame, FRAME_MS);
+      };
+      time.schedule(frame, FRAME_MS);
     },
   };
 }
