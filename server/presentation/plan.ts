@@ -90,7 +90,8 @@ export const initPlan = (settings: PlanSettings, from = { paused: false, nextPre
   nextPresentation: from.nextPresentation,
 });
 
-const nothing = (): PlanOutput => ({
+/** An output that asks and tells nothing. */
+export const nothingPlanned = (): PlanOutput => ({
   messages: [],
   onsets: [],
   aborted: [],
@@ -113,7 +114,7 @@ const untimed = (face: PlannedFace): PlannedFace => ({ ...face, answersServerMs:
 
 /** One input to the plan of what is shown when (SPEC.md, rules S). */
 export function stepPlan(state: PlanState, input: PlanInput): [PlanState, PlanOutput] {
-  const output = nothing();
+  const output = nothingPlanned();
   return [askNext(take(state, input, output), output), output];
 }
 

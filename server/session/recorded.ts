@@ -7,7 +7,7 @@ import type { Refined } from "../choice/decider.ts";
 import type { GateEvent } from "../gate/gate.ts";
 import type { SettingOrder } from "../operator/desk.ts";
 import type { DisplayEvent } from "../presentation/display-server.ts";
-import type { PlanOutput } from "../presentation/plan.ts";
+import { nothingPlanned, type PlanOutput } from "../presentation/plan.ts";
 import type { Onset, Trial } from "../trials/trial.ts";
 import type { JournalRecord } from "./journal.ts";
 import type { SessionEvent } from "./view.ts";
@@ -66,12 +66,12 @@ export function eventOf(record: JournalRecord): SessionEvent | null {
         ...rest,
         onsets: onsets.map(({ latentsF64, ...onset }) => ({ ...onset, latents: float64s(latentsF64) })),
       };
-      return { kind: "plan", output: { ...nothing, ...output } };
+      return { kind: "plan", output: { ...nothingPlanned(), ...output } };
     }
     case "show":
       return {
         kind: "plan",
-        output: { ...nothing, messages: [{ op: "show", ...fields } as unknown as ServerMessage] },
+        output: { ...nothingPlanned(), messages: [{ op: "show", ...fields } as unknown as ServerMessage] },
       };
     case "refined":
       return { kind, ...(fields as unknown as Refined) };
@@ -91,16 +91,6 @@ export function eventOf(record: JournalRecord): SessionEvent | null {
       return null;
   }
 }
-
-const nothing: PlanOutput = {
-  messages: [],
-  onsets: [],
-  aborted: [],
-  broken: [],
-  skipped: [],
-  lastSpikeToReadyMs: [],
-  deadlineMissed: false,
-};
 
 function batchOf(fields: Record<string, unknown>): AcquisitionEvent {
   const { stream, untilS, reachedS, arrivedServerMs, unitU16, timeF64, countU32 } = fields;

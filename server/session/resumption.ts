@@ -1,6 +1,6 @@
 /** How a session goes on whose server died: what of it the loop begins with. */
 import type { FaceChoice } from "../choice/replay.ts";
-import type { PlanOutput } from "../presentation/plan.ts";
+import { nothingPlanned, type PlanOutput } from "../presentation/plan.ts";
 import type { Trial } from "../trials/trial.ts";
 import type { Progress } from "./progress.ts";
 import type { SessionView } from "./view.ts";
@@ -38,11 +38,6 @@ export const interruptedTrials = ({ progress, serverMs }: Resumption, units: num
 
 /** What was asked for and never confirmed may have been on the screen: it is told as any presentation that was given up. */
 export const givenUp = ({ progress: { asked } }: Resumption): PlanOutput => ({
-  messages: [],
-  onsets: [],
+  ...nothingPlanned(),
   aborted: asked ? [asked] : [],
-  broken: [],
-  skipped: [],
-  lastSpikeToReadyMs: [],
-  deadlineMissed: false,
 });
