@@ -163,7 +163,7 @@ async function runSession(
       watcher.said(`spikes from ${acquisition.address}; public events on ${events.address}`);
       if (gate) watcher.said(`gate from ${gate.address}; closed until it says otherwise`);
       watcher.said(`session ${session.path}`);
-      watcher.said(`dashboard: ${display.url}dashboard`);
+      watcher.said(`dashboard: ${entryAddress(`${display.url}dashboard`, options, displayToken)}`);
       if (options.display === "headless") {
         watcher.said(`display: headless, at ${display.url}`);
         disposers.opened(forkHeadlessDisplay(display.socketUrl, displayToken, failed));
@@ -197,7 +197,7 @@ async function runSession(
           counts: acquisition.counts,
           latency: budget.table,
           desk: { tunables: () => tunablesOf(desk.tunables.experiment(), units), undo: desk.tunables.undoable },
-          failed,
+          failed: (error) => watcher.said(`warning: the dashboard can't go on, the session does: ${error.message}`),
         }),
       );
       watchDoor.attend = dashboard.attend;

@@ -2,6 +2,7 @@
 /** The command line. What runs a session is live.ts; what a session does is loop.ts. */
 import { Command, CommanderError } from "commander";
 import { analyseCommand } from "./commands/analyse.ts";
+import { dashboardCommand } from "./commands/dashboard.ts";
 import { displayCommand } from "./commands/display.ts";
 import { displayTestCommand } from "./commands/display-test.ts";
 import { doctorCommand } from "./commands/doctor.ts";
@@ -50,6 +51,7 @@ for (const command of [
   operatorCommand(),
   journalCommand(),
   replayCommand(),
+  dashboardCommand(),
   exportCommand(),
   analyseCommand(),
   facesCommand(),

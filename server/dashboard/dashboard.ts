@@ -75,9 +75,17 @@ export function openDashboard(options: DashboardOptions): Dashboard {
   let state: NowMessage["state"] | null = null;
   let readBack: ReadFace | null = null;
   let lastTrialMs = 0;
+  let lastToldMs = serverNow();
   let taught = 0;
+  /** Looking on must not end a session: pages keep what they have, and nothing more is computed for them. */
   const failed = (error: Error) => {
-    if (analyst) options.failed(error);
+    const broken = analyst;
+    if (!broken) return;
+    analyst = null;
+    watched = false;
+    void broken.dispose().catch(() => {});
+    watchers.goodbye(`the dashboard can't go on: ${error.message}`);
+    options.failed(error);
   };
 
   /** The analyst serves calls in order: what it is asked next is asked of all trials so far. */
@@ -320,7 +328,8 @@ export function openDashboard(options: DashboardOptions): Dashboard {
   const watchers = createWatchers({
     info,
     now(n): Omit<NowMessage, "faces" | "log" | "series"> {
-      const serverMs = serverNow();
+      // When it is over, time stands still.
+      const serverMs = state === "ended" ? lastToldMs : serverNow();
       const view = feed.view();
       const edges = feed.edges(serverMs);
       const own = state ?? view.state;
@@ -386,6 +395,7 @@ export function openDashboard(options: DashboardOptions): Dashboard {
 
   return {
     told(event, serverMs) {
+      lastToldMs = serverMs;
       feed.told(event, serverMs);
       if (event.kind === "setting") pending = Math.max(pending - 1, 0);
       if (event.kind === "unit") {

@@ -7,6 +7,7 @@ import {
 } from "../../protocols/wire/dashboard.ts";
 import { pack, unpack } from "../../protocols/wire/message.ts";
 import type { OperatorAnswer, OperatorCommand } from "../../protocols/wire/operator.ts";
+import { enter } from "../entry.ts";
 
 const RECONNECT_MS = 1000;
 const ANSWER_MS = 5000;
@@ -27,14 +28,21 @@ const urlOf = (path: string) => `${location.protocol.replace("http", "ws")}//${l
 
 export function connect(
   received: (message: DashboardMessage) => void,
-  changed: (connected: boolean) => void,
+  /** `why`: the server's word where it does not let this page in. */
+  changed: (connected: boolean, why?: string) => void,
 ): Connection {
   let watch: WebSocket | null = null;
   let operator: Promise<WebSocket> | null = null;
   let id = 0;
   const waiting = new Map<number, (answer: string | null) => void>();
 
-  const open = () => {
+  const open = async () => {
+    const unwelcome = await enter();
+    if (unwelcome !== null) {
+      changed(false, unwelcome);
+      setTimeout(open, RECONNECT_MS);
+      return;
+    }
     const socket = new WebSocket(urlOf(WATCH_PATH));
     socket.binaryType = "arraybuffer";
     socket.onmessage = ({ data }) => {
@@ -49,7 +57,7 @@ export function connect(
       setTimeout(open, RECONNECT_MS);
     };
   };
-  open();
+  void open();
 
   const operate = () =>
     (operator ??= new Promise((resolve, reject) => {

@@ -23,6 +23,8 @@ const main = find("view");
 
 let asked = false;
 let unseen: number | null = null;
+/** Why the server does not let this page in; empty where it does. */
+let unwelcome = "";
 const connection = connect(
   (message) => {
     take(store, message);
@@ -30,8 +32,9 @@ const connection = connect(
     if (message.op === "now") unseen = message.n;
     draw();
   },
-  (connected) => {
+  (connected, why = "") => {
     store.connected = connected;
+    unwelcome = why;
     draw();
   },
 );
@@ -133,7 +136,7 @@ function showAlerts(): void {
       ? [
           {
             level: "stop",
-            text: now ? "The server does not answer." : "Waiting for the server.",
+            text: unwelcome || (now ? "The server does not answer." : "Waiting for the server."),
             todo: "This page tries again every second.",
           },
         ]

@@ -184,4 +184,21 @@ test("O, D: a simulated session is started, inspected, steered, paused and ended
   // A session that was steered is made again as any other.
   const replay = await start("replay", summary.sessionDir, "--verify").finished;
   expect(replay.code, replay.stdout).toBe(0);
+
+  // And can be looked at as it ended, with the same numbers.
+  const past = start("dashboard", summary.sessionDir, "--port", "0");
+  const [, pastUrl] = await past.says(/dashboard: (http:\S+)/);
+  const after = await browser.newPage();
+  await after.goto(pastUrl);
+  await after.locator("#state .word", { hasText: "Ended" }).waitFor();
+  expect(await text(after, "#trials")).toBe(`${summary.trials} / 5000`);
+  await after.locator("#tabs").getByText("Units", { exact: true }).click();
+  for (const { unit, alignment } of summary.units.slice(0, 3)) {
+    const row = after.locator(".rows .row:not([hidden])", { hasText: unit });
+    await expect.poll(() => row.locator(".alignment").innerText()).toBe(alignment.estimate.toFixed(2));
+  }
+  expect(await after.getByRole("button", { name: "Pause" }).isDisabled()).toBe(true);
+  await after.close();
+  past.signal("SIGINT");
+  expect((await past.finished).code).toBe(0);
 }, 180_000);
