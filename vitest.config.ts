@@ -6,5 +6,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
+    // What must come may come late: other programs may be at work.
+    expect: { poll: { timeout: 20_000 } },
   },
 });
