@@ -78,23 +78,22 @@ export function onCluster(address: string, study: string, said: (words: string) 
       return taken;
     };
 
-    let handing: Promise<void> | null = null;
-    const handOut = (): Promise<void> => {
-      handing ??= (async () => {
-        while (!stopped.aborted && HANDED_OUT - outstanding.size >= HAND_OUT_AT_ONCE) {
-          const some: [string, Cell][] = [];
-          for (let i = 0; i < HAND_OUT_AT_ONCE; i++) {
-            const next = waiting.next();
-            if (next.done) break;
-            some.push(next.value);
-          }
-          if (some.length === 0) break;
-          for (const [key, cell] of some) outstanding.set(key, cell);
-          await add(some);
+    let handing = false;
+    const handOut = async (): Promise<void> => {
+      if (handing) return;
+      handing = true;
+      while (!stopped.aborted && HANDED_OUT - outstanding.size >= HAND_OUT_AT_ONCE) {
+        const some: [string, Cell][] = [];
+        for (let i = 0; i < HAND_OUT_AT_ONCE; i++) {
+          const next = waiting.next();
+          if (next.done) break;
+          some.push(next.value);
         }
-        handing = null;
-      })();
-      return handing;
+        if (some.length === 0) break;
+        for (const [key, cell] of some) outstanding.set(key, cell);
+        await add(some);
+      }
+      handing = false;
     };
     const add = (some: readonly [string, Cell][]) =>
       queue.addBulk(some.map(([key, cell]) => ({ name: "session", data: cell, opts: { jobId: jobId(key) } })));

@@ -1,10 +1,13 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { Queue, QueueEvents } from "bullmq";
+import { Queue, QueueEvents, Worker } from "bullmq";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { Cell } from "../../../sim/study/cell.ts";
 import { PREFIX } from "../../../sim/study/cluster/connection.ts";
+import { onCluster as engineOn } from "../../../sim/study/cluster/coordinate.ts";
 import { queueName } from "../../../sim/study/cluster/queue.ts";
+import type { Outcome } from "../../../sim/study/worker.ts";
 import { type Running, start } from "../../cli.ts";
 import { openRedis, redisServer } from "./redis.ts";
 
@@ -137,6 +140,32 @@ describe.skipIf(!redisServer)("a study on several machines (skipped where no red
       expect(code, stderr).toBe(0);
       expect(stderr).toMatch(/redis:\/\/127.0.0.1:\d+ is lost; trying again/);
       expect((await alone()).stdout).toBe(stdout);
+    },
+    PROCESSES_MS,
+  );
+
+  test(
+    "V6 a study of more sessions than are handed out at once is run to its end, each session once",
+    async () => {
+      const sessions = 2500;
+      const ahead = new Map(Array.from({ length: sessions }, (_, i) => [`${i}`, { seed: i } as Cell]));
+      const worker = new Worker<Cell, Outcome>(
+        queueName(),
+        async ({ data }) => ({ result: { kinds: [`${data.seed}`], values: {} } }),
+        { ...connection(), concurrency: 8 },
+      );
+      const ended: string[] = [];
+      await engineOn(redis.address, "many", () => {})(ahead, {
+        async ended(key, outcome) {
+          expect(outcome).toEqual({ result: { kinds: [key], values: {} } });
+          ended.push(key);
+        },
+        note() {},
+        stopped: new AbortController().signal,
+      });
+      expect(ended).toHaveLength(sessions);
+      expect(new Set(ended)).toEqual(new Set(ahead.keys()));
+      await worker.close();
     },
     PROCESSES_MS,
   );
