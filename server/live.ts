@@ -373,11 +373,11 @@ export interface DiskWatch extends JournalTrouble {
 function createDiskWatch(watcher: Watcher): DiskWatch {
   const commands$ = new Subject<OperatorOp>();
   let pausedIt = false;
-  return {
+  const watch: DiskWatch = {
     commands$,
     state: () => "waiting",
     stalled({ message, code }) {
-      pausedIt = this.state() !== "paused";
+      pausedIt = watch.state() !== "paused";
       const why = code === "ENOSPC" || code === "EDQUOT" ? "the disk is full" : "the journal can't be written";
       watcher.said(
         `paused: ${why} (${message}); nothing is lost, what comes is kept in memory until it can be written`,
@@ -389,6 +389,7 @@ function createDiskWatch(watcher: Watcher): DiskWatch {
       if (pausedIt) commands$.next("resume");
     },
   };
+  return watch;
 }
 
 const endWords = (view: SessionView, failure: Error | null): string =>

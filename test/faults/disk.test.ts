@@ -1,0 +1,57 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { readJournal } from "../../server/session/journal-reader.ts";
+import { anyPorts, start, temporaryFolder } from "../cli.ts";
+
+const out = join(temporaryFolder(), "small");
+mkdirSync(out);
+/** A file system of its own, which can be filled; only an administrator may make one. */
+const isMounted = (() => {
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=20m", "tmpfs", out], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+})();
+afterAll(() => {
+  if (isMounted) execFileSync("umount", [out]);
+});
+
+test.skipIf(!isMounted)(
+  "J3 a disk that is full pauses the session and says so; once there is room it goes on, and nothing is lost",
+  { timeout: 120_000 },
+  async () => {
+    const session = start(
+      ...["run", "protocols/experiments/one-to-one.yaml", ...anyPorts, "--display", "headless"],
+      ...["--trials", "40", "--seed", "1", "--out", out, "--json"],
+    );
+    const [, folder] = await session.says(/session (\/.*)/);
+    for (;;) {
+      const { records } = await readJournal(folder);
+      if (records.filter(({ kind }) => kind === "trial").length >= 5) break;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    const { bavail, bsize } = statfsSync(out);
+    writeFileSync(join(out, "filler"), new Uint8Array(bavail * bsize));
+    await session.says(/paused: the disk is full \(ENOSPC/);
+    // The last record that was begun may be torn as long as the disk is full.
+    const full = (await readJournal(folder)).records.length;
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    expect((await readJournal(folder)).records.length).toBe(full);
+    rmSync(join(out, "filler"));
+    await session.says(/the journal is written again/);
+
+    const { code, stdout, stderr } = await session.finished;
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ trials: 40, usableTrials: 40, spikes: { lost: 0 } });
+    const { records, end } = await readJournal(folder);
+    expect(end.torn).toBeNull();
+    expect(records.map(({ n }) => n)).toEqual(records.map((_, i) => i));
+    expect(records.flatMap((r) => (r.kind === "command" ? [r.command] : []))).toEqual(["pause", "resume"]);
+    const replay = await start("replay", folder, "--verify").finished;
+    expect(replay.stdout).toContain("identical: 40 choices");
+  },
+);
