@@ -380,6 +380,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
     } else {
       outlook.spare.push(answered(outlook));
       tester.unanswered(next.index);
+      program.unanswered(next.latents, next.reason.special);
     }
     outstanding.shift();
     if (asksRivals) judge();

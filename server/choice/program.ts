@@ -1,8 +1,20 @@
 import type { Objective } from "./choice.ts";
 
-/** What a face of a stability check is called in its reason. */
-export const stabilityWords = (check: number, face: number, faces: number): string =>
-  `stability check ${check}, face ${face} of ${faces}`;
+/** A face of a check of stability: the check, its place in the fixed set, and the set's size, all from 1. */
+export interface StabilityPlace {
+  check: number;
+  place: number;
+  faces: number;
+}
+
+const stabilityWords = ({ check, place, faces }: StabilityPlace): string =>
+  `stability check ${check}, face ${place} of ${faces}`;
+
+/** The place that a choice's `special` names; null for any other face. */
+export function stabilityPlace(special: string | null): StabilityPlace | null {
+  const found = special?.match(/^stability check (\d+), face (\d+) of (\d+)$/);
+  return found ? { check: Number(found[1]), place: Number(found[2]), faces: Number(found[3]) } : null;
+}
 
 /** Which faces come by plan and not by what is known, and which objective has its turn. */
 export interface ProgramSettings {
@@ -28,6 +40,8 @@ export interface Program {
   due(index: number): Due;
   /** Told of each face that was chosen, and whether an objective chose it. */
   shown(index: number, face: Float64Array, byObjective: boolean): void;
+  /** The trial of a face that was shown taught nothing: one of a check of stability comes once more. */
+  unanswered(face: Float64Array, special: string | null): void;
 }
 
 /** @param fixed the catch faces */
@@ -42,7 +56,12 @@ export function createProgram(settings: ProgramSettings, fixed: readonly Float64
     },
     check(faces) {
       checks++;
-      checking.push(...faces.map((face, i) => ({ face, special: stabilityWords(checks, i + 1, faces.length) })));
+      checking.push(
+        ...faces.map((face, i) => ({
+          face,
+          special: stabilityWords({ check: checks, place: i + 1, faces: faces.length }),
+        })),
+      );
     },
     due(index) {
       if (checking.length > 0) return checking[0];
@@ -73,6 +92,9 @@ export function createProgram(settings: ProgramSettings, fixed: readonly Float64
       const again = repeats.findIndex((repeat) => repeat.dueAt <= index && repeat.face === face);
       const show = again >= 0 ? repeats.splice(again, 1)[0].show : byObjective ? 1 : shows;
       if (show < shows) repeats.push({ face, show: show + 1, dueAt: index + afterFaces });
+    },
+    unanswered(face, special) {
+      if (special !== null && stabilityPlace(special)) checking.push({ face, special });
     },
   };
 }

@@ -1,5 +1,6 @@
 /** Checks of stability: a fixed set of faces shown again, its responses compared with those to the first showing. */
 import type { StabilityCheck } from "../../protocols/wire/dashboard.ts";
+import { type StabilityPlace, stabilityPlace } from "../choice/program.ts";
 
 interface Answers {
   check: number;
@@ -9,13 +10,12 @@ interface Answers {
 }
 
 export function createStability() {
-  // By what server/choice/program.ts calls them.
-  const places = new Map<number, { check: number; place: number; faces: number }>();
+  const places = new Map<number, StabilityPlace>();
   const answers = new Map<number, Answers>();
   return {
     chosen(face: number, special: string | null): void {
-      const found = special?.match(/^stability check (\d+), face (\d+) of (\d+)$/);
-      if (found) places.set(face, { check: Number(found[1]), place: Number(found[2]), faces: Number(found[3]) });
+      const place = stabilityPlace(special);
+      if (place) places.set(face, place);
     },
     closed(face: number, counts: Float64Array): void {
       const at = places.get(face);

@@ -85,6 +85,25 @@ test("O5: a check of stability shows the same faces each time, and then the obje
   expect(second[0].reason.special).toBe("stability check 2, face 1 of 4");
 });
 
+test("O5: a face of a check whose trial taught nothing comes once more, and the objective follows", () => {
+  const settings = settingsOf("variance");
+  const decider = createDecider(settings, random(1), refitsHere(refitterSettings(settings)));
+  const waiting = decider.decide(null, 3);
+  decider.check(2);
+  const specials: (string | null)[] = [];
+  for (let i = 0; i < 10; i++) {
+    decider.refine();
+    const { latents, reason } = waiting.shift()!;
+    specials.push(reason.special);
+    // The first showing of the first face is lost.
+    const isLost = reason.special !== null && specials.filter((special) => special === reason.special).length === 1;
+    const counts = isLost && reason.special!.includes("face 1") ? null : units.map(() => 3);
+    waiting.push(...decider.decide({ latents, counts }, 1));
+  }
+  const [first, second] = [1, 2].map((i) => `stability check 1, face ${i} of 2`);
+  expect(specials.filter((special) => special !== null)).toEqual([first, second, first]);
+});
+
 test("D5: looking on changes nothing", () => {
   const alone = open("variance");
   const watched = open("variance");

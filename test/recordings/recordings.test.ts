@@ -9,7 +9,7 @@ const fixtures = "test/fixtures/recordings";
 const expected = JSON.parse(readFileSync(join(fixtures, "expected.json"), "utf8"));
 const sum = (values: Float64Array) => values.reduce((a, b) => a + b, 0);
 
-test("F1: units of a real NWB file, as h5py reads them; its one table of intervals", async () => {
+test("F4: units of a real NWB file, as h5py reads them; its one table of intervals", async () => {
   const { units, presentations, source } = await readRecording(join(fixtures, "A8604-211122-piece.nwb"));
   const { names, counts, sums, first, epochs } = expected.piece;
   expect(source.format).toBe("nwb");
@@ -20,7 +20,7 @@ test("F1: units of a real NWB file, as h5py reads them; its one table of interva
   expect([[...presentations!.onsetS], [...presentations!.offsetS]]).toEqual(epochs);
 });
 
-test("F1: every kind of column that pynwb writes in a table of trials, in the order of their onsets", async () => {
+test("F4: every kind of column that pynwb writes in a table of trials, in the order of their onsets", async () => {
   const { units, presentations } = await readRecording(join(fixtures, "columns.nwb"));
   expect(units.map(({ name, quality, spikeTimesS }) => [name, quality, [...spikeTimesS]])).toEqual([
     ["unit-10", "good", [0.5, 1.5, 2.5]],
@@ -42,7 +42,7 @@ test("F1: every kind of column that pynwb writes in a table of trials, in the or
   });
 });
 
-test("F2: a folder of Kilosort and Phy: samples over the rate, the user's groups before Kilosort's, noise left out", async () => {
+test("F4: a folder of Kilosort and Phy: samples over the rate, the user's groups before Kilosort's, noise left out", async () => {
   const { units, leftOut } = await readRecording(join(fixtures, "phy"));
   expect(units.map(({ name, quality }) => [name, quality])).toEqual([
     ["cluster-0", "good"],
@@ -56,7 +56,7 @@ test("F2: a folder of Kilosort and Phy: samples over the rate, the user's groups
   }
 });
 
-test("F3: an Open Ephys recording, as the GUI's own Python tools read it", async () => {
+test("F4: an Open Ephys recording, as the GUI's own Python tools read it", async () => {
   const { units } = await readRecording("test/fixtures/open-ephys/Record Node 105");
   const timestamps = (name: string) =>
     new Float64Array(

@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
-import { join, normalize } from "node:path";
+import { join } from "node:path";
 import { z } from "zod";
 import { ConfigurationError } from "../../failure.ts";
 import { latentSummarySchema, probeSchema } from "../card-parts.ts";
+import { isInside } from "./inside.ts";
 
 /** A latent of a model that was made elsewhere; figures that nobody knows may be left out. */
 const foreignLatentSchema = latentSummarySchema
@@ -25,10 +26,7 @@ const foreignLatentSchema = latentSummarySchema
 const inFolder = z
   .string()
   .min(1)
-  .refine(
-    (file) => !normalize(file).startsWith("..") && !file.startsWith("/"),
-    "expected a file in the model's folder",
-  );
+  .refine((file) => isInside(".", file), "expected a file in the model's folder");
 
 const foreignCardSchema = z
   .strictObject({

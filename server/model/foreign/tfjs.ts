@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../../failure.ts";
+import { isInside } from "./inside.ts";
 import type { ForeignNetwork } from "./tensors.ts";
 
 /** A TensorFlow.js layers or graph model on the current backend, from its model.json and the weight files beside it. */
@@ -63,6 +64,9 @@ async function readArtifacts(file: string): Promise<tf.io.ModelArtifacts> {
   ) as tf.io.ModelJSON;
   return tf.io.getModelArtifactsForJSON(json, async (manifest) => {
     const files = manifest.flatMap(({ paths }) => paths);
+    const outside = files.find((path) => !isInside(dirname(file), path));
+    if (outside !== undefined)
+      throw new ConfigurationError(`${file}: expected its weights in files beside it, found ${outside}`);
     const parts = await Promise.all(
       files.map((path) =>
         readFile(join(dirname(file), path)).catch(() => {
