@@ -8,8 +8,10 @@ const whole = z.number().int().positive();
 
 const unitCount = z.number().int().nonnegative().max(10_000).default(0);
 
-/** Simulated neurons: how many of each kind (sim/neurons/families.ts). */
-export const simulation = z.strictObject({
+const share = z.number().min(0).max(1);
+
+/** Kinds of simulated neurons, and how many of each (sim/neurons/families.ts). */
+const unitCounts = z.strictObject({
   /** Tuned to one latent, or along a random axis. */
   ramp: unitCount,
   axis: unitCount,
@@ -22,6 +24,42 @@ export const simulation = z.strictObject({
   divisive: unitCount,
   overdispersed: unitCount,
   drifting: unitCount,
+  /** A ramp, on one latent or along an axis, at a preferred view only, or whatever the view. */
+  viewTuned: unitCount,
+  viewInvariant: unitCount,
+  /** The same two with the statistics of face patches ML and AM, as far as they are published (sim/neurons/patches.ts). */
+  ML: unitCount,
+  AM: unitCount,
+  /** One latent, with the rates and the scatter of a real V1 or V2 unit (sim/neurons/recorded.ts). */
+  recorded: unitCount,
+});
+export type UnitKind = keyof z.infer<typeof unitCounts>;
+
+/** Simulated neurons: kinds, and what befalls all of them. What is left out is as each kind has it. */
+export const simulation = unitCounts.extend({
+  /** Latents that turn the head, from 0: what viewTuned and ML are tuned to, viewInvariant and AM are not; left out: yaw and pitch of faces-64. */
+  viewLatents: z.array(z.number().int().nonnegative()).min(1).optional(),
+  /** From a face's onset to a unit's response: log-normal over units. */
+  latency: z.strictObject({ meanMs: positive.max(1000), sdMs: z.number().nonnegative().max(1000) }).optional(),
+  /** The response holds for so long; then this share of what it is above the spontaneous rate. */
+  timeCourse: z.strictObject({ transientMs: positive.max(60_000), sustained: share }).optional(),
+  /** The response to a face seen before is weaker. */
+  adaptation: z
+    .strictObject({
+      /** By this share at an immediate repetition; faces after which e⁻¹ of it is left; how near another face counts as the same, in latent units. */
+      suppression: share,
+      memoryFaces: positive.max(1000),
+      width: positive,
+    })
+    .optional(),
+  /** A gain drawn for each unit and presentation: a count of mean μ has variance μ + variance · μ². */
+  gainNoise: z
+    .strictObject({
+      variance: positive.max(4),
+      /** Of two units' gains. Their counts then correlate by variance · correlation · μ / (1 + variance · μ), both of mean μ. */
+      correlation: share.default(0),
+    })
+    .optional(),
   /** A slow gain that all of them share, as arousal is. */
   sharedGain: z
     .strictObject({
@@ -30,6 +68,14 @@ export const simulation = z.strictObject({
       timescaleTrials: positive,
     })
     .optional(),
+  /** Each unit's log gain and preferred values swing by so much, with a period of 400 to 1,200 presentations of its own. */
+  drift: z
+    .strictObject({ logGain: z.number().nonnegative().max(2), shift: z.number().nonnegative().max(3) })
+    .optional(),
+  /** Probabilities that a unit is lost, and that it is found, at a presentation of its own before `trials`. */
+  turnover: z.strictObject({ lost: share.default(0), found: share.default(0), trials: whole }).optional(),
+  /** Probabilities that a unit holds the spikes of a second neuron too, and that it is nothing but a part of the unit before it. */
+  sortingErrors: z.strictObject({ merged: share.default(0), split: share.default(0) }).optional(),
 });
 export type Simulation = z.infer<typeof simulation>;
 

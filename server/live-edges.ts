@@ -4,7 +4,7 @@ import type { Experiment } from "../protocols/experiment.ts";
 import { WATCH_PATH } from "../protocols/wire/dashboard.ts";
 import type { SessionState } from "../protocols/wire/events.ts";
 import { OPERATOR_PATH } from "../protocols/wire/operator.ts";
-import { countUnits, createPopulation } from "../sim/neurons/unit.ts";
+import { createPopulation, populationFault } from "../sim/neurons/unit.ts";
 import { type Acquisition, openAcquisition, together } from "./acquisition/acquisition.ts";
 import { createRoster, type Roster } from "./acquisition/roster.ts";
 import { openTrodes } from "./acquisition/trodes/trodes.ts";
@@ -170,7 +170,8 @@ function fixationOf({ fixation, display }: Experiment, luminance: Luminance) {
 /** Throws ConfigurationError where an experiment has no simulated units. */
 export function simulatedUnits({ simulation, latents, seed }: Experiment) {
   if (!simulation) throw new ConfigurationError("simulation: expected the simulated units' kinds, found nothing");
-  if (countUnits(simulation) === 0) throw new ConfigurationError("simulation: expected at least one unit, found none");
+  const fault = populationFault(simulation, latents);
+  if (fault) throw new ConfigurationError(`simulation: ${fault}`);
   return createPopulation(simulation, latents, random(seed).split("population"));
 }
 

@@ -1,7 +1,10 @@
-import type { Simulation } from "../../protocols/experiment.ts";
+import type { Simulation, UnitKind } from "../../protocols/experiment.ts";
 import type { Random } from "../../server/random.ts";
 import { softplus } from "../../server/tuning/numerics.ts";
+import { swing, wandering } from "./drift.ts";
 import { gammaGain } from "./gain.ts";
+import { patchNeuron } from "./patches.ts";
+import { recordedTuning } from "./recorded.ts";
 
 /** How a unit answers faces. */
 export interface Tuning {
@@ -14,6 +17,8 @@ export interface Tuning {
   /** Where a family needs another than what is drawn. */
   latencyMs?: number;
   refractoryMs?: number;
+  timeCourse?: Simulation["timeCourse"];
+  gainNoise?: Simulation["gainNoise"];
 }
 
 const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
@@ -21,10 +26,13 @@ const between = (low: number, high: number, random: Random): number => low + (hi
 const sign = (random: Random): number => (random.uniform() < 0.5 ? -1 : 1);
 const all = (latents: number): number[] => Array.from({ length: latents }, (_, d) => d);
 
-type Family = (latents: number, random: Random) => Tuning;
-export type UnitKind = Exclude<keyof Simulation, "sharedGain">;
+/** @param view latents that turn the head */
+type Family = (latents: number, random: Random, view: readonly number[]) => Tuning;
 
-const classic: Record<"ramp" | "axis" | "bump" | "saturating", Family> = {
+/** Yaw and pitch of faces-64. */
+export const defaultViewLatents: readonly number[] = [0, 1];
+
+const classic: Record<"ramp" | "axis" | "bump" | "saturating", (latents: number, random: Random) => Tuning> = {
   /** Rate close to linear in one latent once above threshold (Chang & Tsao 2017 found ramps along the preferred axis). */
   ramp(latents, random) {
     const d = random.int(latents);
@@ -100,15 +108,13 @@ export const families: Record<UnitKind, Family> = {
     const base = anyClassic(latents, random);
     const gain = swing(between(0.3, 0.6, random), random);
     const shift = swing(between(0.3, 0.8, random), random);
-    const moved = new Float64Array(latents);
-    return {
-      ...base,
-      rateHz(z, presentation) {
-        for (let d = 0; d < latents; d++) moved[d] = z[d] - shift(presentation);
-        return Math.exp(gain(presentation)) * base.rateHz(moved, presentation);
-      },
-    };
+    return { ...base, rateHz: wandering(base.rateHz, gain, shift, latents) };
   },
+  viewTuned: (latents, random, view) => viewTuned(latents, random, view, CLASSIC_GAIN),
+  viewInvariant: (latents, random, view) => viewInvariant(latents, random, view, CLASSIC_GAIN),
+  ML: (latents, random, view) => patchNeuron("ML", random, (gain) => viewTuned(latents, random, view, gain)),
+  AM: (latents, random, view) => patchNeuron("AM", random, (gain) => viewInvariant(latents, random, view, gain)),
+  recorded: recordedTuning,
 };
 
 /** In the order of a population: new kinds come last, so that the units of older files stay what they are. */
@@ -133,13 +139,36 @@ function distinct(count: number, latents: number, random: Random): number[] {
   return Array.from({ length: Math.min(count, latents) }, () => left.splice(random.int(left.length), 1)[0]);
 }
 
-/** Swings by ± amplitude about where it was at presentation 0, with a period of 400 to 1,200 presentations. */
-function swing(amplitude: number, random: Random): (presentation: number) => number {
-  const period = between(400, 1200, random);
-  const phase = between(0, 2 * Math.PI, random);
-  const at = (presentation: number) => amplitude * Math.sin((2 * Math.PI * presentation) / period + phase);
-  const start = at(0);
-  return (presentation) => at(presentation) - start;
+/** Gain of ramps, in spikes/s: from and to. */
+type GainRange = readonly [number, number];
+const CLASSIC_GAIN: GainRange = [8, 14];
+
+/**
+ * A ramp that takes no notice of the view, as most AM units do (Freiwald & Tsao 2010): as often on one latent (Higgins et al. 2021) as
+ * along a random axis (Chang & Tsao 2017). How often which is assumed.
+ */
+function viewInvariant(latents: number, random: Random, view: readonly number[], [low, high]: GainRange): Tuning {
+  const free = all(latents).filter((d) => !view.includes(d));
+  const d = free[random.int(free.length)];
+  const one = random.uniform() < 0.5;
+  const axis = randomAxis(free.length, random);
+  const along = one ? (z: ArrayLike<number>) => z[d] : (z: ArrayLike<number>) => axis(free.map((at) => z[at]));
+  const slope = 1.2 * sign(random);
+  const gain = between(low, high, random);
+  return { tunedTo: one ? [d] : free, rateHz: (z) => 2 + gain * softplus(slope * along(z)) };
+}
+
+/** The same, at a preferred view: its drive is multiplied by a bump over one of the latents that turn the head, 1 at the preferred view. */
+function viewTuned(latents: number, random: Random, view: readonly number[], gain: GainRange): Tuning {
+  const identity = viewInvariant(latents, random, view, gain);
+  const v = view[random.int(view.length)];
+  const centre = between(-1.5, 1.5, random);
+  const width = between(0.8, 1.3, random);
+  return {
+    tunedTo: [v, ...identity.tunedTo].sort((a, b) => a - b),
+    rateHz: (z, presentation) =>
+      2 + (identity.rateHz(z, presentation) - 2) * Math.exp(-((z[v] - centre) ** 2) / (2 * width ** 2)),
+  };
 }
 
 const LARGEST_LOG_GAIN = Math.log(8);

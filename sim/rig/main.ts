@@ -25,6 +25,7 @@ const options = JSON.parse(process.argv[2]) as RigProcessOptions;
 const root = random(options.seed);
 const rig = await runSimulatedRig({
   ...options,
+  adaptation: options.population.adaptation,
   units: createPopulation(options.population, options.latents, root.split("population")),
   random: root.split("brain"),
 });

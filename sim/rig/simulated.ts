@@ -1,4 +1,5 @@
 import { Publisher, Subscriber } from "zeromq";
+import type { Simulation } from "../../protocols/experiment.ts";
 import { decodePublicEvent } from "../../protocols/wire/events.ts";
 import { encodeOpenEphys, TTL_EVENT } from "../../protocols/wire/open-ephys.ts";
 import { encodeSpikeMessage, SPIKES_VERSION } from "../../protocols/wire/spikes.ts";
@@ -10,6 +11,7 @@ import type { SimulatedUnit } from "../neurons/unit.ts";
 
 export interface SimulatedRigOptions {
   units: readonly SimulatedUnit[];
+  adaptation?: Simulation["adaptation"];
   /** The server's public events: all that this rig knows of the session. */
   events: string;
   /** Where spikes are published; port * for any. */
@@ -50,7 +52,7 @@ export async function runSimulatedRig(options: SimulatedRigOptions): Promise<Sim
   subscriber.connect(options.events);
   const originMs = serverNow() - 1000 * CLOCK_STARTS_AT_S;
   const neuralS = (serverMs: number) => (serverMs - originMs) / 1000;
-  const brain = createBrain(options.units, CLOCK_STARTS_AT_S, options.random);
+  const brain = createBrain(options.units, CLOCK_STARTS_AT_S, options.random, options.adaptation);
   const panelMs = options.photodiode ? PANEL_MS : 0;
   /** Changes of the patch that are still to come on the screen, or have just been learned of. */
   let edges: Edge[] = [];

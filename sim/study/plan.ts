@@ -1,7 +1,7 @@
 import { type Experiment, parseExperimentValue } from "../../protocols/experiment.ts";
 import { type Study, simulatedMeasures } from "../../protocols/study.ts";
 import { ConfigurationError } from "../../server/failure.ts";
-import { countUnits } from "../neurons/unit.ts";
+import { populationFault } from "../neurons/unit.ts";
 import type { Cell } from "./cell.ts";
 import { recordedLatents, recordedUnits } from "./recorded/data.ts";
 
@@ -13,14 +13,15 @@ import { recordedLatents, recordedUnits } from "./recorded/data.ts";
  * @throws ConfigurationError for a design that makes an impossible experiment
  */
 export function planCells(study: Study, base: Record<string, unknown>): Cell[] {
-  for (const [name, simulation] of Object.entries(study.populations ?? {}))
-    if (countUnits(simulation) === 0)
-      throw new ConfigurationError(`population ${name}: expected at least one unit, found none`);
   const experiments = Object.entries(study.designs).map(([design, overrides]) => ({
     design,
     rounds: overrides.rounds,
     experiment: variant(base, design, overrides, study.trials),
   }));
+  for (const [name, simulation] of Object.entries(study.populations ?? {})) {
+    const fault = populationFault(simulation, experiments[0].experiment.latents);
+    if (fault) throw new ConfigurationError(`population ${name}: ${fault}`);
+  }
   const { firstSeed, checkpoints, heldOutShare } = study;
   const measures = simulatedMeasures.filter((name) => !study.measures || study.measures.includes(name));
   const cells: Cell[] = [];

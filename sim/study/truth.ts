@@ -1,6 +1,7 @@
 import type { Experiment } from "../../protocols/experiment.ts";
 import { random } from "../../server/random.ts";
-import type { SimulatedUnit } from "../neurons/unit.ts";
+import { sourcesOf } from "../neurons/sorting.ts";
+import type { Neuron, SimulatedUnit } from "../neurons/unit.ts";
 
 /** What a response window of a simulated unit is expected to hold: the truth that an estimate is judged against. */
 export interface Truth {
@@ -13,9 +14,10 @@ export interface Truth {
 }
 
 /**
- * The truth about a unit at a presentation. The window and the unit's answer need not coincide: its latency is its own. What of the
- * window lies outside the answer is spontaneous (another face's where faces follow one another without a gap, which is not in
- * here). A refractory period τ makes λ/(1 + λτ) of a rate λ.
+ * The truth about a unit at a presentation: what its neurons' responses put into the window. Window and responses need not coincide: a
+ * latency is a neuron's own. What of the window lies outside the response is spontaneous (another face's where faces follow one another
+ * without a gap, which is not in here). A refractory period τ makes λ/(1 + λτ) of a rate λ. The face is one not seen before, and the neurons
+ * are there, also where they adapt, are lost or not yet found.
  *
  * @param presentation as the unit is tuned then: the tuning of some drifts
  */
@@ -24,17 +26,40 @@ export function truthOf(
   unit: SimulatedUnit,
   presentation: number,
 ): Truth {
-  const { latencyMs, windowMs } = response;
-  const from = Math.max(latencyMs, unit.latencyMs);
-  const to = Math.min(latencyMs + windowMs, unit.latencyMs + stimulus.onMs);
-  const driven = Math.max(0, to - from) / windowMs;
-  const fired = (hz: number) => hz / (1 + (hz * unit.refractoryMs) / 1000);
-  const rest = (1 - driven) * fired(unit.spontaneousHz);
+  const sources = sourcesOf(unit).map(({ neuron, share }) => ({
+    share,
+    rateHz: windowRate(neuron, stimulus, response, presentation),
+  }));
   return {
     unit,
     latents,
     range: choice.range,
-    rateHz: (face) => driven * fired(unit.rateHz(face, presentation)) + rest,
+    rateHz: (face) => sources.reduce((sum, { share, rateHz }) => sum + share * rateHz(face), 0),
+  };
+}
+
+/** Expected count of a neuron in a response window over its length, in spikes/s. */
+function windowRate(
+  neuron: Neuron,
+  { onMs }: Experiment["stimulus"],
+  { latencyMs, windowMs }: Experiment["response"],
+  presentation: number,
+): (face: ArrayLike<number>) => number {
+  const { spontaneousHz, timeCourse = { transientMs: onMs, sustained: 1 } } = neuron;
+  const fired = (hz: number) => hz / (1 + (hz * neuron.refractoryMs) / 1000);
+  const shareOfWindow = (fromMs: number, toMs: number) =>
+    Math.max(
+      0,
+      Math.min(latencyMs + windowMs, neuron.latencyMs + toMs) - Math.max(latencyMs, neuron.latencyMs + fromMs),
+    ) / windowMs;
+  const transientMs = Math.min(timeCourse.transientMs, onMs);
+  const transient = shareOfWindow(0, transientMs);
+  const sustained = shareOfWindow(transientMs, onMs);
+  const rest = (1 - transient - sustained) * fired(spontaneousHz);
+  return (face) => {
+    const drivenHz = neuron.rateHz(face, presentation);
+    const sustainedHz = spontaneousHz + timeCourse.sustained * (drivenHz - spontaneousHz);
+    return transient * fired(drivenHz) + sustained * fired(sustainedHz) + rest;
   };
 }
 

@@ -72,7 +72,7 @@ export function openVirtualSession(
   const time = new VirtualTimeScheduler();
   const root = random(seed);
   const units = createPopulation(experiment.simulation ?? {}, experiment.latents, root.split("population"));
-  const brain = createBrain(units, STREAM_STARTS_AT_S, root.split("brain"));
+  const brain = createBrain(units, STREAM_STARTS_AT_S, root.split("brain"), experiment.simulation?.adaptation);
   const neuralS = (ms: number) => STREAM_STARTS_AT_S + ms / 1000;
   const names = units.map((unit) => unit.name);
   const settings = deciderSettings(experiment, names);

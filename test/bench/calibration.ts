@@ -3,6 +3,7 @@
  * known, as JSON on stdout. 12 latents, random faces in ±3, windows of 0.2 s, mean rate 20 spikes/s. Minutes, not seconds.
  */
 
+import type { UnitKind } from "../../protocols/experiment.ts";
 import { type Random, random } from "../../server/random.ts";
 import { createBasis, features } from "../../server/tuning/basis.ts";
 import { type FitStart, fitUnit } from "../../server/tuning/batch.ts";
@@ -11,7 +12,7 @@ import { misfitOf } from "../../server/tuning/misfit.ts";
 import type { Observation } from "../../server/tuning/observation.ts";
 import { offerPair } from "../../server/tuning/pair.ts";
 import { curveGrid, reportUnit } from "../../server/tuning/report.ts";
-import { families, type UnitKind } from "../../sim/neurons/families.ts";
+import { defaultViewLatents, families } from "../../sim/neurons/families.ts";
 import { drawCount, priorStart } from "../tuning/draws.ts";
 
 const LATENTS = 12;
@@ -43,7 +44,7 @@ interface Fitted {
 const anyFace = (r: Random) => Float64Array.from({ length: LATENTS }, () => 6 * r.uniform() - 3);
 
 function fitOne({ kind, trials, dispersion, counts: distribution }: Condition, r: Random): Fitted {
-  const unit = families[kind](LATENTS, r.split("unit"));
+  const unit = families[kind](LATENTS, r.split("unit"), defaultViewLatents);
   const faces = r.split("scale");
   let mean = 0;
   for (let i = 0; i < 500; i++) mean += unit.rateHz(anyFace(faces), 0) / 500;
