@@ -91,7 +91,7 @@ function scoringOf({ outlook, rivals }: Situation, settings: ChoiceSettings): Sc
     case "peak":
       return upperBoundScoring(outlook, settings.peak.bonus);
     default:
-      return informationScoring(outlook.posterior);
+      return informationScoring(outlook);
   }
 }
 
@@ -148,7 +148,7 @@ function prepareAmong(situation: Situation, among: readonly Float64Array[], sett
     const scoring = scoringOf(situation, settings);
     const values = among.map((face) => {
       projectBase(outlook, 0, face);
-      return scoreBase(situation, scoring, outlook.bases[0]).base;
+      return scoreBase(situation, scoring, outlook.bases[0]);
     });
     const order = values.map((_, i) => i).sort((a, b) => values[b] - values[a]);
     const [first, second] = order;
@@ -164,36 +164,26 @@ function prepareAmong(situation: Situation, among: readonly Float64Array[], sett
   };
 }
 
-interface BaseScores {
-  /** latents × T; steps past the grid's length are padding. */
-  moved: Float64Array;
-  base: number;
-}
-
-function scoreBase({ outlook, weights }: Situation, scoring: Scoring, base: Base): BaseScores {
-  const moved = new Float64Array(outlook.moments.m.length);
+/** Fills `outlook.worth` with what the faces on the traversals through a base are worth; gives that of the base. */
+function scoreBase({ outlook, weights }: Situation, scoring: Scoring, base: Base): number {
+  outlook.worth.fill(0);
   let atBase = 0;
   for (let u = 0; u < outlook.posterior.units; u++) {
     if (weights[u] === 0) continue;
-    atBase += scoring.add(u, weights[u], momentsOf(outlook, base, u), base.latents, moved);
+    atBase += scoring.add(u, weights[u], momentsOf(outlook, base, u), base.latents);
   }
-  return { moved, base: atBase };
+  return atBase;
 }
 
 const sameFace = (a: Float64Array, b: Float64Array): boolean => a.every((value, d) => value === b[d]);
 
 /** The best allowed face on the best traversal through a base, and the best on any other of its traversals. */
-function bestTwo(
-  { grid, steps }: Outlook,
-  base: Base,
-  { moved, base: atBase }: BaseScores,
-  allowed: Allowed,
-): Candidate[] {
+function bestTwo({ grid, steps, worth }: Outlook, base: Base, atBase: number, allowed: Allowed): Candidate[] {
   const from = base.latents;
   const found: Candidate[] = [];
   if (allowed(from)) found.push({ latents: from.slice(), value: atBase, moved: null });
   for (let d = 0; d < from.length; d++) {
-    const values = moved.subarray(d * steps, d * steps + grid.length);
+    const values = worth.subarray(d * steps, d * steps + grid.length);
     const order = Array.from(grid.keys()).sort((a, b) => values[b] - values[a]);
     for (const t of order) {
       const { to, value } = between(grid, values, t);

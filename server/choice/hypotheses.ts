@@ -99,7 +99,7 @@ function hypothesisScoring(
   rivals: Rivals,
   casesOf: (codes: ReturnType<typeof codesOf>, latents: number, unit: number) => Case[],
 ): Scoring {
-  const { posterior, grid, steps } = outlook;
+  const { posterior, grid, steps, worth } = outlook;
   const { basis } = rivals;
   const D = basis.latents;
   const blocks = grid.map((value) => oneLatentFeatures(basis, value));
@@ -156,7 +156,7 @@ function hypothesisScoring(
   }
 
   return {
-    add(unit, weight, moments, face, moved) {
+    add(unit, weight, moments, face) {
       if (cases[unit].length < 2) return 0;
       const explanations = explanationsOf(unit, face, moments);
       const value = (at: (e: Explanation) => Forecast) =>
@@ -166,7 +166,7 @@ function hypothesisScoring(
           groups,
         );
       for (let d = 0; d < D; d++)
-        for (let t = 0; t < grid.length; t++) moved[d * steps + t] += value((e) => e.moved(d, t));
+        for (let t = 0; t < grid.length; t++) worth[d * steps + t] += value((e) => e.moved(d, t));
       return value((e) => e.base);
     },
   };

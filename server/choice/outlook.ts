@@ -43,8 +43,13 @@ export interface Outlook {
   /** φ on the grid, B × T. */
   phi: Float64Array;
   bases: Base[];
-  moments: Moments;
+  /** η's mean on the traversals through a base, of the unit at hand: latents × T. */
+  m: Float64Array;
+  /** What every face on those traversals is worth: latents × T; steps past the grid's length are padding. */
+  worth: Float64Array;
+  /** M y and h = C'M y of the unit at hand. */
   v: Float64Array;
+  h: Float64Array;
 }
 
 /** A face through which traversals are scored, and what of it depends on covariances alone. */
@@ -52,9 +57,11 @@ export interface Base {
   latents: Float64Array;
   /** x; C'x; x'C'x. */
   prospect: Prospect;
-  /** h = C'M C'x: units × S, and x'C'MC'x, one a unit. Zero where there is no target set. */
-  h: Float64Array;
+  /** x'C'MC'x, one a unit; zero where there is no target set. */
   drop: Float64Array;
+  /** Of each unit, η's variance and x'C'MC'x on the traversals through the base, latents × T. */
+  s2: Float64Array[];
+  reach: Float64Array[];
 }
 
 export interface OutlookSettings {
@@ -73,10 +80,9 @@ export function outlookNumbers(basis: Basis, units: number, { grid, lookahead, b
   return (
     units * perUnit +
     (lookahead + 1 + bases) * (prospectNumbers(basis, units) + 4) +
-    bases * (units * stride + 2) +
+    (2 * bases * units + 3) * basis.latents * steps +
     basis.block * steps +
-    3 * basis.latents * steps +
-    stride +
+    2 * stride +
     64
   );
 }
@@ -92,6 +98,9 @@ export function createOutlook(posterior: Posterior, reach: Reach | null, setting
     writeBlock(basis, value, column);
     for (let i = 0; i < block; i++) phi[i * steps + t] = column[i];
   });
+  const onTraversals = () => kernels.take(latents * steps);
+  const nothing = onTraversals();
+  const ofUnits = (one: () => Float64Array) => Array.from({ length: units }, one);
   const blocks = () => ({
     blocks: kernels.take(units * latents * block * block),
     squares: kernels.take(units * latents * steps),
@@ -110,16 +119,14 @@ export function createOutlook(posterior: Posterior, reach: Reach | null, setting
     bases: Array.from({ length: settings.bases }, () => ({
       latents: new Float64Array(latents),
       prospect: createProspect(posterior),
-      h: kernels.take(reach ? units * stride : 0),
       drop: new Float64Array(units),
+      s2: ofUnits(onTraversals),
+      reach: ofUnits(reach ? onTraversals : () => nothing),
     })),
-    moments: {
-      base: { m: 0, s2: 0, reach: 0 },
-      m: kernels.take(latents * steps),
-      s2: kernels.take(latents * steps),
-      reach: kernels.take(latents * steps),
-    },
+    m: onTraversals(),
+    worth: onTraversals(),
     v: kernels.take(stride),
+    h: kernels.take(stride),
   };
 }
 
@@ -208,16 +215,34 @@ function projectExpected(outlook: Outlook, u: number, xAt: number, yAt: number, 
   return kernels.dot(xAt, yAt, stride);
 }
 
+/** Fills what of a base depends on one unit's covariance. `imagine` came before. */
 function projectUnit(outlook: Outlook, base: Base, u: number, upTo: number): void {
-  const { posterior, reach, v } = outlook;
-  const { kernels, stride } = posterior;
-  const { prospect, h, drop } = base;
+  const { posterior, reach, phi, steps, spread, touch, v, h } = outlook;
+  const { kernels, stride, basis } = posterior;
+  const { latents, block } = basis;
+  const { prospect, drop } = base;
+  const xAt = prospect.x.byteOffset;
+  const traverse = (atBase: number, productAt: number, { blocks, squares }: Outlook["spread"], out: Float64Array) =>
+    kernels.traverse(
+      atBase,
+      xAt,
+      productAt,
+      blocks.byteOffset + 8 * u * latents * block * block,
+      phi.byteOffset,
+      squares.byteOffset + 8 * u * latents * steps,
+      out.byteOffset,
+      latents,
+      block,
+      steps,
+    );
   const yAt = prospectAt(prospect, posterior, u);
-  prospect.variance[u] = projectExpected(outlook, u, prospect.x.byteOffset, yAt, upTo);
+  prospect.variance[u] = projectExpected(outlook, u, xAt, yAt, upTo);
+  traverse(prospect.variance[u], yAt, spread, base.s2[u]);
   if (!reach) return;
   applyTarget(reach.targets, posterior, u, yAt, v.byteOffset);
   drop[u] = kernels.dot(yAt, v.byteOffset, stride);
-  projectExpected(outlook, u, v.byteOffset, h.byteOffset + 8 * u * stride, upTo);
+  projectExpected(outlook, u, v.byteOffset, h.byteOffset, upTo);
+  traverse(drop[u], h.byteOffset, touch, base.reach[u]);
 }
 
 function copyDiagonal(posterior: Posterior, u: number, out: Float64Array, at: number): void {
@@ -248,39 +273,17 @@ export interface Moments {
   reach: Float64Array;
 }
 
-/** Fills `outlook.moments` for unit u and a projected base, with the means as they are now. */
-export function momentsOf(outlook: Outlook, base: Base, u: number): Moments {
-  const { posterior, reach, phi, steps, spread, touch, moments } = outlook;
+/** Those of unit u and a projected base, with the means as they are now; `m` holds until the next call. */
+export function momentsOf({ posterior, phi, steps, m }: Outlook, base: Base, u: number): Moments {
   const { kernels, stride, basis } = posterior;
-  const { latents, block } = basis;
   const xAt = base.prospect.x.byteOffset;
-  moments.base.m = kernels.dot(meanAt(posterior, u), xAt, stride);
-  moments.base.s2 = base.prospect.variance[u];
-  moments.base.reach = base.drop[u];
-  kernels.traverseLinear(
-    moments.base.m,
-    xAt,
-    meanAt(posterior, u),
-    phi.byteOffset,
-    moments.m.byteOffset,
-    latents,
-    block,
-    steps,
-  );
-  const traverse = (atBase: number, yAt: number, { blocks, squares }: Outlook["spread"], out: Float64Array) =>
-    kernels.traverse(
-      atBase,
-      xAt,
-      yAt,
-      blocks.byteOffset + 8 * u * latents * block * block,
-      phi.byteOffset,
-      squares.byteOffset + 8 * u * latents * steps,
-      out.byteOffset,
-      latents,
-      block,
-      steps,
-    );
-  traverse(moments.base.s2, prospectAt(base.prospect, posterior, u), spread, moments.s2);
-  if (reach) traverse(moments.base.reach, base.h.byteOffset + 8 * u * stride, touch, moments.reach);
-  return moments;
+  const meanOfUnit = meanAt(posterior, u);
+  const atBase = kernels.dot(meanOfUnit, xAt, stride);
+  kernels.traverseLinear(atBase, xAt, meanOfUnit, phi.byteOffset, m.byteOffset, basis.latents, basis.block, steps);
+  return {
+    base: { m: atBase, s2: base.prospect.variance[u], reach: base.drop[u] },
+    m,
+    s2: base.s2[u],
+    reach: base.reach[u],
+  };
 }

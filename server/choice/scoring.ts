@@ -1,5 +1,4 @@
 import { expectedCount, information, type Observation } from "../tuning/observation.ts";
-import type { Posterior } from "../tuning/posterior.ts";
 import type { Moments, Outlook } from "./outlook.ts";
 
 /** Seven-point Gauss–Hermite nodes and weights for N(0, 1) (probabilists' form). */
@@ -16,16 +15,19 @@ const HERMITE: readonly (readonly [number, number])[] = [
 /** What a candidate is worth for one unit, from what is expected of η there. */
 export interface Scoring {
   /**
-   * Adds `weight` times the unit's value of every face on the traversals through a base to `moved` (latents × T), and returns
-   * that of the base itself.
+   * Adds `weight` times the unit's value of every face on the traversals through a base to the outlook's `worth`, and returns that of
+   * the base itself.
    */
-  add(unit: number, weight: number, moments: Moments, base: Float64Array, moved: Float64Array): number;
+  add(unit: number, weight: number, moments: Moments, base: Float64Array): number;
 }
 
 /** A scoring whose value at a face depends on the three moments there and on nothing else. */
-const ofMoments = (value: (unit: number, m: number, s2: number, reach: number) => number): Scoring => ({
-  add(unit, weight, { base, m, s2, reach }, _, moved) {
-    for (let k = 0; k < m.length; k++) moved[k] += weight * value(unit, m[k], s2[k], reach[k]);
+const ofMoments = (
+  { worth }: Outlook,
+  value: (unit: number, m: number, s2: number, reach: number) => number,
+): Scoring => ({
+  add(unit, weight, { base, m, s2, reach }) {
+    for (let k = 0; k < m.length; k++) worth[k] += weight * value(unit, m[k], s2[k], reach[k]);
     return weight * value(unit, base.m, base.s2, base.reach);
   },
 });
@@ -42,19 +44,36 @@ export function informationGain(observation: Observation, dispersion: number, m:
   return 0.5 * sum;
 }
 
-export const informationScoring = (posterior: Posterior): Scoring =>
-  ofMoments((u, m, s2) => informationGain(posterior.observations[u], posterior.dispersion[u], m, s2));
+export function informationScoring(outlook: Outlook): Scoring {
+  const { observations, dispersion } = outlook.posterior;
+  return ofMoments(outlook, (u, m, s2) => informationGain(observations[u], dispersion[u], m, s2));
+}
 
 /**
  * Expected drop of a unit's target variance as a share of it, x'CMCx · J/(1 + s² J)/tr(C M): no unit dominates by being less known
  * or more variable than the others.
  */
-export function varianceScoring({ posterior, total }: Outlook): Scoring {
-  const { observations, dispersion } = posterior;
-  return ofMoments((u, m, s2, reach) => {
-    const expected = information(observations[u], m, dispersion[u]);
-    return (reach * expected) / ((1 + s2 * expected) * total[u]);
-  });
+export function varianceScoring({ posterior, total, worth }: Outlook): Scoring {
+  const { kernels, observations, dispersion } = posterior;
+  return {
+    add(unit, weight, { base, m, s2, reach }) {
+      const { link, priorCount } = observations[unit];
+      const share = weight / total[unit];
+      const kernel = link === "exponential" ? kernels.worthExponential : kernels.worthSoftplus;
+      kernel(
+        m.byteOffset,
+        s2.byteOffset,
+        reach.byteOffset,
+        share,
+        dispersion[unit],
+        priorCount,
+        worth.byteOffset,
+        m.length,
+      );
+      const expected = information(observations[unit], base.m, dispersion[unit]);
+      return (share * base.reach * expected) / (1 + base.s2 * expected);
+    },
+  };
 }
 
 /**
@@ -62,9 +81,10 @@ export function varianceScoring({ posterior, total }: Outlook): Scoring {
  *
  * @param bonus how many standard deviations of η count as hope
  */
-export function upperBoundScoring({ posterior }: Outlook, bonus: number): Scoring {
-  const { observations, mean, stride } = posterior;
+export function upperBoundScoring(outlook: Outlook, bonus: number): Scoring {
+  const { observations, mean, stride } = outlook.posterior;
   return ofMoments(
+    outlook,
     (u, m, s2) =>
       expectedCount(observations[u], m + bonus * Math.sqrt(Math.max(s2, 0))) /
       expectedCount(observations[u], mean[u * stride]),

@@ -121,9 +121,9 @@ describe("C2 variance", () => {
       for (let u = 0; u < 2; u++) {
         const { c, mean, dispersion } = expectedBelief(s, u, outstanding);
         const total = c.reduce((sum, row, i) => sum + dot(row, moment[i]), 0);
-        const scoring = objective === "variance" ? varianceScoring(outlook) : informationScoring(outlook.posterior);
-        const moved = new Float64Array(3 * outlook.steps);
-        const atBase = scoring.add(u, 0.7, momentsOf(outlook, outlook.bases[0], u), base, moved);
+        const scoring = objective === "variance" ? varianceScoring(outlook) : informationScoring(outlook);
+        outlook.worth.fill(0);
+        const atBase = scoring.add(u, 0.7, momentsOf(outlook, outlook.bases[0], u), base);
         const valueAt = (face: ArrayLike<number>) => {
           const x = features(basis, face);
           const y = times(c, x);
@@ -138,7 +138,7 @@ describe("C2 variance", () => {
           grid.forEach((value, t) => {
             const face = base.slice();
             face[d] = value;
-            expect(moved[d * outlook.steps + t]).toBeCloseTo(0.7 * valueAt(face), 9);
+            expect(outlook.worth[d * outlook.steps + t]).toBeCloseTo(0.7 * valueAt(face), 9);
           });
       }
     },

@@ -231,3 +231,118 @@ export function squares(blocksAt: usize, phiAt: usize, outAt: usize, latents: i3
     a += usize(block * block) << 3;
   }
 }
+
+/** Beyond it e^η and its inverse leave the range of numbers; no count is told apart there. */
+const LARGEST_ETA: f64 = 700;
+
+/**
+ * e^x for |x| ≤ 700, to 2 units in the last place: x = k log 2 + r, the Taylor series of e^r to the 13th power (|r| ≤ ½ log 2, what is
+ * left out is below 2⁻⁵⁵), and 2^k by its bits.
+ */
+// @ts-ignore: decorator
+@inline
+function exp(x: v128): v128 {
+  const k = f64x2.nearest(f64x2.mul(x, f64x2.splat(1.4426950408889634)));
+  const r = f64x2.sub(
+    f64x2.sub(x, f64x2.mul(k, f64x2.splat(6.93147180369123816490e-1))),
+    f64x2.mul(k, f64x2.splat(1.90821492927058770002e-10)),
+  );
+  const r2 = f64x2.mul(r, r);
+  const r4 = f64x2.mul(r2, r2);
+  // Pairs of terms, so that they need not wait for one another.
+  const from0 = f64x2.add(terms(r, 1, 1), f64x2.mul(terms(r, 0.5, 1.6666666666666666e-1), r2));
+  const from4 = f64x2.add(
+    terms(r, 4.1666666666666664e-2, 8.333333333333333e-3),
+    f64x2.mul(terms(r, 1.388888888888889e-3, 1.984126984126984e-4), r2),
+  );
+  const from8 = f64x2.add(
+    terms(r, 2.48015873015873e-5, 2.7557319223985893e-6),
+    f64x2.mul(terms(r, 2.755731922398589e-7, 2.505210838544172e-8), r2),
+  );
+  const upTo13 = f64x2.add(from8, f64x2.mul(terms(r, 2.08767569878681e-9, 1.6059043836821613e-10), r4));
+  const sum = f64x2.add(from0, f64x2.mul(f64x2.add(from4, f64x2.mul(upTo13, r4)), r4));
+  const bits = i64x2.add(i64x2.extend_low_i32x4_s(i32x4.trunc_sat_f64x2_s_zero(k)), i64x2.splat(1023));
+  return f64x2.mul(sum, i64x2.shl(bits, 52));
+}
+
+// @ts-ignore: decorator
+@inline
+function terms(r: v128, constant: f64, linear: f64): v128 {
+  return f64x2.add(f64x2.splat(constant), f64x2.mul(f64x2.splat(linear), r));
+}
+
+/** log(1 + e) for 0 ≤ e ≤ 1: 2 atanh(s), s = e/(2 + e) ≤ ⅓, by its series to s³⁵. */
+// @ts-ignore: decorator
+@inline
+function log1p(e: v128): v128 {
+  const s = f64x2.div(e, f64x2.add(f64x2.splat(2), e));
+  const square = f64x2.mul(s, s);
+  let sum = f64x2.splat(1.0 / 35);
+  for (let odd: f64 = 33; odd > 0; odd -= 2) sum = f64x2.add(f64x2.mul(sum, square), f64x2.splat(1.0 / odd));
+  return f64x2.mul(f64x2.add(s, s), sum);
+}
+
+// @ts-ignore: decorator
+@inline
+function bounded(eta: v128): v128 {
+  return f64x2.max(f64x2.min(eta, f64x2.splat(LARGEST_ETA)), f64x2.splat(-LARGEST_ETA));
+}
+
+/**
+ * Adds share · reach J/(1 + s² J) of n faces to `out` (scoring.ts, `varianceScoring`), J the information of a count about η = m: for the
+ * exponential link λ/(1 + φ λ), λ = e^η. n is even.
+ */
+export function worthExponential(
+  mAt: usize,
+  s2At: usize,
+  reachAt: usize,
+  share: f64,
+  dispersion: f64,
+  priorCount: f64,
+  outAt: usize,
+  n: i32,
+): void {
+  const one = f64x2.splat(1);
+  const factor = f64x2.splat(share);
+  const phi = f64x2.splat(dispersion);
+  const bytes = usize(n) << 3;
+  for (let k: usize = 0; k < bytes; k += 16) {
+    const count = exp(bounded(v128.load(mAt + k)));
+    const rest = f64x2.add(one, f64x2.mul(count, f64x2.add(phi, v128.load(s2At + k))));
+    const worth = f64x2.div(f64x2.mul(f64x2.mul(factor, v128.load(reachAt + k)), count), rest);
+    v128.store(outAt + k, f64x2.add(v128.load(outAt + k), worth));
+  }
+}
+
+/** The same for the softplus link: J = λ'²/(λ (1 + φ λ)), λ = c log(1 + e^η), λ' = c/(1 + e^−η), c = priorCount/log 2. */
+export function worthSoftplus(
+  mAt: usize,
+  s2At: usize,
+  reachAt: usize,
+  share: f64,
+  dispersion: f64,
+  priorCount: f64,
+  outAt: usize,
+  n: i32,
+): void {
+  const one = f64x2.splat(1);
+  const zero = f64x2.splat(0);
+  const factor = f64x2.splat(share);
+  const phi = f64x2.splat(dispersion);
+  const c = f64x2.splat(priorCount / 0.6931471805599453);
+  const bytes = usize(n) << 3;
+  for (let k: usize = 0; k < bytes; k += 16) {
+    const eta = bounded(v128.load(mAt + k));
+    const e = exp(f64x2.neg(f64x2.abs(eta)));
+    const count = f64x2.mul(c, f64x2.add(f64x2.max(eta, zero), log1p(e)));
+    const open = f64x2.div(v128.bitselect(one, e, f64x2.ge(eta, zero)), f64x2.add(one, e));
+    const slope = f64x2.mul(c, open);
+    const square = f64x2.mul(slope, slope);
+    const rest = f64x2.add(
+      f64x2.mul(count, f64x2.add(one, f64x2.mul(phi, count))),
+      f64x2.mul(v128.load(s2At + k), square),
+    );
+    const worth = f64x2.div(f64x2.mul(f64x2.mul(factor, v128.load(reachAt + k)), square), rest);
+    v128.store(outAt + k, f64x2.add(v128.load(outAt + k), worth));
+  }
+}

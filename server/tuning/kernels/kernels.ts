@@ -40,8 +40,21 @@ interface Exports {
     block: number,
     steps: number,
   ): void;
+  worthExponential: Worth;
+  worthSoftplus: Worth;
   squares(blocksAt: number, phiAt: number, outAt: number, latents: number, block: number, steps: number): void;
 }
+
+type Worth = (
+  mAt: number,
+  s2At: number,
+  reachAt: number,
+  share: number,
+  dispersion: number,
+  priorCount: number,
+  outAt: number,
+  n: number,
+) => void;
 
 /** The loops, and the one memory on which they and TypeScript both work. */
 export interface Kernels extends Exports {
