@@ -1,7 +1,7 @@
 /**
- * Small dense symmetric matrices, row-major, lower triangle in use. Loops run along rows, several rows at a time, so that
- * memory is walked in order and sums do not wait for one another.
+ * Dense symmetric matrices, row-major, lower triangle in use. What costs n³ runs in compiled loops (kernels/dense.as.ts), on a copy.
  */
+import { borrow } from "./kernels/kernels.ts";
 
 /**
  * A = L L' of a positive definite A, in place: the lower triangle of `a` becomes L, the upper is not touched.
@@ -10,26 +10,11 @@
  * @returns false where A is not positive definite to working precision; `a` is then spoilt
  */
 export function factor(a: Float64Array, n: number): boolean {
-  for (let i = 0; i < n; i++) {
-    const row = i * n;
-    for (let j = 0; j < i; j++) {
-      const other = j * n;
-      let even = 0;
-      let odd = 0;
-      let k = 0;
-      for (; k + 1 < j; k += 2) {
-        even += a[row + k] * a[other + k];
-        odd += a[row + k + 1] * a[other + k + 1];
-      }
-      if (k < j) even += a[row + k] * a[other + k];
-      a[row + j] = (a[row + j] - even - odd) / a[other + j];
-    }
-    let pivot = a[row + i];
-    for (let k = 0; k < i; k++) pivot -= a[row + k] * a[row + k];
-    if (!(pivot > 0)) return false;
-    a[row + i] = Math.sqrt(pivot);
-  }
-  return true;
+  const { kernels, numbers } = borrow(n * n);
+  numbers.set(a);
+  const isPositive = kernels.factor(numbers.byteOffset, n) !== 0;
+  a.set(numbers.subarray(0, n * n));
+  return isPositive;
 }
 
 /** b ← A⁻¹ b from the factor L of A. Length n. */
@@ -40,6 +25,24 @@ export function solve(l: Float64Array, n: number, b: Float64Array): void {
     b[i] = sum / l[i * n + i];
   }
   solveTransposed(l, n, b);
+}
+
+/** B ← A⁻¹ B from the factor L of A, for n rows of `columns` each. */
+export function solveRows(l: Float64Array, n: number, b: Float64Array, columns: number): void {
+  const combine = (i: number, k: number, factor: number) => {
+    for (let j = 0; j < columns; j++) b[i * columns + j] -= factor * b[k * columns + j];
+  };
+  const divide = (i: number) => {
+    for (let j = 0; j < columns; j++) b[i * columns + j] /= l[i * n + i];
+  };
+  for (let i = 0; i < n; i++) {
+    for (let k = 0; k < i; k++) combine(i, k, l[i * n + k]);
+    divide(i);
+  }
+  for (let i = n - 1; i >= 0; i--) {
+    for (let k = i + 1; k < n; k++) combine(i, k, l[k * n + i]);
+    divide(i);
+  }
 }
 
 /** b ← L'⁻¹ b. */
@@ -58,28 +61,12 @@ export function logDeterminant(l: Float64Array, n: number): number {
   return 2 * sum;
 }
 
-/** M = L⁻¹, lower triangle; the upper triangle of `m` is left as it was. */
+/** M = L⁻¹, lower triangle; the upper triangle of `m` becomes 0. */
 export function invertFactor(l: Float64Array, n: number, m: Float64Array): void {
-  for (let i = 0; i < n; i++) {
-    const row = i * n;
-    m.fill(0, row, row + i);
-    let k = 0;
-    for (; k + 3 < i; k += 4) {
-      const a = l[row + k];
-      const b = l[row + k + 1];
-      const c = l[row + k + 2];
-      const d = l[row + k + 3];
-      const [ra, rb, rc, rd] = [k * n, (k + 1) * n, (k + 2) * n, (k + 3) * n];
-      for (let j = 0; j <= k; j++) m[row + j] -= a * m[ra + j] + b * m[rb + j] + c * m[rc + j] + d * m[rd + j];
-      m[row + k + 1] -= b * m[rb + k + 1] + c * m[rc + k + 1] + d * m[rd + k + 1];
-      m[row + k + 2] -= c * m[rc + k + 2] + d * m[rd + k + 2];
-      m[row + k + 3] -= d * m[rd + k + 3];
-    }
-    for (; k < i; k++) for (let j = 0; j <= k; j++) m[row + j] -= l[row + k] * m[k * n + j];
-    const pivot = 1 / l[row + i];
-    for (let j = 0; j < i; j++) m[row + j] *= pivot;
-    m[row + i] = pivot;
-  }
+  const { kernels, numbers } = borrow(2 * n * n);
+  numbers.set(l);
+  kernels.invertFactor(numbers.byteOffset, numbers.byteOffset + 8 * n * n, n);
+  m.set(numbers.subarray(n * n, 2 * n * n));
 }
 
 /** The block of A⁻¹ = M'M of `size` rows and columns from `first` on, from M = L⁻¹. size × size. */
@@ -93,18 +80,37 @@ export function inverseBlock(m: Float64Array, n: number, first: number, size: nu
   return out;
 }
 
-/** A⁻¹ = M'M from M = L⁻¹, both triangles. n × n. */
-export function inverse(m: Float64Array, n: number, out = new Float64Array(n * n)): Float64Array {
-  out.fill(0);
-  for (let k = 0; k < n; k++) {
-    const row = k * n;
-    for (let i = 0; i <= k; i++) {
-      const v = m[row + i];
-      for (let j = 0; j <= i; j++) out[i * n + j] += v * m[row + j];
-    }
-  }
+/** A⁻¹ = M'M from M = L⁻¹ with an upper triangle of 0; both triangles. n × n. */
+export function inverse(m: Float64Array, n: number): Float64Array {
+  const out = new Float64Array(n * n);
+  addProducts(m, m, n, n, out, true);
   mirror(out, n);
   return out;
+}
+
+/**
+ * Lower triangle of C ← C + A'B.
+ *
+ * @param a, b rows × n
+ * @param isLower whether both are lower triangles, with an upper one of 0
+ * @param c n × n; nothing else of it is touched
+ */
+export function addProducts(
+  a: Float64Array,
+  b: Float64Array,
+  rows: number,
+  n: number,
+  c: Float64Array,
+  isLower = false,
+): void {
+  const { kernels, numbers } = borrow(2 * rows * n + n * n);
+  const [from, to] = [rows * n, 2 * rows * n];
+  numbers.set(a);
+  numbers.set(b, from);
+  numbers.set(c, to);
+  const at = numbers.byteOffset;
+  kernels.addProducts(at, at + 8 * from, at + 8 * to, rows, n, isLower);
+  c.set(numbers.subarray(to, to + n * n));
 }
 
 /** Copies the lower triangle to the upper. */

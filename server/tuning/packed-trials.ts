@@ -1,3 +1,5 @@
+import { borrow } from "./kernels/kernels.ts";
+
 /**
  * Features of trials as a fit walks through them: chunks of trials, in each of them one contiguous row a feature. Sums over trials
  * then run along memory, several at once, and a chunk stays in the processor's cache while all pairs of features are formed.
@@ -72,55 +74,23 @@ export function combine({ n, size, x }: PackedTrials, w: Float64Array, out: Floa
   }
 }
 
-/** Lower triangle of Σ_k w_k x_k x_k' (P × P): n P²/2 products, where a fit spends its time. Two by four sums at a time. */
+/** Lower triangle of Σ_k w_k x_k x_k' (P × P): n P²/2 products, where a fit spends its time. */
 export function weightedGram({ n, size, x }: PackedTrials, w: Float64Array, out: Float64Array): void {
-  out.fill(0, 0, size * size);
-  const left = new Float64Array(CHUNK);
-  const right = new Float64Array(CHUNK);
+  const width = padded(size);
+  const { kernels, numbers } = borrow(width * CHUNK + 3 * CHUNK + width * width);
+  const weights = width * CHUNK;
+  const scratch = weights + CHUNK;
+  const sums = scratch + 2 * CHUNK;
+  const at = (index: number) => numbers.byteOffset + 8 * index;
+  numbers.fill(0, sums, sums + width * width);
   for (let first = 0; first < n; first += CHUNK) {
     const chunk = chunkStart(first, size);
     const count = Math.min(CHUNK, n - first);
-    for (let i = 0; i < size; i += 2) {
-      const own = chunk + i * CHUNK;
-      for (let k = 0; k < count; k++) {
-        left[k] = w[first + k] * x[own + k];
-        right[k] = w[first + k] * x[own + CHUNK + k];
-      }
-      for (let j = 0; j <= i + 1; j += 4) {
-        const a = chunk + j * CHUNK;
-        const b = a + CHUNK;
-        const c = b + CHUNK;
-        const d = c + CHUNK;
-        let [l0, l1, l2, l3, r0, r1, r2, r3] = [0, 0, 0, 0, 0, 0, 0, 0];
-        for (let k = 0; k < count; k++) {
-          const l = left[k];
-          const r = right[k];
-          const x0 = x[a + k];
-          const x1 = x[b + k];
-          const x2 = x[c + k];
-          const x3 = x[d + k];
-          l0 += l * x0;
-          l1 += l * x1;
-          l2 += l * x2;
-          l3 += l * x3;
-          r0 += r * x0;
-          r1 += r * x1;
-          r2 += r * x2;
-          r3 += r * x3;
-        }
-        add(out, size, i, j, l0, l1, l2, l3);
-        add(out, size, i + 1, j, r0, r1, r2, r3);
-      }
-    }
+    numbers.set(x.subarray(chunk, chunk + width * CHUNK));
+    numbers.fill(0, weights, weights + CHUNK);
+    numbers.set(w.subarray(first, first + count), weights);
+    kernels.addGram(at(0), at(weights), at(sums), width, (count + 1) & ~1, CHUNK, at(scratch));
   }
-}
-
-/** Adds four sums at row i from column j on, those at or below the diagonal. */
-function add(out: Float64Array, size: number, i: number, j: number, a: number, b: number, c: number, d: number): void {
-  if (i >= size) return;
-  const at = i * size + j;
-  if (j <= i) out[at] += a;
-  if (j + 1 <= i) out[at + 1] += b;
-  if (j + 2 <= i) out[at + 2] += c;
-  if (j + 3 <= i) out[at + 3] += d;
+  for (let i = 0; i < size; i++)
+    for (let j = 0; j < size; j++) out[i * size + j] = j <= i ? numbers[sums + i * width + j] : 0;
 }

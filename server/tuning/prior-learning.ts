@@ -3,7 +3,16 @@
  * curvature gives (after the evidence framework of MacKay 1992).
  */
 import { type Basis, blockStart, spectralDensity } from "./basis.ts";
-import { factor, inverseBlock, invertFactor, logDeterminant, mirror, solve } from "./cholesky.ts";
+import {
+  addProducts,
+  factor,
+  inverseBlock,
+  invertFactor,
+  logDeterminant,
+  mirror,
+  solve,
+  solveRows,
+} from "./cholesky.ts";
 import { diagonalise } from "./eigen.ts";
 import { softplus } from "./numerics.ts";
 
@@ -188,35 +197,30 @@ export function learnPrior(
 export function addRatioUncertainty(prior: LearnedPrior, mean: Float64Array, covariance: Float64Array): void {
   const n = prior.basis.size;
   const precision = precisionOf(prior, new Float64Array(n));
-  const laplace = covariance.slice();
   const weights = new Float64Array(ratioGrid.length);
-  const response = new Float64Array(prior.basis.block * n);
-  const solved = new Float64Array(prior.basis.block);
-  const moved = new Float64Array(n);
+  // A row for every weight that has a group: how all weights follow it, C_gg⁻¹ C_g·, and S_g times that.
+  const responses = new Float64Array((n - 1) * n);
+  const moved = new Float64Array((n - 1) * n);
   for (let g = 0; g < prior.logRatio.length; g++) {
     const { first, size } = rangeOf(prior.basis, g);
     const block = new Float64Array(size * size);
     for (let i = 0; i < size; i++)
-      for (let j = 0; j < size; j++) block[i * size + j] = laplace[(first + i) * n + first + j];
+      for (let j = 0; j < size; j++) block[i * size + j] = covariance[(first + i) * n + first + j];
     const group = groupOf(prior, g, precision, block.slice(), mean);
     ratioPosterior(group, weights);
     const spread = spreadOf(group, weights);
-    // Rows C_gg⁻¹ C_g·: how the other weights follow each weight of the group.
+    const rows = responses.subarray((first - 1) * n, (first - 1 + size) * n);
+    rows.set(covariance.subarray(first * n, (first + size) * n));
     factor(block, size);
-    for (let k = 0; k < n; k++) {
-      for (let i = 0; i < size; i++) solved[i] = laplace[(first + i) * n + k];
-      solve(block, size, solved);
-      for (let i = 0; i < size; i++) response[i * n + k] = solved[i];
-    }
-    for (let i = 0; i < size; i++) {
-      moved.fill(0);
-      for (let j = 0; j < size; j++) for (let k = 0; k < n; k++) moved[k] += spread[i * size + j] * response[j * n + k];
-      for (let k = 0; k < n; k++) {
-        const scaled = response[i * n + k];
-        for (let l = 0; l <= k; l++) covariance[k * n + l] += scaled * moved[l];
+    solveRows(block, size, rows, n);
+    for (let i = 0; i < size; i++)
+      for (let j = 0; j < size; j++) {
+        const by = spread[i * size + j];
+        const to = (first - 1 + i) * n;
+        for (let k = 0; k < n; k++) moved[to + k] += by * rows[j * n + k];
       }
-    }
   }
+  addProducts(responses, moved, n - 1, n, covariance);
   mirror(covariance, n);
 }
 

@@ -6,6 +6,8 @@
  * machine: WebAssembly fixes every rounding.
  */
 
+export { addGram, addProducts, factor, invertFactor } from "./dense.as";
+
 /** y = C x; returns x'y. Each entry is read once and serves its row and its column. */
 export function project(matrixAt: usize, xAt: usize, yAt: usize, p: i32, s: i32): f64 {
   memory.fill(yAt, 0, usize(s) << 3);

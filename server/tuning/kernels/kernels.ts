@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { compiledModule } from "../../package-root.ts";
 
-/** The compiled loops of kernels.as.ts; see there for what each does. Addresses are in bytes. */
+/** The compiled loops of kernels.as.ts and dense.as.ts; see there for what each does. Addresses are in bytes. */
 interface Exports {
   project(matrixAt: number, xAt: number, yAt: number, p: number, s: number): number;
   dot(xAt: number, yAt: number, s: number): number;
@@ -43,6 +43,18 @@ interface Exports {
   worthExponential: Worth;
   worthSoftplus: Worth;
   squares(blocksAt: number, phiAt: number, outAt: number, latents: number, block: number, steps: number): void;
+  factor(at: number, n: number): number;
+  invertFactor(lAt: number, mAt: number, n: number): void;
+  addProducts(aAt: number, bAt: number, cAt: number, rows: number, n: number, lower: boolean): void;
+  addGram(
+    xAt: number,
+    weightAt: number,
+    outAt: number,
+    features: number,
+    count: number,
+    chunk: number,
+    scratchAt: number,
+  ): void;
 }
 
 type Worth = (
@@ -82,6 +94,21 @@ export function openKernels(numbers: number): Kernels {
       return new Float64Array(memory.buffer, at, n);
     },
   };
+}
+
+let scratch: { kernels: Kernels; numbers: Float64Array } | undefined;
+
+/**
+ * The loops with a memory for one call at a time, to copy into and out of. What is in it holds until the next `borrow`.
+ *
+ * @param numbers how many numbers the call needs
+ */
+export function borrow(numbers: number): { kernels: Kernels; numbers: Float64Array } {
+  if (!scratch || scratch.numbers.length < numbers) {
+    const kernels = openKernels(2 * numbers + 2);
+    scratch = { kernels, numbers: kernels.take(2 * numbers) };
+  }
+  return scratch;
 }
 
 /** Entries of a packed symmetric matrix of size p: row i of the lower triangle has i + 1, rounded up to even. */
