@@ -157,13 +157,12 @@ async function encoded(files: readonly string[], name: string, folder: string) {
   const { decoder } = await openModel(model);
   if (!decoder.encode) throw new ConfigurationError(`model ${model.card.name}: expected an encoder, found none`);
   const { image, latents } = model.card;
-  const gray = "channels" in image && (image.channels as number) === 1;
   const distinct = [...new Set(files)];
   const means = new Map<string, Float64Array>();
   for (let first = 0; first < distinct.length; first += BATCH) {
     const some = distinct.slice(first, first + BATCH);
     const pictures = await Promise.all(
-      some.map((file) => readPicture(isAbsolute(file) ? file : join(folder, file), image, gray)),
+      some.map((file) => readPicture(isAbsolute(file) ? file : join(folder, file), image, image.channels === 1)),
     );
     const { mean } = await decoder.encode(Uint8Array.from(pictures.flatMap((picture) => [...picture])));
     some.forEach((file, i) => {

@@ -44,8 +44,13 @@ export function evaluateCommand(): Command {
 async function evaluateModel(name: string, options: Options): Promise<void> {
   const model = await readModelFolder(bundledModel(name));
   const others = await Promise.all((options.against ?? []).map((other) => readModelFolder(bundledModel(other))));
-  const images = await readImages(options.faces);
+  const { channels } = model.card.architecture;
+  const images = await readImages(options.faces, { gray: channels === 1 });
   for (const { folder, card } of [model, ...others]) {
+    if (card.architecture.channels !== channels)
+      throw new ConfigurationError(
+        `--against ${folder}: expected a model of ${channels} channels as ${model.folder} is, found ${card.architecture.channels}`,
+      );
     if (card.architecture.side !== images.side) {
       throw new ConfigurationError(
         `--faces ${options.faces}: expected images of ${card.architecture.side} pixels for ${folder}, found ${images.side}`,

@@ -40,8 +40,7 @@ export function reconstructCommand(): Command {
           `model ${model.card.name}: expected an encoder, found none (network.encoder of card.json)`,
         );
       const { image, latents } = model.card;
-      const gray = "channels" in image && (image.channels as number) === 1;
-      const originals = await Promise.all(files.map((file) => readPicture(file, image, gray)));
+      const originals = await Promise.all(files.map((file) => readPicture(file, image, image.channels === 1)));
       const size = image.width * image.height * 4;
       const all = new Uint8Array(size * files.length);
       for (const [i, original] of originals.entries()) all.set(original, i * size);

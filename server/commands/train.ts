@@ -30,6 +30,7 @@ interface Options {
   images: string;
   out: string;
   size?: number;
+  gray?: boolean;
   from?: string;
   rotate?: boolean;
   resume?: boolean;
@@ -70,6 +71,7 @@ export function trainCommand(): Command {
       "crop to squares and scale to this side: 16, 32, 64, 128… (default: images are square and of one such size)",
       numberOption("--size", { min: 16, max: 512, whole: true }),
     )
+    .option("--gray", "of one channel: coloured images are turned to grey")
     .option("--from <model>", "begin with a model's weights instead of fresh ones: a next stage, with its own β")
     .option("--rotate", "with --from: first turn its code to independent components (ICA), which changes no picture")
     .option("--resume", "go on from the checkpoint in --out, to the same end as if never interrupted")
@@ -109,14 +111,16 @@ async function trainModel(options: Options, command: Command): Promise<void> {
   if (options.rotate && options.from === undefined) {
     throw new ConfigurationError("--rotate: expected --from, whose model's code it turns");
   }
-  const images = await readImages(options.images, options.size);
+  const checkpoint = options.resume ? await readCheckpoint(options.out) : undefined;
+  const gray = checkpoint ? checkpoint.recipe.architecture.channels === 1 : options.gray === true;
+  const images = await readImages(options.images, { size: options.size, gray });
   if (images.side < 16 || !Number.isInteger(Math.log2(images.side))) {
     throw new ConfigurationError(
       `--images: expected a side of 16, 32, 64, 128…, found ${images.side} pixels; --size 64 would scale them`,
     );
   }
   const factors = await readFactors(options.images);
-  const begun = options.resume ? await resumed(options, images, command) : undefined;
+  const begun = checkpoint && resumed(checkpoint, images, command);
   if (begun === undefined && existsSync(join(options.out, "checkpoint.bin"))) {
     throw new ConfigurationError(
       `--out ${options.out}: a training was begun there; go on with --resume, or choose another folder`,
@@ -186,7 +190,7 @@ async function trainModel(options: Options, command: Command): Promise<void> {
 
 function recipeOf(o: Options, images: ImageSet): SavedRecipe {
   return {
-    architecture: defaultArchitecture(images.side, o.latents),
+    architecture: defaultArchitecture(images.side, o.latents, images.channels),
     likelihood: o.likelihood === "bernoulli" ? { kind: "bernoulli" } : { kind: "gaussian", sd: o.pixelSd },
     betaFrom: o.betaFrom ?? o.beta,
     beta: o.beta,
@@ -211,18 +215,17 @@ async function turned({ card, weights }: ModelFolder, images: ImageSet, training
 async function firstStage(name: string, { architecture }: SavedRecipe): Promise<ModelFolder> {
   const model = await readModelFolder(bundledModel(name));
   if (JSON.stringify(model.card.architecture) !== JSON.stringify(architectureSchema.parse(architecture))) {
-    const { latents, side } = model.card.architecture;
+    const of = ({ latents, side, channels }: typeof architecture) =>
+      `${latents} latents, ${side} pixels and ${channels === 1 ? "grey" : "RGB"}`;
     throw new ConfigurationError(
-      `--from ${name}: expected ${architecture.latents} latents and ${architecture.side} pixels, found ${latents} and ` +
-        `${side}, or another kind of network`,
+      `--from ${name}: expected ${of(architecture)}, found ${of(model.card.architecture)}, or another kind of network`,
     );
   }
   return model;
 }
 
 /** The checkpoint in --out, if it is of these images and no option asks for another recipe. */
-async function resumed(options: Options, images: ImageSet, command: Command): Promise<Checkpoint> {
-  const checkpoint = await readCheckpoint(options.out);
+function resumed(checkpoint: Checkpoint, images: ImageSet, command: Command): Checkpoint {
   const found = identity(images);
   if (found.sha256 !== checkpoint.images.sha256) {
     const { count, side } = checkpoint.images;
@@ -255,6 +258,7 @@ function commandLine(r: SavedRecipe, staged: boolean): string {
     `latentloop train --images <faces> --out <model>${staged ? ` --from <model>${r.rotated ? " --rotate" : ""}` : ""} --latents ${r.architecture.latents} --beta ${r.beta}`,
     ...(r.betaFrom === r.beta ? [] : [`--beta-from ${r.betaFrom}`]),
     ...(r.tc === 0 ? [] : [`--tc ${r.tc}`]),
+    ...(r.architecture.channels === 1 ? ["--gray"] : []),
     ...(r.capacity === undefined ? [] : [`--capacity ${r.capacity}`]),
     ...(r.likelihood.kind === "bernoulli" ? [] : [`--likelihood gaussian --pixel-sd ${r.likelihood.sd}`]),
     `--steps ${r.steps} --batch ${r.batch} --learning-rate ${r.learningRate} --seed ${r.seed}`,

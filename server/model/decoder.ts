@@ -3,6 +3,7 @@ import { openForeignDecoder } from "./foreign/decoder.ts";
 import type { OnnxProvider } from "./foreign/onnx.ts";
 import type { FaceModel, ModelFolder } from "./model-folder.ts";
 import { decodeLogits, encode, type Parameters, parameterShapes } from "./network.ts";
+import { luma } from "./picture.ts";
 
 /** A model on the backend that was in use when it was made. For one backend, the same latents give the same bytes. */
 export interface Decoder {
@@ -32,6 +33,7 @@ export function createDecoder({ card, weights }: ModelFolder): OwnDecoder {
   const { architecture } = card;
   const { width, height } = card.image;
   const dimensions = architecture.latents;
+  const { channels } = architecture;
   const pixels = width * height;
   const parameters: Parameters = {};
   for (const { name, shape } of parameterShapes(architecture)) parameters[name] = tf.tensor(weights[name], shape);
@@ -46,13 +48,11 @@ export function createDecoder({ card, weights }: ModelFolder): OwnDecoder {
         const z = tf.tensor2d(latents, [n, dimensions]);
         return tf.round(tf.mul(tf.sigmoid(decodeLogits(architecture, parameters, z)), 255));
       });
-      const rgb = await bytes.data();
+      const values = await bytes.data();
       bytes.dispose();
       const rgba = new Uint8Array(n * pixels * 4);
       for (let pixel = 0; pixel < n * pixels; pixel++) {
-        rgba[pixel * 4] = rgb[pixel * 3];
-        rgba[pixel * 4 + 1] = rgb[pixel * 3 + 1];
-        rgba[pixel * 4 + 2] = rgb[pixel * 3 + 2];
+        for (let c = 0; c < 3; c++) rgba[pixel * 4 + c] = values[channels === 3 ? pixel * 3 + c : pixel];
         rgba[pixel * 4 + 3] = 255;
       }
       return rgba;
@@ -64,12 +64,13 @@ export function createDecoder({ card, weights }: ModelFolder): OwnDecoder {
           `expected a multiple of ${pixels * 4} bytes (RGBA, ${width} × ${height}), got ${faces.length}`,
         );
       }
-      const rgb = new Float32Array(n * pixels * 3);
+      const values = new Float32Array(n * pixels * channels);
       for (let pixel = 0; pixel < n * pixels; pixel++) {
-        for (let c = 0; c < 3; c++) rgb[pixel * 3 + c] = faces[pixel * 4 + c] / 255;
+        if (channels === 3) for (let c = 0; c < 3; c++) values[pixel * 3 + c] = faces[pixel * 4 + c] / 255;
+        else values[pixel] = luma(faces[pixel * 4], faces[pixel * 4 + 1], faces[pixel * 4 + 2]) / 255;
       }
       const [mean, sd] = tf.tidy(() => {
-        const posterior = encode(architecture, parameters, tf.tensor4d(rgb, [n, height, width, 3]));
+        const posterior = encode(architecture, parameters, tf.tensor4d(values, [n, height, width, channels]));
         return [posterior.mean, tf.exp(tf.mul(posterior.logVariance, 0.5))];
       });
       const result = { mean: Float32Array.from(await mean.data()), sd: Float32Array.from(await sd.data()) };

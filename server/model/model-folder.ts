@@ -17,7 +17,7 @@ const cardSchema = z
     image: z.strictObject({
       width: z.int().positive(),
       height: z.int().positive(),
-      channels: z.literal(3),
+      channels: z.union([z.literal(1), z.literal(3)]),
       /** Values of black and white in the tensors that the network reads and writes. */
       pixelRange: z.tuple([z.literal(0), z.literal(1)]),
     }),
@@ -50,6 +50,7 @@ const cardSchema = z
     expect(["probe", "latents", "length"], card.architecture.latents, card.probe.latents.length);
     expect(["probe", "values", "length"], card.probe.blocks ** 2 * 3, card.probe.values.length);
     expect(["image", "width"], card.architecture.side, card.image.width);
+    expect(["image", "channels"], card.architecture.channels, card.image.channels);
     expect(["image", "height"], card.architecture.side, card.image.height);
   });
 

@@ -12,7 +12,7 @@ export const architectureSchema = z.strictObject({
   latents: z.int().min(1).max(512),
   /** Width and height of the image in pixels. */
   side: z.int().min(8).max(512),
-  channels: z.literal(3),
+  channels: z.union([z.literal(1), z.literal(3)]),
   /** Output channels of each encoder convolution. */
   encoder: z.array(z.int().positive()).min(1),
   /** Width of the dense layers beside the latents. */
@@ -30,14 +30,14 @@ export type Architecture = z.infer<typeof architectureSchema>;
 /** Parameters by name, as tensors of the backend in use. */
 export type Parameters = Record<string, tf.Tensor>;
 
-/** A network for square RGB images of side 16 or more; quick on a CPU: no feature map is wider than a quarter of the image. */
-export function defaultArchitecture(side: number, latents: number): Architecture {
+/** A network for square images of side 16 or more; quick on a CPU: no feature map is wider than a quarter of the image. */
+export function defaultArchitecture(side: number, latents: number, channels: 1 | 3 = 3): Architecture {
   const halvings = Math.log2(side / 16);
   return {
     kind: "sub-pixel-vae/1",
     latents,
     side,
-    channels: 3,
+    channels,
     encoder: [32, ...Array.from({ length: halvings }, (_, i) => [32, 48][i] ?? 64)],
     hidden: 256,
     decoder: [64, 32, 24, 24, 24, 24].slice(0, halvings + 1),
@@ -76,7 +76,7 @@ export function parameterShapes(a: Architecture): { name: string; shape: number[
 
 /**
  * Posterior of the latents given images: q(z|x) = N(mean, diag exp(logVariance)).
- * `images` [n, side, side, 3] in [0, 1]; both results [n, latents].
+ * `images` [n, side, side, channels] in [0, 1]; both results [n, latents].
  */
 export function encode(
   a: Architecture,
@@ -112,7 +112,7 @@ export function features(
   return x as tf.Tensor2D;
 }
 
-/** Logits of the image's pixels, [n, side, side, 3], for `latents` [n, latents]; the image is their sigmoid. */
+/** Logits of the image's pixels, [n, side, side, channels], for `latents` [n, latents]; the image is their sigmoid. */
 export function decodeLogits(a: Architecture, p: Parameters, latents: tf.Tensor2D): tf.Tensor4D {
   const side = smallestSide(a);
   let x: tf.Tensor = dense(p, "decoder/hidden", latents, a.activation);

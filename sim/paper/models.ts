@@ -145,5 +145,5 @@ function smaller(images: ImageSet, from: number, count: number, side: number): I
               sum += images.pixels[(((from + i) * images.side + y * by + v) * images.side + x * by + u) * 3 + c];
           pixels[((i * side + y) * side + x) * 3 + c] = Math.round(sum / by ** 2);
         }
-  return { count, side, pixels, manifest: images.manifest };
+  return { count, side, channels: 3, pixels, manifest: images.manifest };
 }

@@ -40,7 +40,7 @@ async function imagesPerS(steps: number): Promise<number> {
   const pixels = Uint8Array.from({ length: 256 * 64 * 64 * 3 }, () => draws.int(256));
   let started = 0;
   await train(
-    { count: 256, side: 64, pixels, manifest: undefined },
+    { count: 256, side: 64, pixels, channels: 3 as const, manifest: undefined },
     {
       architecture: defaultArchitecture(64, 12),
       likelihood: { kind: "bernoulli" },

@@ -54,8 +54,23 @@ test("with a size, images of any shape, grey ones too, are cropped to squares an
   await sharp({ create: { width: 20, height: 40, channels: 3, background: "white" } })
     .greyscale()
     .toFile(join(folder, "b.jpg"));
-  const images = await readImages(folder, 16);
+  const images = await readImages(folder, { size: 16 });
   expect([images.count, images.side, images.pixels.length]).toEqual([2, 16, 2 * 16 * 16 * 3]);
   expect(Array.from(images.pixels.subarray(0, 3))).toEqual([100, 0, 255]);
   expect(Array.from(images.pixels.subarray(768, 771))).toEqual([255, 255, 255]);
+});
+
+test("grey: the brightness of each pixel, from files and from a packed set", async () => {
+  const folder = await emptyFolder();
+  await picture(folder, "a.png", 8, 8, 100);
+  const grey = Math.round(0.299 * 100 + 0.114 * 255);
+  expect(await readImages(folder, { gray: true })).toMatchObject({
+    channels: 1,
+    pixels: new Uint8Array(64).fill(grey),
+  });
+  const manifest = { format: "latentloop-faces/1", count: 1, image: { width: 8 }, packed: "images.u8" };
+  await writeFile(join(folder, "manifest.json"), JSON.stringify(manifest));
+  const rgb = Uint8Array.from({ length: 192 }, (_, i) => [100, 0, 255][i % 3]);
+  await writeFile(join(folder, "images.u8"), rgb);
+  expect((await readImages(folder, { gray: true })).pixels).toEqual(new Uint8Array(64).fill(grey));
 });

@@ -3,6 +3,7 @@ import { appendFile, mkdir, readFile, truncate, writeFile } from "node:fs/promis
 import { join } from "node:path";
 import sharp from "sharp";
 import { expect, test } from "vitest";
+import { openModel } from "../../server/model/backends.ts";
 import { bundledModel, readModelFolder } from "../../server/model/model-folder.ts";
 import { random } from "../../server/random.ts";
 import { start, temporaryFolder } from "../cli.ts";
@@ -66,7 +67,7 @@ test("a model is trained, interrupted, gone on with to the same end, and measure
   const unlike = await train(images, join(temporaryFolder(), "unlike"), "--latents", "3", "--from", whole).finished;
   expect([unlike.code, unlike.stderr]).toEqual([
     2,
-    expect.stringContaining("expected 3 latents and 16 pixels, found 2"),
+    expect.stringContaining("expected 3 latents, 16 pixels and RGB, found 2 latents"),
   ]);
 
   const report = await readFile(join(stopped, "report.html"), "utf8");
@@ -79,6 +80,33 @@ test("a model is trained, interrupted, gone on with to the same end, and measure
   expect(found.factors.map(({ name }: { name: string }) => name)).toEqual(["inside", "outside"]);
   // The same model twice agrees with itself as well as latents are told apart from one another.
   expect(found.udr.score).toBe(found.udr.against[0].score);
+});
+
+test("a grey model: trained with --gray, gone on with as such, and its faces are grey", {
+  timeout: 120_000,
+}, async () => {
+  const images = await pictures(60);
+  const out = join(temporaryFolder(), "grey");
+  const recipe = ["--gray", "--latents", "2", "--steps", "30", "--batch", "8", "--beta", "0.1"];
+  expect(await train(images, out, ...recipe).finished).toMatchObject({ code: 0 });
+  expect((await train(images, out, "--resume").finished).code).toBe(0);
+  const model = await readModelFolder(out);
+  expect(model.card).toMatchObject({ image: { channels: 1 }, architecture: { channels: 1 } });
+  expect(model.card.made.command).toContain("--gray");
+  const { decoder } = await openModel(model, "wasm");
+  const faces = await decoder.decode(Float32Array.of(0.5, -1, 2, 0));
+  expect(faces.length).toBe(2 * 16 * 16 * 4);
+  for (let i = 0; i < faces.length; i += 4)
+    expect([...faces.subarray(i, i + 4)]).toEqual([faces[i], faces[i], faces[i], 255]);
+  expect(Math.max(...faces.filter((_, i) => i % 4 === 0))).toBeGreaterThan(Math.min(...faces));
+  const { mean } = await decoder.encode!(faces);
+  expect(mean).toHaveLength(4);
+  const colour = join(temporaryFolder(), "colour");
+  const unlike = await train(images, colour, ...recipe.slice(1), "--from", out).finished;
+  expect(unlike.stderr).toContain("expected 2 latents, 16 pixels and RGB, found 2 latents, 16 pixels and grey");
+  const measured = await start("evaluate", out, "--faces", images, "--json").finished;
+  expect(measured.code, measured.stderr).toBe(0);
+  expect(JSON.parse(measured.stdout).psnrDb).toBeGreaterThan(5);
 });
 
 test("a checkpoint that is not one, or of other images, is refused", { timeout: 60_000 }, async () => {

@@ -25,7 +25,7 @@ function squares(count: number): ImageSet {
       }
     }
   }
-  return { count, side: 8, pixels, manifest: undefined };
+  return { count, side: 8, pixels, channels: 3 as const, manifest: undefined };
 }
 
 const recipe: TrainingRecipe = {

@@ -28,6 +28,7 @@ test("principal components are those of the covariance's eigenvectors, up to sig
   const images = (count: number) => ({
     count,
     side: 4,
+    channels: 3 as const,
     manifest: null,
     // Brightness falls off over the pixels, so that components differ in size.
     pixels: Uint8Array.from({ length: count * 48 }, (_, k) => 128 + (r.normal() * 60) / (1 + (k % 48))),

@@ -1,4 +1,5 @@
 import { ConfigurationError } from "../../failure.ts";
+import { luma } from "../picture.ts";
 import type { ForeignCard } from "./card.ts";
 
 /** Numbers of any kind that a library hands out. */
@@ -77,8 +78,7 @@ export function fromBytes(card: ForeignCard, rgba: Uint8Array): Float32Array {
     for (let p = 0; p < pixels; p++) {
       const from = (i * pixels + p) * 4;
       for (let c = 0; c < channels; c++) {
-        const level =
-          channels === 1 ? 0.299 * rgba[from] + 0.587 * rgba[from + 1] + 0.114 * rgba[from + 2] : rgba[from + c];
+        const level = channels === 1 ? luma(rgba[from], rgba[from + 1], rgba[from + 2]) : rgba[from + c];
         values[layout === "nchw" ? (i * channels + c) * pixels + p : (i * pixels + p) * channels + c] =
           black + (level / 255) * (white - black);
       }

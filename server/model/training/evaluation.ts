@@ -52,7 +52,7 @@ export async function evaluate(
     tf.dispose([mean, nats, error, cost, variance]);
   }
   tf.dispose(parameters);
-  const mse = squares / (chosen.length * images.side ** 2 * 3);
+  const mse = squares / (chosen.length * images.side ** 2 * images.channels);
   return {
     latents: Array.from(kl, (klNats, i) => ({
       klNats: Math.max(0, klNats),

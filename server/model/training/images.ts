@@ -4,11 +4,13 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { z } from "zod";
 import { ConfigurationError } from "../../failure.ts";
+import { luma } from "../picture.ts";
 
-/** Square RGB images in memory, bytes [count][side][side][3]. */
+/** Square images in memory, bytes [count][side][side][channels]: RGB or grey. */
 export interface ImageSet {
   count: number;
   side: number;
+  channels: 1 | 3;
   pixels: Uint8Array;
   /** What the folder says of itself (manifest.json), if it does. */
   manifest: unknown;
@@ -23,10 +25,25 @@ const packedSchema = z.looseObject({
 
 /**
  * Reads a folder of images: what `latentloop faces` wrote (packed, quick), or any PNG or JPEG files in it or in its
- * images/; grey ones become RGB. They are all of one square size, unless `size` is given: then each is cropped to a square
+ * images/; all become RGB, or grey if `gray` says so. They are all of one square size, unless `size` is given: then each is cropped to a square
  * about its middle and scaled to that side. Throws ConfigurationError for no folder, no images, a broken one, or mixed sizes.
  */
-export async function readImages(folder: string, size?: number): Promise<ImageSet> {
+export async function readImages(
+  folder: string,
+  { size, gray = false }: { size?: number | undefined; gray?: boolean } = {},
+): Promise<ImageSet> {
+  const { count, side, pixels, manifest } = await readColours(folder, size);
+  return gray
+    ? { count, side, channels: 1, pixels: grayOf(pixels), manifest }
+    : { count, side, channels: 3, pixels, manifest };
+}
+
+const grayOf = (rgb: Uint8Array): Uint8Array =>
+  Uint8Array.from({ length: rgb.length / 3 }, (_, i) => Math.round(luma(rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2])));
+
+type Colours = Omit<ImageSet, "channels">;
+
+async function readColours(folder: string, size?: number): Promise<Colours> {
   if (!(await stat(folder).catch(() => undefined))?.isDirectory()) {
     throw new ConfigurationError(`--images: expected a folder, found none at ${folder}`);
   }
@@ -48,7 +65,7 @@ export async function readImages(folder: string, size?: number): Promise<ImageSe
   return { ...(await readFiles(existsSync(join(folder, "images")) ? join(folder, "images") : folder, size)), manifest };
 }
 
-async function readFiles(folder: string, size?: number): Promise<Omit<ImageSet, "manifest">> {
+async function readFiles(folder: string, size?: number): Promise<Omit<Colours, "manifest">> {
   const names = (await readdir(folder)).filter((name) => /\.(png|jpe?g)$/i.test(name)).sort();
   if (names.length === 0) throw new ConfigurationError(`--images: expected PNG or JPEG files in ${folder}, found none`);
   let side = 0;

@@ -24,9 +24,8 @@ export async function writeReport(
   const { width, height } = card.image;
   const decoder = createDecoder(model);
   const some = held.subarray(0, shown);
-  const originals = Array.from(some, (i) =>
-    images.pixels.subarray(i * width * height * 3, (i + 1) * width * height * 3),
-  );
+  const length = width * height * images.channels;
+  const originals = Array.from(some, (i) => coloured(images, images.pixels.subarray(i * length, (i + 1) * length)));
   const { mean } = await decoder.encode(rgba(originals, width * height));
   const back = await decoder.decode(mean);
   const moves = await traversals(decoder.decode, card.latents.count, width * height);
@@ -141,6 +140,9 @@ table{border-collapse:collapse;font-size:13px}td,th{padding:.2rem .5rem;text-ali
 img{max-width:100%}code{overflow-wrap:anywhere}</style>
 ${body}
 </html>`;
+
+const coloured = ({ channels }: ImageSet, picture: Uint8Array): Uint8Array =>
+  channels === 3 ? picture : Uint8Array.from({ length: 3 * picture.length }, (_, i) => picture[Math.floor(i / 3)]);
 
 function rgba(pictures: readonly Uint8Array[], pixels: number): Uint8Array {
   const bytes = new Uint8Array(pictures.length * pixels * 4).fill(255);

@@ -64,7 +64,7 @@ export async function saveModel(
         };
       }),
     },
-    image: { width: architecture.side, height: architecture.side, channels: 3, pixelRange: [0, 1] },
+    image: { width: architecture.side, height: architecture.side, channels: architecture.channels, pixelRange: [0, 1] },
     architecture,
     probe: { latents: [], blocks: 0, values: [] },
     made: {

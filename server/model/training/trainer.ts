@@ -194,15 +194,15 @@ export function prepare(): void {
   if (tf.getBackend() === "wasm") registerWasmTraining();
 }
 
-/** [n, side, side, 3] in [0, 1] of the chosen images. */
+/** [n, side, side, channels] in [0, 1] of the chosen images. */
 export function imageTensor(images: ImageSet, chosen: ArrayLike<number>): tf.Tensor4D {
-  const length = images.side ** 2 * 3;
+  const length = images.side ** 2 * images.channels;
   const values = new Float32Array(chosen.length * length);
   for (let i = 0; i < chosen.length; i++) {
     const from = chosen[i] * length;
     for (let k = 0; k < length; k++) values[i * length + k] = images.pixels[from + k] / 255;
   }
-  return tf.tensor4d(values, [chosen.length, images.side, images.side, 3]);
+  return tf.tensor4d(values, [chosen.length, images.side, images.side, images.channels]);
 }
 
 /**
