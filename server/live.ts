@@ -36,6 +36,7 @@ import { publicEventOf, readoutOf, rewardEvent, stateEvent } from "./session/pub
 import { complaints, initQuiet, stepQuiet } from "./session/quiet.ts";
 import { type Resumption, resumedView } from "./session/resumption.ts";
 import { deciderSettings } from "./session/settings.ts";
+import { createSnapshotKeeper } from "./session/snapshot-keeper.ts";
 import { type SessionSummary, summarise } from "./session/summary.ts";
 import { planWarnings } from "./session/timing.ts";
 import { otherVersions, versions } from "./session/versions.ts";
@@ -150,8 +151,9 @@ async function runSession(
     try {
       const { backend, warnings, validity } = synthesis;
       if (restored) {
-        const { tookOverFrom, torn } = reopened!;
-        session.note("resumed", serverNow(), { ...versions(), tookOverFrom, torn, difference: restored.difference });
+        const { tookOverFrom, torn, snapshot, passedOver } = reopened!;
+        const { difference } = restored;
+        session.note("resumed", serverNow(), { ...versions(), tookOverFrom, torn, snapshot, passedOver, difference });
       }
       session.note("model", serverNow(), { ...model, backend, warnings, validity });
       if (!reopened?.found.decider) session.note("decider", serverNow(), deciderData);
@@ -172,6 +174,20 @@ async function runSession(
 
       /** Faces that were read back and are still to be shown. */
       const realised = new Map(restored?.progress.realised.map(({ face, latents }) => [face, latents]));
+      const keepSnapshots = createSnapshotKeeper({
+        folder: session,
+        session: {
+          experiment,
+          options: { ...options },
+          versions: reopened?.found.versions ?? versions(),
+          decider: deciderData,
+          model: model.folder,
+        },
+        everyTrials: experiment.session.snapshotTrials,
+        write: (head) => decider.call("snapshot", session.path, head),
+        now: serverNow,
+        said: watcher.said,
+      });
       const inWords = createAnnouncer(experiment.stimulus);
       let quiet = initQuiet(serverNow(), truth ? [] : experiment.recording.streams.map(({ name }) => name));
       let failure: Error | null = null;
@@ -267,6 +283,7 @@ async function runSession(
           const words = inWords(event);
           if (words) watcher.said(words);
           session.record(event, serverNow());
+          keepSnapshots(event);
           if (event.kind === "realised") realised.set(event.face, event.latents);
           for (const told of publicEventOf(event, session.path, experiment, units, realised)) events.publish(told);
           // A broken trial's face is shown again, as it came out.
@@ -339,15 +356,16 @@ async function runSession(
 
 /** Takes the decider to where the journal has it, and says what was found. */
 async function restore(
-  { found, torn, tookOverFrom, folder }: Reopened,
+  { found, torn, tookOverFrom, folder, snapshot, passedOver }: Reopened,
   decider: WorkerHandle<DeciderService>,
   watcher: Watcher,
 ): Promise<Resumption & Pick<Restored, "difference">> {
   const progress = structuredClone(folder.progress);
   const startedMs = serverNow();
-  const { faces, difference } = await decider.call("restore", folder.path, found.end.n);
+  for (const line of passedOver) watcher.said(`warning: ${line}`);
+  const { faces, difference } = await decider.call("restore", folder.path, found.end.n, snapshot);
   watcher.said(
-    `session ${folder.path} goes on after ${progress.view.trials.closed} trials (${Math.round(serverNow() - startedMs)} ms)`,
+    `session ${folder.path} goes on after ${progress.view.trials.closed} trials (${Math.round(serverNow() - startedMs)} ms, from ${snapshot ?? "the journal's beginning"})`,
   );
   if (tookOverFrom) watcher.said(`process ${tookOverFrom.pid}, which wrote it since ${tookOverFrom.since}, is gone`);
   if (torn) watcher.said(`the journal's end was cut off, and kept beside it: ${torn}`);

@@ -26,6 +26,20 @@ export interface AxisTester {
   /** Tests under way and those still to come, in that order. */
   left(): AxisTestLeft[];
   done(): boolean;
+  state(): AxisTesterState;
+  goOnFrom(state: AxisTesterState): void;
+}
+
+/** Tests done, the one under way, and those to come. */
+export interface AxisTesterState {
+  waiting: string[];
+  results: AxisTestResult[];
+  /** Steps whose faces are not answered, by the number of the face. */
+  awaited: [number, Step][];
+  plan: AxisTestPlan | null;
+  steps: Step[];
+  answers: (Step & { count: number })[];
+  chosenByItself: boolean;
 }
 
 export interface AxisTestLeft {
@@ -110,5 +124,22 @@ export function createAxisTester(
       return [...due, ...units.map((unit) => ({ unit, answered: 0, of }))];
     },
     done: () => !plan && waiting.length === 0 && results.length > 0,
+    state: () => ({
+      waiting: [...waiting],
+      results: [...results],
+      awaited: [...awaited],
+      plan,
+      steps: [...steps],
+      answers: [...answers],
+      chosenByItself,
+    }),
+    goOnFrom(state) {
+      waiting.splice(0, waiting.length, ...state.waiting);
+      results.push(...state.results);
+      for (const [index, step] of state.awaited) awaited.set(index, step);
+      ({ plan, chosenByItself } = state);
+      steps = [...state.steps];
+      answers = [...state.answers];
+    },
   };
 }

@@ -106,6 +106,8 @@ function prepareBest(situation: Situation, settings: ChoiceSettings, random: Ran
   const { range, bases, refinements } = settings;
   const { latents } = outlook.posterior.basis;
   look(outlook, drawBases(bases, latents, range, random));
+  // Drawn once: a choice that was rehearsed must come out as one that was not.
+  let drawn: Float64Array | null = null;
   return () => {
     const scoring = scoringOf(situation, settings);
     let best: Candidate | undefined;
@@ -124,7 +126,7 @@ function prepareBest(situation: Situation, settings: ChoiceSettings, random: Ran
     }
     if (!best)
       return {
-        latents: drawAllowed(allowed, (r) => drawBox(latents, range, r), random),
+        latents: (drawn ??= drawAllowed(allowed, (r) => drawBox(latents, range, r), random)),
         reason: plainReason(settings.objective, NONE_ALLOWED),
       };
     return {

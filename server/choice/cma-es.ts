@@ -16,6 +16,21 @@ export interface EvolutionStrategy {
   tell(face: Float64Array, value: number): void;
   /** Where the strategy stands: its mean, clipped to ±range. */
   mean(): Float64Array;
+  state(): EvolutionState;
+  goOnFrom(state: EvolutionState): void;
+}
+
+/** Where an evolution strategy stands; matrices by rows. */
+export interface EvolutionState {
+  m: Float64Array;
+  step: number;
+  covariance: number[][];
+  axes: number[][];
+  scales: Float64Array;
+  pathSigma: Float64Array;
+  pathC: Float64Array;
+  generation: number;
+  answers: { face: Float64Array; value: number }[];
 }
 
 /** @param sigma first step size, in latent units */
@@ -33,13 +48,13 @@ export function createEvolutionStrategy(n: number, range: number, sigma = 1): Ev
   const cMu = Math.min(1 - c1, (2 * (0.25 + muEff + 1 / muEff - 2)) / ((n + 2) ** 2 + muEff));
   const expectedNorm = Math.sqrt(n) * (1 - 1 / (4 * n) + 1 / (21 * n * n));
 
-  let m = new Float64Array(n);
+  let m: Float64Array = new Float64Array(n);
   let step = sigma;
   let covariance = Matrix.eye(n, n);
   let axes = Matrix.eye(n, n);
-  let scales = new Float64Array(n).fill(1);
-  let pathSigma = new Float64Array(n);
-  let pathC = new Float64Array(n);
+  let scales: Float64Array = new Float64Array(n).fill(1);
+  let pathSigma: Float64Array = new Float64Array(n);
+  let pathC: Float64Array = new Float64Array(n);
   let generation = 0;
   const answers: { face: Float64Array; value: number }[] = [];
   const clip = (z: number) => Math.min(range, Math.max(-range, z));
@@ -102,5 +117,22 @@ export function createEvolutionStrategy(n: number, range: number, sigma = 1): Ev
       if (answers.length >= lambda) breed();
     },
     mean: () => m.map(clip),
+    state: () => ({
+      m,
+      step,
+      covariance: covariance.to2DArray(),
+      axes: axes.to2DArray(),
+      scales,
+      pathSigma,
+      pathC,
+      generation,
+      answers: [...answers],
+    }),
+    goOnFrom(state) {
+      ({ m, step, scales, pathSigma, pathC, generation } = state);
+      covariance = new Matrix(state.covariance);
+      axes = new Matrix(state.axes);
+      answers.splice(0, answers.length, ...state.answers);
+    },
   };
 }

@@ -1,7 +1,9 @@
 /** Tuning and choice on a thread of their own, so that the one that reads spikes never waits for them. */
 import { random } from "../random.ts";
 import { replayJournal } from "../session/replay.ts";
-import { noRefits, type Refit, type RefitJob, type Refits, type Refitter, type Taught } from "../tuning/refits.ts";
+import { readSnapshot, type SnapshotHead, type WrittenSnapshot } from "../session/snapshot.ts";
+import type { RefitService } from "../tuning/refit-worker.ts";
+import { noRefits, type Refit, type RefitJob, type Refits, type Taught } from "../tuning/refits.ts";
 import { handAllOver, openWorker, serve } from "../worker.ts";
 import { createDecider, type Decider, type DeciderData, refitterSettings } from "./decider.ts";
 import { type Difference, type FaceChoice, pacedRefits } from "./replay.ts";
@@ -11,8 +13,14 @@ const WARM_UP = 40;
 
 /** What the thread offers. */
 export interface DeciderService extends Decider {
-  /** Takes a new decider to where a session's journal has it, before anything else is asked of it. */
-  restore(folder: string, records: number): Promise<Restored>;
+  /**
+   * Takes a new decider to where a session's journal has it, before anything else is asked of it.
+   *
+   * @param snapshot name of the one to begin with; null: from the journal's beginning
+   */
+  restore(folder: string, records: number, snapshot: string | null): Promise<Restored>;
+  /** Writes what is known now, and what the loop's own thread says, into the session's folder. Nothing waits for it. */
+  snapshot(folder: string, head: SnapshotHead): Promise<WrittenSnapshot>;
 }
 
 export interface Restored {
@@ -24,18 +32,25 @@ export interface Restored {
 
 serve(({ settings, seed }: DeciderData): DeciderService => {
   warmUp({ settings, seed });
-  const refits = pacedRefits(refitsElsewhere(settings));
+  const elsewhere = refitsElsewhere(settings);
+  const refits = pacedRefits(elsewhere);
   refits.run();
   const decider = createDecider(settings, random(seed).split("decider"), refits);
   return {
     ...decider,
-    async restore(folder, records) {
+    async restore(folder, records, name) {
       refits.pace();
       const { units, windowS } = settings;
-      const { difference } = await replayJournal(folder, { units, windowS, decider, refits }, { records });
+      const from = name === null ? null : readSnapshot(folder, name);
+      if (from) {
+        await refits.goOnFrom(from.refitter);
+        decider.goOnFrom(from.decider);
+      }
+      const { difference } = await replayJournal(folder, { units, windowS, decider, refits }, { records, from });
       refits.run();
       return { faces: decider.outstanding(), difference };
     },
+    snapshot: (folder, head) => elsewhere.write(folder, { ...head, decider: decider.state() }),
     beliefs() {
       const beliefs = decider.beliefs();
       if (!beliefs) return null;
@@ -57,9 +72,11 @@ function warmUp({ settings, seed }: DeciderData): void {
 }
 
 /** Refits on a thread of their own: this one answers trials. */
-function refitsElsewhere(settings: DeciderData["settings"]): Refits {
+function refitsElsewhere(settings: DeciderData["settings"]): Refits & {
+  write(...args: Parameters<RefitService["write"]>): Promise<WrittenSnapshot>;
+} {
   // A dead refit worker ends this one, and so the session with its journal intact.
-  const worker = openWorker<Refitter>("server/tuning/refit-worker.js", refitterSettings(settings), (error) => {
+  const worker = openWorker<RefitService>("server/tuning/refit-worker.js", refitterSettings(settings), (error) => {
     throw error;
   });
   let finished: Refit[] = [];
@@ -85,5 +102,10 @@ function refitsElsewhere(settings: DeciderData["settings"]): Refits {
     examine: (job) => worker.call("examine", job),
     readBack: (beliefs) => worker.call("readBack", beliefs),
     finished: () => finished.splice(0),
+    state: () => worker.call("state"),
+    async goOnFrom(state) {
+      finished = await worker.call("goOnFrom", state);
+    },
+    write: (folder, snapshot) => worker.call("write", folder, snapshot),
   };
 }

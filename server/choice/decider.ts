@@ -15,11 +15,14 @@ import {
   forget,
   learnMeans,
   learnUnit,
+  type PosteriorState,
   type PriorSettings,
   type Prospect,
   posteriorNumbers,
+  posteriorState,
   prospectNumbers,
   resetUnit,
+  restorePosterior,
   setBelief,
   shrinkAll,
   withGain,
@@ -34,10 +37,13 @@ import {
   type HeldOut,
   heldOutOf,
   learnRivals,
+  type RivalsState,
   resetRivals,
+  restoreRivals,
+  rivalsState,
 } from "../tuning/rivals.ts";
 import type { AxisTestResult, AxisTestSettings } from "./axis-test.ts";
-import { type AxisTestLeft, createAxisTester } from "./axis-tester.ts";
+import { type AxisTesterState, type AxisTestLeft, createAxisTester } from "./axis-tester.ts";
 import { drawPrior, traversalGrid } from "./candidates.ts";
 import {
   type Choice,
@@ -48,10 +54,10 @@ import {
   type Situation,
 } from "./choice.ts";
 import { type ChoiceSettings, isValued, prepareChoice } from "./choose.ts";
-import { createEvolutionStrategy } from "./cma-es.ts";
+import { createEvolutionStrategy, type EvolutionState } from "./cma-es.ts";
 import { type ConstraintSettings, constraints, drawAllowed } from "./constraints.ts";
 import { answered, createOutlook, expectFace, type OutlookSettings, outlookNumbers } from "./outlook.ts";
-import { createProgram, type ProgramSettings } from "./program.ts";
+import { createProgram, type ProgramSettings, type ProgramState } from "./program.ts";
 import { computeReach, createReach, keepReach, reachNumbers } from "./reach.ts";
 import { isInside } from "./region.ts";
 import { type StopSettings, stopReason } from "./stop.ts";
@@ -137,6 +143,47 @@ export interface Beliefs extends PackedBeliefs {
   trials: number;
 }
 
+/** A face that was chosen and is not answered. */
+interface Outstanding extends Choice {
+  /** As it came out. */
+  realised: Float64Array;
+  index: number;
+}
+
+/**
+ * All that a decider holds between two calls, as plain data of its own: a decider of the same settings and seed that is given it goes on
+ * as this one does, bit for bit. What is computed from it anew before it is used is left out.
+ */
+export interface DeciderState {
+  posterior: PosteriorState;
+  targets: { level: Float64Array; second: Float64Array; of: Int32Array };
+  /** Null where no objective has asked for it. */
+  reach: { blocks: Float64Array; total: Float64Array } | null;
+  rivals: RivalsState;
+  asksRivals: boolean;
+  program: ProgramState;
+  evolution: EvolutionState | null;
+  tester: AxisTesterState;
+  outstanding: Outstanding[];
+  shown: Float64Array[];
+  learned: number;
+  recent: Taught[];
+  underWay: (number | null)[];
+  weights: Float64Array;
+  limits: ConstraintSettings;
+  excluded: Uint8Array;
+  known: Uint8Array;
+  sinceReset: Int32Array;
+  best: (BestUnit | null)[];
+  codesBest: Float64Array;
+  dueAt: number[];
+  forgotten: Float64Array;
+  dispersionIntervals: UnitReport["dispersionInterval"][];
+  gain: Gain | null;
+  chosen: number;
+  turn: number;
+}
+
 /** Where a face comes from: the program (catch faces, repeats), a step of an axis test, or an objective's choice. */
 type Source = "program" | "axis test" | "objective";
 
@@ -196,6 +243,10 @@ export interface Decider {
   examine(): Promise<UnitReport[]>;
   /** All that the session has found, every unit examined. */
   conclude(): Promise<Findings>;
+  /** What it holds now; changes nothing. Throws Error between a lesson and the pause after it. */
+  state(): DeciderState;
+  /** Makes a decider that was asked for nothing yet one that stands where `state` was taken; its refits are restored beside it. */
+  goOnFrom(state: DeciderState): void;
 }
 
 /** Units whose turn it is in one `refine`: each unit's comes every ten trials. */
@@ -240,13 +291,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
   const tester = createAxisTester(settings.axisTest, choice.range, random.split("axis test"));
 
   /** Faces not yet answered, oldest first, beside `outlook.outstanding`. */
-  const outstanding: {
-    latents: Float64Array;
-    /** As it came out. */
-    realised: Float64Array;
-    reason: Choice["reason"];
-    index: number;
-  }[] = [];
+  const outstanding: Outstanding[] = [];
   /** The last faces chosen, as many as constraints look back on. */
   let shown: Float64Array[] = [];
   const lookedBackOn = Math.max(settings.constraints.recentFaces, settings.constraints.balanceFaces);
@@ -610,6 +655,72 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
         axisTestsLeft: objectives.includes("axis-test") ? tester.left() : [],
         readBack: await refits.readBack(beliefs),
       };
+    },
+    state() {
+      if (owed || unjudged) throw new Error("decider: expected to be asked for its state in a pause between trials");
+      const { level, second, of } = targets;
+      return {
+        posterior: posteriorState(posterior),
+        targets: { level: level.slice(), second: second.slice(), of: of.slice() },
+        reach: reach && { blocks: reach.blocks.slice(), total: reach.total.slice() },
+        rivals: rivalsState(rivals),
+        asksRivals,
+        program: program.state(),
+        evolution: evolution?.state() ?? null,
+        tester: tester.state(),
+        outstanding: outstanding.map((one) => ({ ...one })),
+        shown: [...shown],
+        learned,
+        recent: [...recent],
+        underWay: [...underWay],
+        weights: weights.slice(),
+        limits: { ...limits },
+        excluded: excluded.slice(),
+        known: known.slice(),
+        sinceReset: sinceReset.slice(),
+        best: [...best],
+        codesBest: codesBest.slice(),
+        dueAt: [...dueAt],
+        forgotten: forgotten.slice(),
+        dispersionIntervals: [...dispersionIntervals],
+        gain,
+        chosen,
+        turn,
+      };
+    },
+    goOnFrom(state) {
+      if (state.reach && !reach) ({ posterior, targets, reach, outlook, scratch } = build(true));
+      restorePosterior(posterior, state.posterior);
+      targets.level.set(state.targets.level);
+      targets.second.set(state.targets.second);
+      targets.of.set(state.targets.of);
+      if (reach && state.reach) {
+        reach.blocks.set(state.reach.blocks);
+        reach.total.set(state.reach.total);
+      }
+      restoreRivals(rivals, state.rivals);
+      ({ asksRivals, limits, learned, gain, chosen, turn } = state);
+      program.goOnFrom(state.program);
+      if (state.evolution) {
+        evolution ??= createEvolutionStrategy(latents, choice.range);
+        evolution.goOnFrom(state.evolution);
+      }
+      tester.goOnFrom(state.tester);
+      outstanding.push(...state.outstanding);
+      for (const { realised } of outstanding) expectFace(outlook, realised);
+      shown = [...state.shown];
+      recent = [...state.recent];
+      underWay.splice(0, units.length, ...state.underWay);
+      weights.set(state.weights);
+      excluded.set(state.excluded);
+      known.set(state.known);
+      sinceReset.set(state.sinceReset);
+      best.splice(0, units.length, ...state.best);
+      codesBest.set(state.codesBest);
+      dueAt.splice(0, units.length, ...state.dueAt);
+      forgotten.set(state.forgotten);
+      dispersionIntervals.splice(0, units.length, ...state.dispersionIntervals);
+      prepared = null;
     },
   };
 }

@@ -31,6 +31,14 @@ export interface ProgramSettings {
 
 export type Due = { face: Float64Array; special: string } | { objective: Objective };
 
+/** What a program has been told and has not done yet. */
+export interface ProgramState {
+  override: Objective | null;
+  checks: number;
+  checking: { face: Float64Array; special: string }[];
+  repeats: { face: Float64Array; show: number; dueAt: number }[];
+}
+
 export interface Program {
   /** The objective from now on, blocks or not; null: as the settings have it. */
   turnTo(objective: Objective | null): void;
@@ -42,14 +50,16 @@ export interface Program {
   shown(index: number, face: Float64Array, byObjective: boolean): void;
   /** The trial of a face that was shown taught nothing: one of a check of stability comes once more. */
   unanswered(face: Float64Array, special: string | null): void;
+  state(): ProgramState;
+  goOnFrom(state: ProgramState): void;
 }
 
 /** @param fixed the catch faces */
 export function createProgram(settings: ProgramSettings, fixed: readonly Float64Array[]): Program {
   let override: Objective | null = null;
   let checks = 0;
-  const checking: { face: Float64Array; special: string }[] = [];
-  const repeats: { face: Float64Array; show: number; dueAt: number }[] = [];
+  const checking: ProgramState["checking"] = [];
+  const repeats: ProgramState["repeats"] = [];
   return {
     turnTo(objective) {
       override = objective;
@@ -95,6 +105,12 @@ export function createProgram(settings: ProgramSettings, fixed: readonly Float64
     },
     unanswered(face, special) {
       if (special !== null && stabilityPlace(special)) checking.push({ face, special });
+    },
+    state: () => ({ override, checks, checking: [...checking], repeats: [...repeats] }),
+    goOnFrom(state) {
+      ({ override, checks } = state);
+      checking.splice(0, checking.length, ...state.checking);
+      repeats.splice(0, repeats.length, ...state.repeats);
     },
   };
 }

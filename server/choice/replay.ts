@@ -71,6 +71,11 @@ export function pacedRefits(inner: Refits): PacedRefits {
         await new Promise((resolve) => setTimeout(resolve, 1));
       }
     },
+    async goOnFrom(state) {
+      await inner.goOnFrom(state);
+      held = [];
+      released = [];
+    },
     pace() {
       running = false;
     },

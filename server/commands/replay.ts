@@ -1,14 +1,15 @@
+import { isDeepStrictEqual } from "node:util";
 import { Command, Option } from "commander";
 import { experiment as experimentSchema } from "../../protocols/experiment.ts";
 import type { Objective } from "../choice/choice.ts";
 import { createDecider, type DeciderData, refitterSettings } from "../choice/decider.ts";
-import type { Difference } from "../choice/replay.ts";
-import { pacedRefits } from "../choice/replay.ts";
+import { type Difference, firstDifference, pacedRefits } from "../choice/replay.ts";
 import { ConfigurationError } from "../failure.ts";
 import { random } from "../random.ts";
 import { type FoundSession, readSession } from "../session/folder.ts";
 import { sessionFolder } from "../session/journal-reader.ts";
 import { type ReplayResult, replayJournal } from "../session/replay.ts";
+import { readSnapshot, type Snapshot, snapshotNames } from "../session/snapshot.ts";
 import { otherVersions } from "../session/versions.ts";
 import { refitsHere } from "../tuning/refits.ts";
 
@@ -106,23 +107,71 @@ async function alternative(
       );
 }
 
+/** A replay knows nothing of snapshots; those that are there are compared with what it comes to. */
 async function verify(found: FoundSession, { settings, seed }: DeciderData, json: boolean): Promise<void> {
+  const { folder } = found;
   const refits = pacedRefits(refitsHere(refitterSettings(settings)));
   const decider = createDecider(settings, random(seed).split("decider"), refits);
-  const result = await replayJournal(found.folder, { ...settings, decider, refits }, { toDifference: true });
+  const kept = snapshotNames(folder);
+  const snapshots: SnapshotCheck[] = [];
+  const result = await replayJournal(
+    folder,
+    { ...settings, decider, refits },
+    {
+      toDifference: true,
+      async passed(file) {
+        if (!kept.includes(file)) return;
+        const made = { decider: decider.state(), refitter: await refits.state() };
+        snapshots.push({ file, differs: await compareSnapshot(folder, file, made) });
+      },
+    },
+  );
   const others = otherVersions(found.versions);
-  if (json) process.stdout.write(`${JSON.stringify({ ...result, otherVersions: others, torn: found.end.torn })}\n`);
-  else process.stdout.write(describe(result, others, found.end.torn));
-  if (result.difference) process.exitCode = 1;
+  const { torn } = found.end;
+  if (json) process.stdout.write(`${JSON.stringify({ ...result, snapshots, otherVersions: others, torn })}\n`);
+  else process.stdout.write(describe(result, snapshots, others, torn));
+  if (result.difference || snapshots.some(({ differs }) => differs !== null)) process.exitCode = 1;
 }
 
-function describe({ trials, choices, difference }: ReplayResult, others: string[], torn: string | null): string {
+interface SnapshotCheck {
+  file: string;
+  /** What in it is not what the journal comes to, or why it can't be read; null: nothing. */
+  differs: string | null;
+}
+
+async function compareSnapshot(
+  folder: string,
+  file: string,
+  made: Pick<Snapshot, "decider" | "refitter">,
+): Promise<string | null> {
+  try {
+    const { place, session, decider, refitter } = readSnapshot(folder, file);
+    const { progress } = await readSession(folder, undefined, null, place.n);
+    const found = firstDifference(progress, session.progress, "progress");
+    if (found) return differenceWords({ afterTrial: progress.lastLesson, ...found });
+    if (isDeepStrictEqual({ decider, refitter }, made)) return null;
+    const within = firstDifference(made, { decider, refitter }, "state");
+    return within ? differenceWords({ afterTrial: progress.lastLesson, ...within }) : "the sign of a zero";
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function describe(
+  { trials, choices, difference }: ReplayResult,
+  snapshots: readonly SnapshotCheck[],
+  others: string[],
+  torn: string | null,
+): string {
   const lines = [
     ...(torn ? [`the journal ends early: ${torn}`] : []),
     ...others.map((line) => `note: ${line}`),
     difference
       ? `different: ${differenceWords(difference)}`
       : `identical: ${choices} choices with their reasons, and the posterior after each of ${trials} trials`,
+    ...snapshots.map(({ file, differs }) =>
+      differs === null ? `${file}: as the journal comes to it` : `${file} is different: ${differs}`,
+    ),
   ];
   if (difference && others.length > 0)
     lines.push("what it ran with is not what runs here: the difference may come from that alone");

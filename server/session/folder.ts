@@ -13,6 +13,7 @@ import {
   FIRST_PLACE,
   type Journal,
   type JournalPlace,
+  type JournalRecord,
   type JournalTrouble,
   journalFileName,
 } from "./journal.ts";
@@ -21,6 +22,7 @@ import { type Lock, lockSession, type Owner } from "./lock.ts";
 import { initProgress, type Progress, stepProgress } from "./progress.ts";
 import { recordsOf } from "./record.ts";
 import { eventOf } from "./recorded.ts";
+import { readSnapshot, type SnapshotHead, snapshotName, snapshotNames } from "./snapshot.ts";
 import type { SessionSummary } from "./summary.ts";
 import { type Versions, versions } from "./versions.ts";
 import type { SessionEvent } from "./view.ts";
@@ -88,14 +90,22 @@ export interface FoundSession {
  * What a journal says of its session.
  *
  * @param each told of every event, once its effect on `progress` has been counted
- * @throws ConfigurationError where there is no journal or it begins with no session
+ * @param from a snapshot, after which the journal is read; null: from its beginning
+ * @param records of the journal that count
+ * @throws ConfigurationError where there is no journal or it begins with no session; Error where it does not name the snapshot
  */
 export async function readSession(
   folder: string,
   each: (event: SessionEvent, serverMs: number, found: FoundSession) => void | Promise<void> = () => {},
+  from: SnapshotHead | null = null,
+  records = Number.POSITIVE_INFINITY,
 ): Promise<FoundSession> {
-  let found: FoundSession | null = null;
-  const end = await scanJournal(folder, (record) => {
+  const { place } = from ?? { place: FIRST_PLACE };
+  let found: FoundSession | null = from && { ...from.session, folder, end: { ...FIRST_PLACE, torn: null } };
+  let isNamed = from === null;
+  const take = (record: JournalRecord) => {
+    if (record.n >= records) return;
+    if (from && record.n === place.n) isNamed = record.kind === "snapshot" && record.file === snapshotName(place.n);
     if (record.kind === "session") {
       const { experiment, options } = record as unknown as Pick<FoundSession, "experiment" | "options">;
       const { latentloop, node, v8, platform, kernels } = record as unknown as Versions;
@@ -119,7 +129,9 @@ export async function readSession(
     if (!event) return;
     stepProgress(found.progress, event);
     return each(event, record.serverMs, found);
-  });
+  };
+  const end = await scanJournal(folder, take, place);
+  if (!isNamed) throw new Error(`expected the journal's record ${place.n} to name it, ${end.torn ?? "found another"}`);
   if (!found)
     throw new ConfigurationError(
       `${folder}: expected a journal that begins with its session, found ${end.torn ?? "none"}`,
@@ -130,6 +142,10 @@ export async function readSession(
 export interface Reopened {
   found: FoundSession;
   folder: SessionFolder;
+  /** The snapshot that it goes on from; null: the journal was read from its beginning. */
+  snapshot: string | null;
+  /** Snapshots that can't be used, a sentence each. */
+  passedOver: string[];
   /** What was cut off the journal's end, in words; null where nothing was. */
   torn: string | null;
   tookOverFrom: Owner | null;
@@ -147,17 +163,38 @@ export async function reopenSessionFolder(path: string, trouble: JournalTrouble)
     throw new ConfigurationError(`--resume: expected a session's folder, found no ${journalFileName(0)} in ${folder}`);
   const lock = lockSession(folder);
   try {
-    const found = await readSession(folder);
+    const { found, snapshot, passedOver } = await findSession(folder);
     if (found.isOver)
       throw new ConfigurationError(`--resume: expected a session that broke off, ${folder} has its summary`);
     const { end } = found;
     if (end.torn) await cutJournal(folder, end);
     const journal = continueJournal(folder, end, journalSettings(found.experiment), trouble);
-    return { found, folder: folderOf(journal, lock, found.progress), torn: end.torn, tookOverFrom: lock.tookOverFrom };
+    return {
+      found,
+      folder: folderOf(journal, lock, found.progress),
+      snapshot,
+      passedOver,
+      torn: end.torn,
+      tookOverFrom: lock.tookOverFrom,
+    };
   } catch (error) {
     lock.release();
     throw error;
   }
+}
+
+/** Reads a session from its last snapshot that can be used, or from the journal's beginning. */
+export async function findSession(folder: string): Promise<Pick<Reopened, "found" | "snapshot" | "passedOver">> {
+  const passedOver: string[] = [];
+  for (const snapshot of snapshotNames(folder)) {
+    try {
+      const found = await readSession(folder, undefined, readSnapshot(folder, snapshot));
+      return { found, snapshot, passedOver };
+    } catch (error) {
+      passedOver.push(`${snapshot} can't be used: ${(error as Error).message}`);
+    }
+  }
+  return { found: await readSession(folder), snapshot: null, passedOver };
 }
 
 /** Cuts off what can't be read; it is kept in a file of its own, and so are the journal's files after it. */

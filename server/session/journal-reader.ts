@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { crc32 } from "node:zlib";
 import { unpack } from "../../protocols/wire/message.ts";
 import { ConfigurationError } from "../failure.ts";
 import {
@@ -12,6 +11,7 @@ import {
   type JournalRecord,
   journalFileName,
   MAGIC,
+  readFrame,
 } from "./journal.ts";
 
 /** Where a journal stops being readable, and why; `torn` null: at its end. */
@@ -100,11 +100,9 @@ async function scanFile(
     const header = await ahead(HEADER_BYTES);
     if (header.length < HEADER_BYTES) return torn("the header is cut");
     const length = header.readUInt32LE(0);
-    const checksum = header.readUInt32LE(4);
     if (length > MOST_BYTES) return torn(`a record of ${length} bytes is longer than any`);
-    const body = (await ahead(HEADER_BYTES + length)).subarray(HEADER_BYTES, HEADER_BYTES + length);
-    if (body.length < length) return torn(`expected ${length} bytes, the file has ${body.length}`);
-    if (crc32(body) !== checksum) return torn("the checksum does not agree");
+    const body = readFrame(await ahead(HEADER_BYTES + length));
+    if (typeof body === "string") return torn(body);
     const value = unpack(body);
     if (!value.ok) return torn(value.detail);
     const record = value.value as JournalRecord;

@@ -78,6 +78,15 @@ export function frameRecord(body: Uint8Array): Buffer {
   return frame;
 }
 
+/** The body of the frame that bytes begin with, or what is wrong with it. */
+export function readFrame(bytes: Buffer): Buffer | string {
+  if (bytes.length < HEADER_BYTES) return "the header is cut";
+  const length = bytes.readUInt32LE(0);
+  const body = bytes.subarray(HEADER_BYTES, HEADER_BYTES + length);
+  if (body.length < length) return `expected ${length} bytes, the file has ${body.length}`;
+  return crc32(body) === bytes.readUInt32LE(4) ? body : "the checksum does not agree";
+}
+
 /**
  * Creates a session's folder and its journal.
  *

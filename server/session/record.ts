@@ -64,8 +64,10 @@ function recordOf(event: Exclude<SessionEvent, { kind: "plan" }>): Recorded | nu
 }
 
 /** What was seen on the screen, and what is asked for next. */
-function planRecords({ messages, onsets, aborted, broken, skipped, deadlineMissed }: PlanOutput): Recorded[] {
+function planRecords(output: PlanOutput): Recorded[] {
+  const { messages, onsets, aborted, broken, skipped, deadlineMissed, lastSpikeToReadyMs } = output;
   const records: Recorded[] = [];
+  if (lastSpikeToReadyMs.length > 0) records.push({ kind: "ready", fields: { lastSpikeToReadyMs } });
   if (onsets.length > 0 || aborted.length > 0 || broken.length > 0 || skipped.length > 0)
     records.push({
       kind: "presentation",

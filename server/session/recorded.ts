@@ -68,6 +68,11 @@ export function eventOf(record: JournalRecord): SessionEvent | null {
       };
       return { kind: "plan", output: { ...nothingPlanned(), ...output } };
     }
+    case "ready":
+      return {
+        kind: "plan",
+        output: { ...nothingPlanned(), lastSpikeToReadyMs: fields.lastSpikeToReadyMs as number[] },
+      };
     case "show":
       return {
         kind: "plan",

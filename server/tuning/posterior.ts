@@ -119,6 +119,25 @@ export function setBelief(posterior: Posterior, unit: number, belief: UnitBelief
     for (let j = 0; j <= i; j++) packed[row + j] = belief.covariance[i * size + j];
 }
 
+/** All of a posterior, out of the kernels' memory. */
+export type PosteriorState = Pick<Posterior, "observations" | "mean" | "covariance" | "precision" | "dispersion">;
+
+export const posteriorState = (posterior: Posterior): PosteriorState => ({
+  observations: posterior.observations.map((observation) => ({ ...observation })),
+  mean: posterior.mean.slice(),
+  covariance: posterior.covariance.slice(),
+  precision: posterior.precision.slice(),
+  dispersion: posterior.dispersion.slice(),
+});
+
+export function restorePosterior(posterior: Posterior, state: PosteriorState): void {
+  posterior.observations = [...state.observations];
+  posterior.mean.set(state.mean);
+  posterior.covariance.set(state.covariance);
+  posterior.precision.set(state.precision);
+  posterior.dispersion.set(state.dispersion);
+}
+
 /** The packed C of a unit. */
 export function covarianceOf({ basis, covariance }: Posterior, unit: number): Float64Array {
   const n = packedLength(basis.size);

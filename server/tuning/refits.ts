@@ -66,6 +66,30 @@ export interface Refitter {
   examine(job: RefitJob): Examination;
   /** @param beliefs of all units, where fits begin; null where there are too few trials */
   readBack(beliefs: readonly UnitBelief[]): ReadBack | null;
+  state(): RefitterState;
+  /**
+   * Makes a refitter that was taught nothing yet one that stands where `state` was taken.
+   *
+   * @returns the last refit of each unit that had one: whoever asked for it may not have had it yet
+   */
+  goOnFrom(state: RefitterState): Refit[];
+}
+
+/** A fit without what all fits of its unit's link share. */
+type FitState = Omit<UnitFit, "belief"> & Omit<UnitBelief, "basis" | "observation">;
+
+/** All that a refitter holds, as plain data of its own. */
+export interface RefitterState {
+  /** Latents of all trials, one after another. */
+  faces: Float64Array;
+  offset: Float64Array;
+  /** One a unit, NaN where a trial has no count. */
+  counts: Float64Array[];
+  since: Int32Array;
+  /** By unit, then by link. */
+  fits: (FitState | undefined | null)[][];
+  /** The last refit of each unit: the link it came to, or why to none. */
+  last: ({ trials: number; link: number } | { trials: number; failed: string } | null)[];
 }
 
 export interface RefitterSettings {
@@ -100,6 +124,8 @@ export function createRefitter({
   });
   /** The last fit of each unit under each link; null where the link has been given up. */
   const fits: (UnitFit | undefined | null)[][] = Array.from({ length: units }, () => links.map(() => undefined));
+  /** What each unit was told last. */
+  const last: RefitterState["last"] = Array.from({ length: units }, () => null);
   let capacity = 256;
   let x = new Float64Array(capacity * basis.size);
   let offset = new Float64Array(capacity);
@@ -107,6 +133,15 @@ export function createRefitter({
   const since = new Int32Array(units);
   let trials = 0;
   const faces: ArrayLike<number>[] = [];
+
+  const latestOf = (unit: number): Refit | null => {
+    const told = last[unit];
+    if (told === null) return null;
+    const { trials: known } = told;
+    if ("failed" in told) return { unit, trials: known, outcome: { failed: told.failed } };
+    const { belief, dispersionInterval } = fits[unit][told.link]!;
+    return { unit, trials: known, outcome: { belief, dispersionInterval } };
+  };
 
   const grown = (array: Float64Array<ArrayBuffer>, length: number) => {
     const larger = new Float64Array(length);
@@ -133,23 +168,26 @@ export function createRefitter({
     return { data, own: counts[unit].subarray(from, from + n) };
   };
 
+  function learn({ latents, counts: own, logGain }: Taught) {
+    if (trials === capacity) {
+      capacity *= 2;
+      x = grown(x, capacity * basis.size);
+      offset = grown(offset, capacity);
+      for (let u = 0; u < units; u++) counts[u] = grown(counts[u] as Float64Array<ArrayBuffer>, capacity);
+    }
+    features(basis, latents, x.subarray(trials * basis.size, (trials + 1) * basis.size));
+    offset[trials] = logGain;
+    for (let u = 0; u < units; u++) counts[u][trials] = own[u];
+    faces.push(latents);
+    trials++;
+  }
+
   return {
-    learn(taught) {
-      if (trials === capacity) {
-        capacity *= 2;
-        x = grown(x, capacity * basis.size);
-        offset = grown(offset, capacity);
-        for (let u = 0; u < units; u++) counts[u] = grown(counts[u] as Float64Array<ArrayBuffer>, capacity);
-      }
-      features(basis, taught.latents, x.subarray(trials * basis.size, (trials + 1) * basis.size));
-      offset[trials] = taught.logGain;
-      for (let u = 0; u < units; u++) counts[u][trials] = taught.counts[u];
-      faces.push(taught.latents);
-      trials++;
-    },
+    learn,
     reset(unit) {
       since[unit] = trials;
       fits[unit].fill(undefined);
+      last[unit] = null;
     },
     fit({ unit, belief }) {
       const { data, own } = historyOf(unit);
@@ -171,10 +209,11 @@ export function createRefitter({
         (a, b) => (a && (!b || a.logEvidence >= b.logEvidence) ? a : (b ?? null)),
         null,
       );
-      if (!best) return { unit, trials, outcome: { failed: failures.join("; ") } };
+      last[unit] = best ? { trials, link: fits[unit].indexOf(best) } : { trials, failed: failures.join("; ") };
+      if (!best) return latestOf(unit)!;
       if (data.trials >= TRIED_FOR && failures.length === 0)
         fits[unit] = fits[unit].map((fit) => (fit && fit.logEvidence > best.logEvidence - GIVEN_UP ? fit : null));
-      return { unit, trials, outcome: { belief: best.belief, dispersionInterval: best.dispersionInterval } };
+      return latestOf(unit)!;
     },
     examine({ unit, belief }) {
       const { data, own } = historyOf(unit);
@@ -220,8 +259,44 @@ export function createRefitter({
         );
       return { trials: kept, units: readable.length, bayes: median("bayes"), oneToOne: median("oneToOne") };
     },
+    state: () => ({
+      faces: Float64Array.from(faces.flatMap((face) => Array.from(face))),
+      offset: offset.slice(0, trials),
+      counts: counts.map((own) => own.slice(0, trials)),
+      since: since.slice(),
+      fits: fits.map((own) => own.map((fit) => fit && withoutShared(fit))),
+      last: [...last],
+    }),
+    goOnFrom(state) {
+      for (let t = 0; t < state.offset.length; t++)
+        learn({
+          latents: state.faces.slice(t * basis.latents, (t + 1) * basis.latents),
+          counts: Float64Array.from(state.counts, (own) => own[t]),
+          logGain: state.offset[t],
+        });
+      since.set(state.since);
+      state.fits.forEach((own, unit) => {
+        fits[unit] = own.map((fit, l) => fit && withShared(fit, basis, models[l].observation));
+      });
+      last.splice(0, units, ...state.last);
+      return last.flatMap((_, unit) => latestOf(unit) ?? []);
+    },
   };
 }
+
+const withoutShared = ({ belief: { mean, covariance, precision, dispersion }, ...fit }: UnitFit): FitState => ({
+  ...fit,
+  mean,
+  covariance,
+  precision,
+  dispersion,
+});
+
+const withShared = (
+  { mean, covariance, precision, dispersion, ...fit }: FitState,
+  basis: Basis,
+  observation: Observation,
+): UnitFit => ({ ...fit, belief: { basis, observation, mean, covariance, precision, dispersion } });
 
 /** What is computed, or why it can't be. A unit whose numbers break must not end a session. */
 function attempt<T>(compute: () => T): { value: T } | { failed: string } {
@@ -241,6 +316,10 @@ export interface Refits {
   readBack(beliefs: readonly UnitBelief[]): Promise<ReadBack | null>;
   /** Those finished since the last call. */
   finished(): Refit[];
+  /** What is held once all that was asked for is done. */
+  state(): Promise<RefitterState>;
+  /** What was asked for when the state was taken, and not taken over, is finished. */
+  goOnFrom(state: RefitterState): Promise<void>;
 }
 
 const notKept = () => Promise.reject(new Error("refits: no history is kept"));
@@ -253,6 +332,8 @@ export const noRefits: Refits = {
   examine: notKept,
   readBack: notKept,
   finished: () => [],
+  state: notKept,
+  goOnFrom: notKept,
 };
 
 /** Refits on this thread: finished when they are asked for, taken over in the next pause. */
@@ -269,5 +350,9 @@ export function refitsHere(settings: RefitterSettings): Refits {
     examine: async (job) => refitter.examine(job),
     readBack: async (beliefs) => refitter.readBack(beliefs),
     finished: () => finished.splice(0),
+    state: async () => refitter.state(),
+    async goOnFrom(state) {
+      finished = refitter.goOnFrom(state);
+    },
   };
 }

@@ -91,6 +91,39 @@ export function resetRivals(rivals: Rivals, unit: number, prior: PriorSettings):
   rivals.squares.linear[unit] = 0;
 }
 
+type SmallState = Pick<SmallModel, "mean" | "covariance" | "logEvidence">;
+
+/** All that the rivals have learned. */
+export interface RivalsState extends Pick<Rivals, "additive" | "trials" | "squares"> {
+  /** The constant model, the linear one, then one a latent. */
+  models: SmallState[];
+}
+
+const modelsOf = ({ constant, linear, oneLatent }: Rivals): SmallModel[] => [constant, linear, ...oneLatent];
+
+export const rivalsState = (rivals: Rivals): RivalsState => ({
+  models: modelsOf(rivals).map(({ mean, covariance, logEvidence }) => ({
+    mean: mean.slice(),
+    covariance: covariance.slice(),
+    logEvidence: logEvidence.slice(),
+  })),
+  additive: rivals.additive.slice(),
+  trials: rivals.trials.slice(),
+  squares: { additive: rivals.squares.additive.slice(), linear: rivals.squares.linear.slice() },
+});
+
+export function restoreRivals(rivals: Rivals, { models, additive, trials, squares }: RivalsState): void {
+  for (const [i, model] of modelsOf(rivals).entries()) {
+    model.mean.set(models[i].mean);
+    model.covariance.set(models[i].covariance);
+    model.logEvidence.set(models[i].logEvidence);
+  }
+  rivals.additive.set(additive);
+  rivals.trials.set(trials);
+  rivals.squares.additive.set(squares.additive);
+  rivals.squares.linear.set(squares.linear);
+}
+
 /**
  * Learns from one trial.
  *

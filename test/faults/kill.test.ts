@@ -21,7 +21,7 @@ latents: 12
 stimulus: { onMs: 100, gapMs: 40 }
 response: { latencyMs: 40, windowMs: 120 }
 choice: { objective: variance, lookahead: 3, bases: 1, refinements: 1 }
-session: { rotateMiB: 0.05 }
+session: { rotateMiB: 0.05, snapshotTrials: 3 }
 simulation: { ramp: 4, axis: 4 }
 `;
 
@@ -54,7 +54,10 @@ async function check(folder: string, planned: number) {
   expect(end.torn).toBeNull();
   expect(records.map(({ n }) => n)).toEqual(records.map((_, i) => i));
   const events = records.map(eventOf).filter((event) => event !== null);
-  expect(records.filter(({ kind }) => kind === "resumed").length).toBeGreaterThan(0);
+  const resumed = records.filter(({ kind }) => kind === "resumed");
+  expect(resumed.length).toBeGreaterThan(0);
+  expect(resumed.flatMap(({ passedOver }) => passedOver)).toEqual([]);
+  expect(resumed.map(({ difference }) => difference)).toEqual(resumed.map(() => null));
   const trials = events.flatMap((event) => (event.kind === "trial" ? [event.trial] : []));
   const plans = events.flatMap((event) => (event.kind === "plan" ? [event.output] : []));
   const onsets = plans.flatMap((output) => output.onsets);
@@ -83,16 +86,21 @@ async function check(folder: string, planned: number) {
   expect(stdout).toContain(
     `identical: ${planned} choices with their reasons, and the posterior after each of ${planned}`,
   );
-  expect(code).toBe(0);
+  expect(stdout.match(/snapshot-\d+\.lls: as the journal comes to it/g)).toHaveLength(2);
+  expect(code, stdout).toBe(0);
+  return resumed.filter(({ snapshot }) => snapshot !== null).length;
 }
 
-describe("J5 a server that is killed at any instant", () => {
+describe("J5, J11 a server that is killed at any instant", () => {
   const kills = isLong ? 300 : 8;
   test(`${kills} times: the session goes on with the same posterior, no trial twice or lost, no face shown twice unmarked`, {
     timeout: isLong ? 3_600_000 : 180_000,
   }, async () => {
     // A session of 300 kills would be long: several, of 20 each.
     const each = Math.min(kills, 20);
-    for (let seed = 1; seed <= kills / each; seed++) await check(await killed(each, seed), TRIALS * (each + 1));
+    let fromSnapshots = 0;
+    for (let seed = 1; seed <= kills / each; seed++)
+      fromSnapshots += await check(await killed(each, seed), TRIALS * (each + 1));
+    expect(fromSnapshots).toBeGreaterThan(0);
   });
 });
