@@ -403,7 +403,7 @@ export const experiment = z
         /** A journal's file that has grown to this is followed by another. */
         rotateMiB: positive.max(1_000_000).default(256),
         /** After so many trials a snapshot is written, from which a session that broke off goes on. */
-        snapshotTrials: whole.max(1_000_000).default(100),
+        snapshotTrials: whole.max(1_000_000).default(50),
       })
       .prefault({}),
     /** Neurons of the simulated rig (`--rig sim`). */

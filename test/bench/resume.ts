@@ -3,17 +3,18 @@
  * and journalled as a live one; its last snapshot lies as far back as it can.
  */
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { parseExperimentValue } from "../../protocols/experiment.ts";
-import { createDecider, refitterSettings } from "../../server/choice/decider.ts";
+import { createDecider, type DeciderData, refitterSettings } from "../../server/choice/decider.ts";
 import { pacedRefits } from "../../server/choice/replay.ts";
 import { random } from "../../server/random.ts";
 import { readSession } from "../../server/session/folder.ts";
-import { createJournal } from "../../server/session/journal.ts";
+import { createJournal, type JournalPlace } from "../../server/session/journal.ts";
+import { scanJournal } from "../../server/session/journal-reader.ts";
 import { recordsOf } from "../../server/session/record.ts";
 import { replayJournal } from "../../server/session/replay.ts";
 import { deciderSettings } from "../../server/session/settings.ts";
@@ -23,7 +24,6 @@ import { refitsHere } from "../../server/tuning/refits.ts";
 import { openVirtualSession } from "../../sim/study/virtual.ts";
 
 const [trials = 10_000, units = 20] = process.argv.slice(2).map(Number);
-const TAIL = 99;
 const parsed = parseExperimentValue({
   name: "long",
   trials: trials + 1000,
@@ -35,6 +35,7 @@ const parsed = parseExperimentValue({
 });
 if (!parsed.ok) throw new Error(parsed.errors);
 const { experiment } = parsed;
+const TAIL = experiment.session.snapshotTrials - 1;
 const parent = mkdtempSync(join(tmpdir(), "latentloop-"));
 const folder = join(parent, "long");
 process.on("exit", () => rmSync(parent, { recursive: true, force: true }));
@@ -54,7 +55,6 @@ const journal = createJournal(folder, { sync: 1000, rotateBytes: 256 * 2 ** 20 }
 journal.write("session", 0, { ...versions(), experiment, options: live });
 let closed = 0;
 let isDead = false;
-let data: { settings: ReturnType<typeof deciderSettings>; seed: number } | null = null;
 const session = openVirtualSession(experiment, experiment.seed, (event, ms) => {
   if (isDead) return;
   for (const { kind, fields } of recordsOf(event)) journal.write(kind, ms, fields);
@@ -63,7 +63,7 @@ const session = openVirtualSession(experiment, experiment.seed, (event, ms) => {
   if (closed === trials - TAIL) journal.write("snapshot", ms, { file: snapshotName(journal.place().n) });
   isDead = closed === trials;
 });
-data = {
+const data: DeciderData = {
   settings: deciderSettings(
     experiment,
     session.units.map(({ name }) => name),
@@ -89,7 +89,7 @@ await replayJournal(
     async passed(file) {
       const n = Number(/\d+/.exec(file)![0]);
       const { folder: _, end, ...rest } = await readSession(folder, undefined, null, n);
-      const { place } = await placeOf(n);
+      const place = await placeOf(n);
       const startedMs = performance.now();
       const state = decider.state();
       const stateMs = performance.now() - startedMs;
@@ -109,20 +109,18 @@ await replayJournal(
 );
 for (let i = 0; i < 3; i++) await timed(`resumed from a snapshot ${TAIL} trials back`, resumed);
 
-async function placeOf(n: number) {
-  const { scanJournal } = await import("../../server/session/journal-reader.ts");
-  let found = null as { file: number; bytes: number; n: number } | null;
+async function placeOf(n: number): Promise<JournalPlace> {
+  let found: JournalPlace | null = null;
   await scanJournal(folder, (record, place) => {
     if (record.n === n) found = { ...place };
   });
-  return { place: found! };
+  return found!;
 }
 
 /** Starts the server on the session, kills it once a face is on the screen. */
 async function resumed(): Promise<string> {
   const main = fileURLToPath(new URL("../../server/main.js", import.meta.url));
   // A copy: what a server appends is not to be there the next time.
-  const { cpSync } = await import("node:fs");
   const copy = `${folder}-copy`;
   rmSync(copy, { recursive: true, force: true });
   cpSync(folder, copy, { recursive: true });
