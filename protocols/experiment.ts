@@ -409,9 +409,17 @@ export const experiment = z
     /** Neurons of the simulated rig (`--rig sim`). */
     simulation: simulation.optional(),
   })
-  .superRefine(({ latents, recording, tuning, choice, stop }, context) => {
+  .superRefine(({ latents, luminance, recording, tuning, choice, stop }, context) => {
     const objectives = [choice.objective, ...choice.blocks.map((block) => block.objective)];
     const refuse = (path: (string | number)[], message: string) => context.addIssue({ code: "custom", path, message });
+    if (Array.isArray(luminance.gamma)) {
+      const { gamma } = luminance;
+      const falls = gamma.findIndex(([level, cd], i) => i > 0 && (level <= gamma[i - 1][0] || cd < gamma[i - 1][1]));
+      if (falls > 0)
+        refuse(["luminance", "gamma", falls], "expected a higher level than the pair before, and no less cd/m²");
+      else if (gamma[gamma.length - 1][1] === gamma[0][1])
+        refuse(["luminance", "gamma"], "expected more cd/m² at the last level than at the first");
+    }
     const explaining =
       choice.population.knownAt !== null ||
       stop.identifiedAt !== null ||

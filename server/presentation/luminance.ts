@@ -59,12 +59,11 @@ function inverse(gamma: number | [number, number][]): (light: number) => number 
   const bright = gamma[gamma.length - 1][1];
   return (light) => {
     const wanted = dark + light * (bright - dark);
-    const above = Math.max(
-      1,
-      gamma.findIndex(([, cd]) => cd >= wanted),
-    );
+    const reached = gamma.findIndex(([, cd]) => cd >= wanted);
+    // By rounding, white may be meant a little brighter than the brightest entry.
+    const above = reached < 0 ? gamma.length - 1 : Math.max(1, reached);
     const [[fromLevel, fromCd], [toLevel, toCd]] = [gamma[above - 1], gamma[above]];
-    const share = toCd > fromCd ? (wanted - fromCd) / (toCd - fromCd) : 0;
+    const share = toCd > fromCd ? Math.min(1, (wanted - fromCd) / (toCd - fromCd)) : 0;
     return (fromLevel + share * (toLevel - fromLevel)) / 255;
   };
 }

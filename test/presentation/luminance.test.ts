@@ -4,8 +4,8 @@ import { parseExperiment } from "../../protocols/experiment.ts";
 import { createLuminance } from "../../server/presentation/luminance.ts";
 import { random } from "../../server/random.ts";
 
-function luminance(section: string, background = 0.5) {
-  const parsed = parseExperiment(`
+const experimentWith = (section: string, background = 0.5) =>
+  parseExperiment(`
 name: luminance
 trials: 1
 model: faces-64
@@ -14,6 +14,8 @@ stimulus: { onMs: 100, gapMs: 100, background: ${background} }
 response: { latencyMs: 80, windowMs: 200 }
 luminance: ${section}
 `);
+function luminance(section: string, background = 0.5) {
+  const parsed = experimentWith(section, background);
   if (!parsed.ok) throw new Error(parsed.errors);
   return createLuminance(parsed.experiment);
 }
@@ -51,6 +53,39 @@ describe("S15 luminance", () => {
     expect(level(1)).toBe(1);
     // sRGB 0.7354 is half the light: 52 cd/m², just below level 128.
     expect(255 * level(0.73536)).toBeCloseTo(127.5, 0);
+  });
+
+  test("gamma: white is the table's last level, however its luminances round", () => {
+    // 1.923 + (21.676 − 1.923) is 21.676000000000002 in doubles: more than any entry.
+    const bright = 1.923 + (21.676 - 1.923);
+    expect(bright).toBeGreaterThan(21.676);
+    const { face: send, level } = luminance(
+      "{ gamma: [[0, 1.923], [64, 2.9], [128, 6.3], [192, 11.8], [255, 21.676]] }",
+    );
+    expect(level(1)).toBe(1);
+    expect(send(grey(255))).toEqual(grey(255));
+    fc.assert(
+      fc.property(
+        fc.double({ min: 0, max: 3, noNaN: true }),
+        fc.double({ min: 1, max: 300, noNaN: true }),
+        (dark, range) => {
+          const table = [0, 0.2, 1].map((share, i) => [[0, 128, 255][i], dark + share * range]);
+          const drawn = luminance(`{ gamma: ${JSON.stringify(table)} }`);
+          expect(drawn.level(1)).toBe(1);
+          expect(drawn.level(0)).toBe(0);
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  test.each([
+    ["[[0, 2], [128, 50], [128, 60], [255, 102]]", "luminance.gamma.2: expected a higher level"],
+    ["[[255, 102], [128, 50], [0, 2]]", "luminance.gamma.1: expected a higher level"],
+    ["[[0, 2], [128, 60], [200, 50], [255, 102]]", "luminance.gamma.2: expected a higher level"],
+    ["[[0, 2], [255, 2]]", "luminance.gamma: expected more cd/m² at the last level"],
+  ])("gamma: a table that does not rise is refused: %s", (table, words) => {
+    expect(experimentWith(`{ gamma: ${table} }`)).toEqual({ ok: false, errors: expect.stringContaining(words) });
   });
 
   test("matchFaces: whatever the face, its mean luminance is the background's", () => {
