@@ -67,6 +67,8 @@ export interface PlanState {
   gateOpen: boolean;
   /** The presentation asked for and not yet confirmed. */
   asked: { presentation: number; face: number } | null;
+  /** Since it was asked for, a `clear` was sent: where it comes on before that, it is cut short. */
+  clearing: boolean;
   /** The face that was last confirmed on the screen, as long as it is still needed there. */
   onScreen: { presentation: number; face: PlannedFace; gatedUntilServerMs: number } | null;
   /** Whether the next face is due a period after the last, or at the next frame (the first, or after a pause). */
@@ -85,6 +87,7 @@ export const initPlan = (settings: PlanSettings, from = { paused: false, nextPre
   paused: from.paused,
   gateOpen: !settings.gated,
   asked: null,
+  clearing: false,
   onScreen: null,
   continues: false,
   nextPresentation: from.nextPresentation,
@@ -135,7 +138,7 @@ function take(state: PlanState, input: PlanInput, output: PlanOutput): PlanState
       return { ...state, queue: state.queue.map(untimed), connected: false, onScreen: null, ready: new Set() };
     case "visibility":
       if (!input.visible) output.messages.push({ op: "clear" });
-      return { ...state, visible: input.visible, continues: false };
+      return { ...state, visible: input.visible, clearing: state.clearing || !input.visible, continues: false };
     case "streaming":
       return { ...state, streaming: true };
     case "pause":
@@ -145,8 +148,8 @@ function take(state: PlanState, input: PlanInput, output: PlanOutput): PlanState
     case "skip":
       if (state.onScreen === null) return state;
       output.skipped.push(state.onScreen.presentation);
-      output.messages.push({ op: "clear" });
-      return { ...state, continues: false };
+      output.messages.push({ op: "clear" }, { op: "release", face: state.onScreen.face.face });
+      return { ...state, clearing: true, onScreen: null, continues: false };
     case "gatedMs":
       return { ...state, settings: { ...state.settings, gatedMs: input.gatedMs } };
     case "gate":
@@ -183,7 +186,7 @@ function giveUp(state: PlanState, output: PlanOutput): PlanState {
 function takeGate(state: PlanState, { open, serverMs }: { open: boolean; serverMs: number }, output: PlanOutput) {
   if (open || !state.gateOpen) return { ...state, gateOpen: open };
   if (state.connected) output.messages.push({ op: "clear" });
-  const closed = { ...state, gateOpen: false, continues: false };
+  const closed = { ...state, gateOpen: false, clearing: true, continues: false };
   const { onScreen } = state;
   return onScreen !== null && serverMs < onScreen.gatedUntilServerMs ? showAgain(closed, onScreen, output) : closed;
 }
@@ -209,6 +212,8 @@ function markReady(state: PlanState, face: number, serverMs: number, output: Pla
 function confirm(state: PlanState, shown: DisplayEvent & { type: "shown" }, output: PlanOutput): PlanState {
   const face = state.queue.find((f) => f.face === state.asked?.face);
   if (shown.presentation !== state.asked?.presentation || !face) return state;
+  // Where the gate took it off it is broken, and comes again.
+  const interrupted = shown.retold || (state.clearing && state.gateOpen);
   output.onsets.push({
     presentation: shown.presentation,
     face: face.face,
@@ -218,14 +223,14 @@ function confirm(state: PlanState, shown: DisplayEvent & { type: "shown" }, outp
     dropped: shown.dropped,
     lateFrames: shown.lateFrames,
     patch: shown.patch,
-    interrupted: shown.retold,
+    interrupted,
   });
   output.deadlineMissed = state.continues && (shown.cause === "face-missing" || shown.cause === "show-late");
   const ready = new Set(state.ready);
   ready.delete(face.face);
   if (state.onScreen !== null) output.messages.push({ op: "release", face: state.onScreen.face.face });
-  // Retold: it was taken off when the connection was lost.
-  if (shown.retold) {
+  // It was taken off when the connection was lost, or is so by the `clear` that is on its way.
+  if (interrupted) {
     output.messages.push({ op: "release", face: face.face });
     return { ...state, queue: state.queue.filter((f) => f !== face), ready, asked: null, continues: false };
   }
@@ -255,5 +260,5 @@ function askNext(state: PlanState, output: PlanOutput): PlanState {
     onMs,
     periodMs: state.continues ? periodMs : null,
   });
-  return { ...state, asked: { presentation, face: first.face }, nextPresentation: presentation + 1 };
+  return { ...state, asked: { presentation, face: first.face }, clearing: false, nextPresentation: presentation + 1 };
 }

@@ -232,6 +232,39 @@ test("O2: skip takes off the face on the screen; what was asked for comes again 
     { type: "skip" },
     { type: "cancelled", presentation: 1, reason: "cleared", serverMs: 0 },
   ]);
-  expect(outputs[7]).toMatchObject({ skipped: [0], messages: [{ op: "clear" }] });
+  expect(outputs[7]).toMatchObject({ skipped: [0], messages: [{ op: "clear" }, { op: "release", face: 0 }] });
   expect(outputs[8].messages).toMatchObject([{ op: "show", presentation: 2, face: 1, periodMs: null }]);
+});
+
+const whileOneIsAsked = (...inputs: PlanInput[]) =>
+  run([
+    { type: "streaming" },
+    connected,
+    face(0),
+    ready(0),
+    face(1),
+    ready(1),
+    shown(0, 0),
+    face(2),
+    ready(2),
+    ...inputs,
+  ]);
+
+test("T4, O5: a face that comes on while skip's clear is on its way is cut short: aborted, and not skipped", () => {
+  const outputs = whileOneIsAsked({ type: "skip" }, shown(1, 1)).slice(9);
+  expect(outputs[0]).toMatchObject({ skipped: [0] });
+  expect(outputs[1]).toMatchObject({ onsets: [{ presentation: 1, interrupted: true }], skipped: [], broken: [] });
+  expect(ops(outputs)[1]).toEqual(["release", "show 2/2"]);
+});
+
+test("T4, S14: so is one that comes on between a hidden page's return and the clear", () => {
+  const visibility = (visible: boolean): PlanInput => ({ type: "visibility", visible, serverMs: 0 });
+  const outputs = whileOneIsAsked(visibility(false), visibility(true), shown(1, 1)).slice(9);
+  expect(outputs[2].onsets).toMatchObject([{ presentation: 1, interrupted: true }]);
+});
+
+test("O5, G3: a gate that closes after a skip does not bring the skipped face again", () => {
+  const closed: PlanInput = { type: "gate", open: false, why: "", sent: null, serverMs: 50 };
+  const outputs = whileOneIsAsked({ type: "skip" }, closed).slice(9);
+  expect(outputs[1].broken).toEqual([]);
 });
