@@ -32,6 +32,8 @@ const unitCounts = z.strictObject({
   AM: unitCount,
   /** One latent, with the rates and the scatter of a real V1 or V2 unit (sim/neurons/recorded.ts). */
   recorded: unitCount,
+  /** A ramp over one factor of the rendered heads, as faces-64's faces show it (sim/faces/latent-factors.ts). */
+  factor: unitCount,
 });
 export type UnitKind = keyof z.infer<typeof unitCounts>;
 

@@ -168,9 +168,9 @@ function fixationOf({ fixation, display }: Experiment, luminance: Luminance) {
 }
 
 /** Throws ConfigurationError where an experiment has no simulated units. */
-export function simulatedUnits({ simulation, latents, seed }: Experiment) {
+export function simulatedUnits({ simulation, model, latents, seed }: Experiment) {
   if (!simulation) throw new ConfigurationError("simulation: expected the simulated units' kinds, found nothing");
-  const fault = populationFault(simulation, latents);
+  const fault = populationFault(simulation, { model, latents });
   if (fault) throw new ConfigurationError(`simulation: ${fault}`);
   return createPopulation(simulation, latents, random(seed).split("population"));
 }

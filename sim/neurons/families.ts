@@ -1,6 +1,8 @@
 import type { Simulation, UnitKind } from "../../protocols/experiment.ts";
 import type { Random } from "../../server/random.ts";
 import { softplus } from "../../server/tuning/numerics.ts";
+import { factors } from "../faces/factors.ts";
+import { factorOf } from "../faces/latent-factors.ts";
 import { swing, wandering } from "./drift.ts";
 import { gammaGain } from "./gain.ts";
 import { patchNeuron } from "./patches.ts";
@@ -115,6 +117,7 @@ export const families: Record<UnitKind, Family> = {
   ML: (latents, random, view) => patchNeuron("ML", random, (gain) => viewTuned(latents, random, view, gain)),
   AM: (latents, random, view) => patchNeuron("AM", random, (gain) => viewInvariant(latents, random, view, gain)),
   recorded: recordedTuning,
+  factor: factorRamp,
 };
 
 /** In the order of a population: new kinds come last, so that the units of older files stay what they are. */
@@ -169,6 +172,14 @@ function viewTuned(latents: number, random: Random, view: readonly number[], gai
     rateHz: (z, presentation) =>
       2 + (identity.rateHz(z, presentation) - 2) * Math.exp(-((z[v] - centre) ** 2) / (2 * width ** 2)),
   };
+}
+
+/** A ramp over a factor of the rendered heads, standardised; every latent has a part in it, however small. */
+function factorRamp(latents: number, random: Random): Tuning {
+  const { name } = factors[random.int(factors.length)];
+  const slope = 1.2 * sign(random) * Math.sqrt(12);
+  const gain = between(...CLASSIC_GAIN, random);
+  return { tunedTo: all(latents), rateHz: (z) => 2 + gain * softplus(slope * (factorOf(name, z) - 0.5)) };
 }
 
 const LARGEST_LOG_GAIN = Math.log(8);

@@ -1,5 +1,6 @@
-import type { Simulation, UnitKind } from "../../protocols/experiment.ts";
+import type { Experiment, Simulation, UnitKind } from "../../protocols/experiment.ts";
 import type { Random } from "../../server/random.ts";
+import { modelOfFactors } from "../faces/latent-factors.ts";
 import { swing, wandering } from "./drift.ts";
 import { defaultViewLatents, families, type Tuning, unitKinds } from "./families.ts";
 import { commonNoise, logNormal, noisyGain, slowGain } from "./gain.ts";
@@ -45,9 +46,14 @@ export type Population = Partial<Simulation>;
 
 const kindsThatNeedViews = ["viewTuned", "viewInvariant", "ML", "AM"] as const;
 
-/** What makes a population impossible for a model of so many latents, in words; null where nothing does. */
-export function populationFault(population: Population, latents: number): string | null {
+/** What makes a population impossible for an experiment's model, in words; null where nothing does. */
+export function populationFault(
+  population: Population,
+  { model, latents }: Pick<Experiment, "model" | "latents">,
+): string | null {
   if (unitKinds.every((kind) => !population[kind])) return "expected at least one unit, found none";
+  if (population.factor && model !== modelOfFactors)
+    return `factor: expected the model ${modelOfFactors}, whose latents' factors are known, found ${model}`;
   const view = population.viewLatents ?? defaultViewLatents;
   if (kindsThatNeedViews.every((kind) => !population[kind])) return null;
   if (view.some((d) => d >= latents))

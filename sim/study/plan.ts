@@ -19,7 +19,7 @@ export function planCells(study: Study, base: Record<string, unknown>): Cell[] {
     experiment: variant(base, design, overrides, study.trials),
   }));
   for (const [name, simulation] of Object.entries(study.populations ?? {})) {
-    const fault = populationFault(simulation, experiments[0].experiment.latents);
+    const fault = populationFault(simulation, experiments[0].experiment);
     if (fault) throw new ConfigurationError(`population ${name}: ${fault}`);
   }
   const { firstSeed, checkpoints, heldOutShare } = study;

@@ -14,6 +14,8 @@ const decisive = [
   "server/session",
   "server/trials",
   "server/tuning",
+  "sim/faces/factors.js",
+  "sim/faces/latent-factors.js",
   "sim/neurons",
   "sim/study",
   "stimulus-client/schedule.js",

@@ -247,11 +247,15 @@ test("V3 the truth of a merged unit with a time course is what its windows hold 
 
 describe("a simulation that can't be", () => {
   test("is refused in words", () => {
-    expect(populationFault({}, 12)).toBe("expected at least one unit, found none");
-    expect(populationFault({ AM: 3 }, 12)).toBeNull();
-    expect(populationFault({ AM: 3, viewLatents: [12] }, 12)).toMatch(/which has 12, found 12/);
-    expect(populationFault({ AM: 3 }, 2)).toMatch(/expected some of the latents, found all/);
-    expect(populationFault({ ramp: 3 }, 1)).toBeNull();
+    const fault = (population: Population, latents: number, model = "faces-64") =>
+      populationFault(population, { model, latents });
+    expect(fault({}, 12)).toBe("expected at least one unit, found none");
+    expect(fault({ AM: 3 }, 12)).toBeNull();
+    expect(fault({ AM: 3, viewLatents: [12] }, 12)).toMatch(/which has 12, found 12/);
+    expect(fault({ AM: 3 }, 2)).toMatch(/expected some of the latents, found all/);
+    expect(fault({ ramp: 3 }, 1)).toBeNull();
+    expect(fault({ factor: 3 }, 12)).toBeNull();
+    expect(fault({ factor: 3 }, 12, "our-vae")).toMatch(/expected the model faces-64, .* found our-vae/);
   });
 
   test("by the schema, with the field and what was found", async () => {

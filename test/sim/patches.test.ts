@@ -1,5 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { bundledModel, readModelFolder } from "../../server/model/model-folder.ts";
 import { random } from "../../server/random.ts";
+import { type FactorName, factors } from "../../sim/faces/factors.ts";
+import { factorOf } from "../../sim/faces/latent-factors.ts";
 import { fitUnit } from "../../sim/neurons/recorded.ts";
 import { createPopulation } from "../../sim/neurons/unit.ts";
 import { recordedUnits } from "../../sim/study/recorded/data.ts";
@@ -64,6 +67,57 @@ describe("face patches", () => {
     );
     expect(unit.timeCourse).toEqual({ transientMs: 30, sustained: 1 });
     expect(unit.latencyMs).toBeCloseTo(150, 9);
+  });
+});
+
+describe("factors of rendered heads", () => {
+  const at = (name: FactorName, d: number, z: number) =>
+    factorOf(
+      name,
+      Array.from({ length: 12 }, (_, i) => (i === d ? z : 0)),
+    );
+
+  test("each moves most with the latent that the model's card names after it, over nearly all of its range", async () => {
+    const { card } = await readModelFolder(bundledModel("faces-64"));
+    for (const { name } of factors) {
+      const moves = card.latents.each.map((_, d) => Math.abs(at(name, d, 2) - at(name, d, -2)));
+      const most = moves.indexOf(Math.max(...moves));
+      expect(name.startsWith(card.latents.each[most].name.split(" ")[1])).toBe(true);
+      expect(moves[most]).toBeGreaterThan(0.85);
+    }
+  });
+
+  test("of heads drawn from the prior each is spread about as evenly as it was rendered", () => {
+    const r = random(4);
+    const n = 4000;
+    for (const { name } of factors) {
+      const places = Array.from({ length: n }, () =>
+        factorOf(
+          name,
+          Array.from({ length: 12 }, () => r.normal()),
+        ),
+      );
+      // Uniform: mean 0.5, standard deviation 0.289, which a posterior mean falls short of, or goes beyond, by what it leaves unexplained.
+      expect(Math.abs(mean(places) - 0.5)).toBeLessThan(0.05);
+      const sd = Math.sqrt(mean(places.map((v) => (v - mean(places)) ** 2)));
+      expect(Math.abs(sd - Math.sqrt(1 / 12))).toBeLessThan(0.03);
+    }
+  });
+
+  test("a factor unit's rate is a ramp over its factor: from 2 spikes/s up, of one sign", () => {
+    for (const unit of createPopulation({ factor: 12 }, 12, random(5))) {
+      const r = random(unit.name);
+      const followed = factors.filter(({ name }) => {
+        const pairs = Array.from({ length: 200 }, () => {
+          const z = Array.from({ length: 12 }, () => r.normal());
+          return { place: factorOf(name, z), hz: unit.rateHz(z, 0) };
+        });
+        pairs.sort((a, b) => a.place - b.place);
+        const steps = pairs.slice(1).map(({ hz }, i) => Math.sign(hz - pairs[i].hz));
+        return new Set(steps.filter((s) => s !== 0)).size === 1;
+      });
+      expect(followed).toHaveLength(1);
+    }
   });
 });
 
