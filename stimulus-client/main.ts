@@ -16,6 +16,8 @@ import { readoutWords, words } from "./words.ts";
 const RECONNECT_MS = 1000;
 /** A second press of q within this time ends the session. */
 const ABORT_WITHIN_MS = 2000;
+/** This page, for as long as it stays loaded. */
+const page = crypto.getRandomValues(new Uint32Array(4)).join("-");
 const isMirror = new URLSearchParams(location.search).has("mirror");
 
 async function main(): Promise<void> {
@@ -60,11 +62,11 @@ async function main(): Promise<void> {
     send({ op: "geometry", widthPx: screen.width, heightPx: screen.height, facePx, faceDeg });
   };
   canvas.onResize = tellGeometry;
+  const tellVisibility = () => send({ op: "visibility", visible: document.visibilityState === "visible" });
   document.addEventListener("visibilitychange", () => {
-    const visible = document.visibilityState === "visible";
     // Frames begin anew: the pause between them is none of the screen's intervals.
     watch = initRefreshWatch(refresh.frameMs);
-    send({ op: "visibility", visible });
+    tellVisibility();
   });
 
   let abortAskedMs = Number.NEGATIVE_INFINITY;
@@ -119,6 +121,7 @@ async function main(): Promise<void> {
           hideCalibration();
           showNotice("");
           tellGeometry();
+          tellVisibility();
           showReadout(isMirror ? words.mirror : words.connected(refresh.frameMs));
         },
         shown(report) {
@@ -145,6 +148,7 @@ async function main(): Promise<void> {
         agent: navigator.userAgent,
         ...refresh,
         role: isMirror ? "mirror" : "stimulus",
+        page,
         last: isMirror ? null : lastShown(),
       });
     socket.onmessage = ({ data }) => opened.receive(new Uint8Array(data));

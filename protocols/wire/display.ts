@@ -40,6 +40,7 @@ const displayMessage = z.discriminatedUnion("op", [
    * First message. `frameMs` is the measured interval between frames, `unsteady` the share of intervals that were more than a
    * quarter off a whole number of it. `last`: the last presentation that this display has shown, and in
    * which session: its report may have been lost with the connection. Its times are on the display's present clock.
+   * `page`: the display's own name, drawn at random when it starts: with it, it takes back its place from a connection that it has lost.
    */
   z.object({
     op: z.literal("hello"),
@@ -48,6 +49,7 @@ const displayMessage = z.discriminatedUnion("op", [
     frameMs: ms.positive(),
     unsteady: z.number().min(0).max(1),
     role: z.enum(["stimulus", "mirror"]),
+    page: z.string().min(1).max(64).optional(),
     last: z.object({ sessionId: z.string(), shown }).nullable(),
   }),
   /** How large things are: the screen in device pixels, a face's longer side in them and (where known) in degrees. */

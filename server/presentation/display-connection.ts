@@ -14,13 +14,15 @@ import type { DisplayEvent } from "./display-server.ts";
 export interface DisplayConnection {
   /** False until the display is connected, and after. */
   send(message: ServerMessage): boolean;
+  /** Gives the display up. */
+  end(reason: string): void;
 }
 
 export interface Attendance {
   welcome: Extract<ServerMessage, { op: "welcome" }>;
   emit(event: DisplayEvent): void;
-  /** Takes the one place for a display; false where it is taken. */
-  claim(connection: DisplayConnection): boolean;
+  /** Takes the one place for a display; false where another page has it. */
+  claim(connection: DisplayConnection, page: string | undefined): boolean;
   /** Takes a display that only follows. */
   mirror(connection: DisplayConnection): void;
   leave(connection: DisplayConnection): void;
@@ -60,6 +62,15 @@ export function attendDisplay(socket: WebSocket, { welcome, emit, claim, mirror,
     lostReason ??= reason;
     socket.terminate();
   };
+  /** The end is told at once, not when the socket's comes: another connection may be waiting for the place. */
+  const ended = (reason: string) => {
+    const wasConnected = phase === "connected";
+    phase = "closed";
+    clearTimeout(handshake);
+    clearInterval(pinging);
+    leave(connection);
+    if (wasConnected) emit({ type: "lost", reason, serverMs: serverNow() });
+  };
   const refuse = (reason: Extract<DisplayEvent, { type: "refused" }>["reason"], message: string) => {
     phase = "closed";
     transmit({ op: "refused", reason, message });
@@ -81,6 +92,10 @@ export function attendDisplay(socket: WebSocket, { welcome, emit, claim, mirror,
       transmit(message);
       return true;
     },
+    end(reason) {
+      cut(reason);
+      ended(reason);
+    },
   };
 
   const keepAlive = () => {
@@ -99,7 +114,7 @@ export function attendDisplay(socket: WebSocket, { welcome, emit, claim, mirror,
       keepAlive();
       return mirror(connection);
     }
-    if (!claim(connection)) {
+    if (!claim(connection, message.page)) {
       return refuse(
         "occupied",
         "Another display is connected to this server. Close that one, then reload this page; or add ?mirror to the address to follow it.",
@@ -190,13 +205,7 @@ export function attendDisplay(socket: WebSocket, { welcome, emit, claim, mirror,
     lostReason ??= error.message;
   });
   socket.on("close", (code, reason) => {
-    const wasConnected = phase === "connected";
-    phase = "closed";
-    clearTimeout(handshake);
-    clearInterval(pinging);
-    leave(connection);
-    const words = lostReason ?? (reason.length > 0 ? `${reason} (${code})` : `the connection closed (${code})`);
-    if (wasConnected) emit({ type: "lost", reason: words, serverMs: serverNow() });
+    ended(lostReason ?? (reason.length > 0 ? `${reason} (${code})` : `the connection closed (${code})`));
   });
 }
 

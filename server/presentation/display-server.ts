@@ -72,7 +72,7 @@ export async function openDisplayServer(options: DisplayServerOptions): Promise<
     events.next(event);
   };
 
-  let current: DisplayConnection | null = null;
+  let current: { connection: DisplayConnection; page: string | undefined } | null = null;
   const sessionId = randomUUID();
   const mirrors = new Set<DisplayConnection>();
   /** What a mirror must be told that comes late: faces that may still be asked for. */
@@ -82,9 +82,10 @@ export async function openDisplayServer(options: DisplayServerOptions): Promise<
     attendDisplay(socket, {
       welcome: { op: "welcome", v: DISPLAY_VERSION, sessionId, ...welcome },
       emit,
-      claim(connection) {
-        if (current !== null) return false;
-        current = connection;
+      claim(connection, page) {
+        if (current !== null && (page === undefined || page !== current.page)) return false;
+        current?.connection.end("the display has connected anew");
+        current = { connection, page };
         return true;
       },
       mirror(connection) {
@@ -92,7 +93,7 @@ export async function openDisplayServer(options: DisplayServerOptions): Promise<
         mirrors.add(connection);
       },
       leave(connection) {
-        if (current === connection) current = null;
+        if (current?.connection === connection) current = null;
         mirrors.delete(connection);
       },
     });
@@ -100,7 +101,7 @@ export async function openDisplayServer(options: DisplayServerOptions): Promise<
     if (message.op === "face") faces.set(message.face, message);
     if (message.op === "release") faces.delete(message.face);
     for (const mirror of mirrors) mirror.send(message);
-    return current?.send(message) ?? false;
+    return current?.connection.send(message) ?? false;
   };
   const server = await openWebServer({
     ...options,

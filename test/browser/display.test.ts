@@ -43,13 +43,15 @@ const inkIn = ({ at }: { at: At }) =>
     (level) => Math.abs(level - at(5, 5)[0]) > 40,
   );
 
-/** A way to the server that can be cut. */
+/** A way to the server that can be cut, for both to notice or for the page alone. */
 async function openCable(target: number) {
   const sockets = new Set<Socket>();
+  const pages = new Set<Socket>();
   let whole = true;
   const proxy = createServer((near) => {
     if (!whole) return near.destroy();
     const far = connect(target, "127.0.0.1");
+    pages.add(near);
     for (const [from, to] of [
       [near, far],
       [far, near],
@@ -68,7 +70,10 @@ async function openCable(target: number) {
     pull();
     proxy.close();
   });
-  return { port: (proxy.address() as AddressInfo).port, pull, plugIn: () => (whole = true) };
+  const unplugPage = () => {
+    for (const near of pages) near.removeAllListeners("close").unpipe().destroy();
+  };
+  return { port: (proxy.address() as AddressInfo).port, pull, plugIn: () => (whole = true), unplugPage };
 }
 
 const notice = (page: Page) => page.locator("#notice");
@@ -292,6 +297,22 @@ test("S3, S6: where the connection breaks, the face goes, the page says so and c
   const { at } = await screenshot(page, "again");
   expect(at(272, 172)).toEqual([...other.pixels.subarray(0, 3)]);
   expect(at(795, 595)).toEqual([0, 0, 0]);
+});
+
+test("S2, S14: a page that loses its connection while hidden is back before the server has missed it, and says that it is hidden", async () => {
+  const { server, events } = await testServer({ clientFolder });
+  const cable = await openCable(Number(new URL(server.url).port));
+  const connected = nextEvents(server, "connected", 1, 30_000);
+  const { page } = await openPage(`http://127.0.0.1:${cable.port}/`);
+  await connected;
+  await expect.poll(() => events.at(-1)).toMatchObject({ type: "visibility", visible: true });
+  await page.evaluate(() => Object.defineProperty(document, "visibilityState", { value: "hidden" }));
+  const again = nextEvents(server, "visibility", 1);
+  cable.unplugPage();
+  expect(await again).toMatchObject([{ visible: false }]);
+  expect(events.flatMap((event) => (event.type === "lost" ? [event.reason] : []))).toEqual([
+    "the display has connected anew",
+  ]);
 });
 
 test("S16: keys at the display pause, resume and end the session, and test the patch", async () => {

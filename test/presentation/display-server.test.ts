@@ -90,6 +90,30 @@ test("S2: a second display is refused while one is connected, and welcome once t
   expect(events.map(({ type }) => type)).toEqual(["connected", "refused", "lost", "connected"]);
 });
 
+test("S2: a page that comes back before its loss was noticed takes its own place at once, nobody else does", async () => {
+  const { server, events, url } = await testServer();
+  const connected = nextEvents(server, "connected", 2);
+  const page = await rawDisplay(url);
+  page.send({ ...hello, page: "a" });
+  await nextEvents(server, "connected", 1);
+  // Its network is gone: nothing of it reaches the server any more, not even its end.
+  page.socket.pause();
+  for (const other of [{ ...hello, page: "b" }, hello]) {
+    const second = await rawDisplay(url);
+    second.send(other);
+    await second.closed;
+    expect(second.received).toMatchObject([{ op: "refused", reason: "occupied" }]);
+  }
+  const again = await rawDisplay(url);
+  again.send({ ...hello, page: "a" });
+  await connected;
+  const told = events.map((event) => ("reason" in event ? `${event.type}: ${event.reason}` : event.type));
+  const refused = "refused: occupied";
+  expect(told).toEqual(["connected", refused, refused, "lost: the display has connected anew", "connected"]);
+  expect(server.send({ op: "clear" })).toBe(true);
+  await expect.poll(() => again.received.at(-1)?.op).toBe("clear");
+});
+
 test("S2: whatever comes before hello is refused", async () => {
   const { url } = await testServer();
   for (const first of ["text", pack({ op: "ready", face: 0 }), Uint8Array.of(0xc1), pack({ ...hello, frameMs: -1 })]) {
