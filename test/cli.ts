@@ -63,3 +63,17 @@ export const temporaryFolder = () => mkdtempSync(join(tmpdir(), "latentloop-"));
 
 /** Options that keep sessions of tests out of one another's way. */
 export const anyPorts = ["--port", "0", "--events", "tcp://127.0.0.1:*"];
+
+/** A whole experiment of few units, as text; `rest`: further lines of YAML. */
+export const smallExperiment = (name: string, trials: number, simulation: string, rest = ""): string =>
+  [
+    `name: ${name}`,
+    `trials: ${trials}`,
+    "model: faces-64",
+    "latents: 12",
+    "stimulus: { onMs: 200, gapMs: 50, background: 0.5 }",
+    "response: { latencyMs: 80, windowMs: 200 }",
+    "choice: { objective: variance, lookahead: 3, range: 3 }",
+    `simulation: ${simulation}`,
+    rest,
+  ].join("\n");

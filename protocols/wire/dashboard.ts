@@ -151,11 +151,24 @@ export interface Health {
   watchers: number;
 }
 
+export interface PastPlace {
+  /** Trials that had closed. */
+  at: number;
+  /** Of all of the session. */
+  trials: number;
+  /** As far as the journal has been made again; every so many-th trial of these can be gone to, and the last. */
+  known: number;
+  stride: number;
+  isRead: boolean;
+}
+
 export interface NowMessage {
   op: "now";
   n: number;
   serverMs: number;
   state: "waiting" | "running" | "paused" | "ended";
+  /** Where in a past session this is; null in one that runs. */
+  past: PastPlace | null;
   gateClosed: string | null;
   displayConnected: boolean;
   alerts: Alert[];

@@ -11,7 +11,6 @@ import type {
   ReadFace,
   SessionInfo,
   Tunables,
-  UnitMessage,
 } from "../../protocols/wire/dashboard.ts";
 import { bytesOf, pack } from "../../protocols/wire/message.ts";
 import type { AcquisitionCounts } from "../acquisition/spike-batch.ts";
@@ -22,9 +21,10 @@ import type { SessionEvent } from "../session/view.ts";
 import { isUsable } from "../trials/trial.ts";
 import { handAllOver, openWorker } from "../worker.ts";
 import { alertsOf } from "./alerts.ts";
-import type { Analyst, UnitLook } from "./analyst.ts";
+import type { Analyst } from "./analyst.ts";
 import { createFeed } from "./feed.ts";
-import { RASTER_FROM_MS, RASTER_TO_MS } from "./raster.ts";
+import { emptyHealth } from "./health.ts";
+import { unitMessage } from "./unit-message.ts";
 import { createWatchers } from "./watchers.ts";
 
 export interface DashboardOptions {
@@ -152,7 +152,8 @@ export function openDashboard(options: DashboardOptions): Dashboard {
       if (!found) continue;
       const pictures: (Picture | null)[] = [...found.strip.map(() => null), null];
       const faces = [...found.strip.map(({ latents }) => latents), Float64Array.from(found.report.peak.latents)];
-      const send = () => watchers.detail(unit, pack(detailOf(unit, found, pictures)));
+      const send = () =>
+        watchers.detail(unit, pack(unitMessage(unit, names.indexOf(unit), feed.trials, feed.raster, found, pictures)));
       if (!drawn.has(unit)) send();
       own.drawing = true;
       let left = faces.length;
@@ -171,41 +172,6 @@ export function openDashboard(options: DashboardOptions): Dashboard {
     }
   }
   const drawn = new Set<string>();
-
-  function detailOf(unit: string, { report, strip }: UnitLook, pictures: readonly (Picture | null)[]): UnitMessage {
-    const u = names.indexOf(unit);
-    const seen = feed.trials.filter(({ counts }) => !Number.isNaN(counts[u]));
-    const raster = feed.raster.of(u);
-    const { bestLatent, shares, sharesInterval, baselineHz, alignment, axis, peak, fano, codes, heldOut, misfit } =
-      report;
-    return {
-      op: "unit",
-      unit,
-      trials: seen.length,
-      bestLatent,
-      shares,
-      sharesInterval,
-      baselineHz,
-      alignment,
-      axis,
-      peak,
-      fano,
-      codes,
-      heldOut: heldOut && { trials: heldOut.trials, gain: heldOut.gain },
-      misfit,
-      facesF32: bytesOf(Float32Array.from(seen.flatMap(({ latents }) => Array.from(latents)))),
-      ratesF32: bytesOf(Float32Array.from(seen, ({ counts, windowS }) => counts[u] / windowS)),
-      strip: strip.map(({ t, rateHz }, i) => ({ t, rateHz, picture: pictures[i] })),
-      peakPicture: pictures[strip.length],
-      raster: {
-        trials: raster.trials,
-        fromMs: RASTER_FROM_MS,
-        toMs: RASTER_TO_MS,
-        rowU16: bytesOf(raster.row),
-        msF32: bytesOf(raster.ms),
-      },
-    };
-  }
 
   // What is left out of the model of tuning, a unit at a time.
   let examining = false;
@@ -338,6 +304,7 @@ export function openDashboard(options: DashboardOptions): Dashboard {
         n,
         serverMs,
         state: own,
+        past: null,
         gateClosed: view.gateClosed,
         displayConnected: view.displayConnected,
         alerts: alertsOf({
@@ -435,26 +402,3 @@ export function openDashboard(options: DashboardOptions): Dashboard {
     },
   };
 }
-
-const emptyHealth = (backend: string): Health => ({
-  latency: [],
-  spikesPerS: 0,
-  messagesPerS: 0,
-  lostMessages: 0,
-  reorderedMessages: 0,
-  lateSpikes: 0,
-  restarts: 0,
-  rejected: {},
-  loopDelayMs: null,
-  droppedFrames: 0,
-  deadlineMisses: 0,
-  abortedPresentations: 0,
-  displayUncertaintyMs: null,
-  streamUncertaintyMs: null,
-  streamOffsetS: null,
-  alignedBy: null,
-  diskFreeBytes: null,
-  memoryBytes: 0,
-  backend,
-  watchers: 0,
-});

@@ -161,6 +161,10 @@ export function createWatchers(options: WatchersOptions) {
       for (const watcher of watchers) watcher.unseen = null;
       tick();
     },
+    /** Pictures are others from now on, also under numbers that pages were told before. */
+    anew(): void {
+      for (const watcher of watchers) watcher.told = { ...watcher.told, face: -1, readTrial: -1 };
+    },
     goodbye(reason: string): void {
       const bytes = pack({ op: "bye", reason } satisfies DashboardMessage);
       for (const { socket } of watchers) socket.send(bytes);

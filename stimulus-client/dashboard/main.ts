@@ -7,6 +7,7 @@ import { health } from "./health.ts";
 import { log } from "./log.ts";
 import { matrix } from "./matrix.ts";
 import { overview } from "./overview.ts";
+import { slider } from "./past.ts";
 import { readBack } from "./readback.ts";
 import { saveSnapshot } from "./snapshot.ts";
 import { steer } from "./steer.ts";
@@ -45,6 +46,7 @@ function draw(): void {
   requestAnimationFrame(() => {
     asked = false;
     top.update(store);
+    past.update(store);
     showAlerts();
     views[current].view.update(store);
     if (unseen === null) return;
@@ -118,6 +120,8 @@ const top = bar(find("bar"), {
   snapshot: () => saveSnapshot(main, store),
 });
 
+const past = slider(find("past"), (trials) => connection.ask({ op: "at", trials }));
+
 function note(): void {
   open("steer");
   steering.note();
@@ -165,6 +169,7 @@ document.addEventListener("keydown", (event) => {
   if (isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   const at = Number(event.key) - 1;
   if (tabs[at]) return open(tabs[at].key);
+  if (past.key(event)) return event.preventDefault();
   const key = event.key.toLowerCase();
   // A button in focus takes the space bar itself.
   if (key === " " && !(event.target instanceof HTMLButtonElement)) {

@@ -69,7 +69,9 @@ export function overview(page: Page): View {
         nowWords,
         onScreen
           ? `Face ${onScreen.face + 1}. ${why(onScreen, names)}`
-          : noFace(message.state, message.displayConnected),
+          : message.past && message.past.at < message.past.trials
+            ? "No face was on the screen at this moment."
+            : noFace(message.state, message.displayConnected),
       );
       coming.forEach(({ face, words, item }, i) => {
         const next = message.next[i];

@@ -64,13 +64,18 @@ export function readBack(): View {
       if (!now || !session) return;
       const { readBack: found } = now;
       if (!found) {
+        drawn = -1;
+        shown.show(null, "No face yet");
+        read.show(null, "No face yet");
+        setText(distance, "–");
+        body.replaceChildren();
         setText(
           words,
           session.past
-            ? "No faces were read back in this session."
+            ? "Nothing can be read back yet: the units had not learned from any trial."
             : "From the second trial on that this page is open, a face is read back from each trial's counts.",
         );
-      } else if (found.trial !== drawn && (readPicture?.trial === found.trial || session.past)) {
+      } else if (found.trial !== drawn && readPicture?.trial === found.trial) {
         drawn = found.trial;
         shown.show(faces.get(found.face) ?? null, `Face ${found.face + 1} as it was shown`);
         read.show(readPicture?.picture ?? null, `Face read back from trial ${found.trial + 1}`);

@@ -25,8 +25,10 @@ export interface Store {
   unit: UnitMessage | null;
   faces: Map<number, Picture>;
   readPicture: { trial: number; picture: Picture } | null;
+  /** In a past session, those until the trial that is looked at; `all`: until its end. */
   log: LogLine[];
   series: SeriesPoint[];
+  all: { log: LogLine[]; series: SeriesPoint[] };
   /** Why the server has said goodbye. */
   bye: string | null;
   connected: boolean;
@@ -41,6 +43,7 @@ export const emptyStore = (): Store => ({
   readPicture: null,
   log: [],
   series: [],
+  all: { log: [], series: [] },
   bye: null,
   connected: false,
 });
@@ -56,14 +59,22 @@ export function take(store: Store, message: DashboardMessage): void {
       return;
     case "now": {
       store.now = message;
-      for (const { face, ...picture } of message.faces) store.faces.set(face, picture);
+      for (const { face, ...picture } of message.faces) {
+        // Last in order, so that it is the last to go.
+        store.faces.delete(face);
+        store.faces.set(face, picture);
+      }
       for (const face of [...store.faces.keys()].slice(0, Math.max(0, store.faces.size - MOST_FACES)))
         store.faces.delete(face);
       const { readBack } = message;
       if (readBack?.picture) store.readPicture = { trial: readBack.trial, picture: readBack.picture };
-      store.log.push(...message.log);
-      if (store.log.length > MOST_LINES) store.log.splice(0, store.log.length - MOST_LINES);
-      store.series.push(...message.series);
+      const { all } = store;
+      all.log.push(...message.log);
+      if (all.log.length > MOST_LINES) all.log.splice(0, all.log.length - MOST_LINES);
+      all.series.push(...message.series);
+      const { past, serverMs } = message;
+      store.log = past ? all.log.filter((line) => line.serverMs <= serverMs) : all.log;
+      store.series = past ? all.series.filter(({ trial }) => trial <= past.at) : all.series;
       return;
     }
     case "estimates":

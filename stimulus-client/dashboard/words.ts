@@ -26,6 +26,7 @@ export type Condition = "running" | "paused" | "waiting" | "ended" | "gate" | "l
 
 /** The one word that says how things are: the worst that is true. */
 export function condition(now: NowMessage, connected: boolean): { is: Condition; word: string } {
+  if (now.past && now.past.at < now.past.trials) return { is: "ended", word: "Past" };
   if (now.state === "ended") return { is: "ended", word: "Ended" };
   if (!connected) return { is: "offline", word: "No server" };
   if (!now.displayConnected && now.trials.closed > 0) return { is: "lost", word: "Display lost" };

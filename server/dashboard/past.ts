@@ -1,0 +1,139 @@
+/** A past session, opened to be read: what its journal has, what was believed after each trial, and the pages that look at it. */
+import { join } from "node:path";
+import type { WebSocket } from "ws";
+import type { Picture, SessionInfo } from "../../protocols/wire/dashboard.ts";
+import { ConfigurationError } from "../failure.ts";
+import { openModel } from "../model/backends.ts";
+import { experimentModel } from "../model/experiment-model.ts";
+import { readModel } from "../model/model-folder.ts";
+import { type FoundSession, readSession } from "../session/folder.ts";
+import type { SessionEvent } from "../session/view.ts";
+import { isBroken } from "../trials/trial.ts";
+import { openWorker, type WorkerHandle } from "../worker.ts";
+import { createFeed, type Feed } from "./feed.ts";
+import { sessionInfo } from "./info.ts";
+import type { PastAnalyst, PastData, PastProgress, Taught } from "./past-analyst.ts";
+import { openPastView, type PastView } from "./past-view.ts";
+
+/** What all pages of a past session share. */
+export interface PastSession {
+  found: FoundSession;
+  info: SessionInfo;
+  events: readonly { event: SessionEvent; serverMs: number }[];
+  /** Of `events`, those before this index had happened when so many trials had closed and the next one had not. */
+  ends: readonly number[];
+  /** The whole session: its log, and points of its plots. */
+  whole: Feed;
+  analyst: WorkerHandle<PastAnalyst>;
+  progress(): PastProgress;
+  picture(face: string, latents: Float64Array): Promise<Picture>;
+}
+
+export interface Past {
+  info: SessionInfo;
+  attend(socket: WebSocket): void;
+  pages(): number;
+  dispose(): Promise<void>;
+}
+
+const PROGRESS_MS = 100;
+/** Faces that stay decoded. */
+const MOST_PICTURES = 400;
+
+/** @throws ConfigurationError where the folder has no session that decided something, or its model is gone */
+export async function openPast(folder: string, failed: (error: Error) => void): Promise<Past> {
+  const events: PastSession["events"][number][] = [];
+  const ends: number[] = [];
+  const taught: Taught[] = [];
+  let whole: Feed | null = null;
+  let closed = 0;
+  const found = await readSession(folder, (event, serverMs, { experiment, decider }) => {
+    whole ??= createFeed(experiment, serverMs);
+    const closes = event.kind === "trial" && !isBroken(event.trial);
+    if (closes) ends.push(events.length);
+    closed += Number(closes);
+    events.push({ event, serverMs });
+    const usable = whole.trials.length;
+    whole.told(event, serverMs);
+    if (whole.trials.length > usable) {
+      const { trial, latents, counts } = whole.trials[usable];
+      taught.push({ after: closed, trial, seen: { latents, counts } });
+    }
+    if (event.kind === "unit" && event.order.op === "reset")
+      taught.push({ after: closed, reset: decider!.settings.units.indexOf(event.order.unit) });
+  });
+  const { decider, experiment, isOver } = found;
+  if (!decider || !whole)
+    throw new ConfigurationError(`${folder}: expected a session that decided something, found none in its journal`);
+  ends.push(events.length);
+  const last = events.at(-1)!.serverMs;
+  const session: Feed = whole;
+  session.say("session", isOver ? "a past session, as it ended" : "a past session that was broken off", last);
+
+  const modelFolder = found.model ?? (await experimentModel(experiment, join(folder, "experiment.yaml"))).folder;
+  const model = await readModel(modelFolder);
+  const { decoder } = await openModel(model);
+  const { width, height } = model.card.image;
+  const isSimulated = found.options.rig === "sim" || found.options.virtual === true;
+  const info = {
+    ...sessionInfo(experiment, decider.settings.units, model.card, folder, "a past session", isSimulated),
+    past: true,
+  };
+
+  const data: PastData = { ...decider, folder, taught };
+  const analyst = openWorker<PastAnalyst>("server/dashboard/past-worker.js", data, failed);
+  let progress: PastProgress = {
+    known: 0,
+    stride: 1,
+    isRead: false,
+    isPlotted: false,
+    difference: null,
+    failed: null,
+    points: [],
+  };
+  let points = 0;
+  const views = new Set<PastView>();
+  let asking: NodeJS.Timeout | null = null;
+  const ask = async () => {
+    progress = await analyst.call("progress", points);
+    points += progress.points.length;
+    for (const point of progress.points) session.plot(point);
+    for (const view of views) view.progressed();
+    if (!progress.isPlotted && progress.failed === null) asking = setTimeout(again, PROGRESS_MS);
+  };
+  const again = () => void ask().catch(() => {});
+  again();
+
+  const pictures = new Map<string, Promise<Picture>>();
+  const shared: PastSession = {
+    found,
+    info,
+    events,
+    ends,
+    whole: session,
+    analyst,
+    progress: () => progress,
+    picture(face, latents) {
+      const kept =
+        pictures.get(face) ??
+        decoder.decode(Float32Array.from(latents)).then((pixels): Picture => ({ width, height, pixels }));
+      pictures.delete(face);
+      pictures.set(face, kept);
+      if (pictures.size > MOST_PICTURES) pictures.delete(pictures.keys().next().value!);
+      return kept;
+    },
+  };
+  return {
+    info,
+    pages: () => views.size,
+    attend(socket) {
+      const view = openPastView(shared, socket, () => views.delete(view), failed);
+      views.add(view);
+    },
+    async dispose() {
+      if (asking) clearTimeout(asking);
+      await analyst.dispose();
+      decoder.dispose();
+    },
+  };
+}
