@@ -8,7 +8,13 @@ export default defineConfig({
     emptyOutDir: true,
     target: "es2022",
     chunkSizeWarningLimit: 1200,
-    // Two pages: what stands on the stimulus screen, and what an operator looks at.
-    rolldownOptions: { input: { display: "stimulus-client/index.html", dashboard: "stimulus-client/dashboard.html" } },
+    // What stands on the stimulus screen, what an operator looks at, and where sessions are chosen.
+    rolldownOptions: {
+      input: {
+        display: "stimulus-client/index.html",
+        dashboard: "stimulus-client/dashboard.html",
+        sessions: "stimulus-client/sessions.html",
+      },
+    },
   },
 });

@@ -49,7 +49,7 @@ function describeIssue(issue: z.core.$ZodIssue, input: unknown, whole: string): 
 
 function describe(value: unknown): string {
   if (value === undefined) return "nothing";
-  if (typeof value === "number") return `${value}`;
+  if (typeof value === "number") return Number.isNaN(value) ? "no number" : `${value}`;
   if (ArrayBuffer.isView(value)) return `${value.byteLength} bytes`;
   // A map or list from the wire may hold what JSON has no words for.
   const text = JSON.stringify(value, (_, item) => (typeof item === "bigint" ? `${item}` : item)) ?? String(value);

@@ -40,6 +40,8 @@ export function openPastView(
   let at = 0;
   let turn = 0;
   let gone = false;
+  /** Whether all that belongs to this trial is shown, and not what comes quickly alone. */
+  let isWhole = false;
   let looked: ReadonlySet<string> = new Set();
   let readBack: ReadFace | null = null;
   let pictures = new Map<number, Picture>();
@@ -132,6 +134,7 @@ export function openPastView(
     watchers.anew();
     watchers.estimates(pack({ op: "estimates", ...estimates, population: null } satisfies EstimatesMessage));
     watchers.flush();
+    isWhole = !isFollowed;
     if (isFollowed) return;
     await read(own);
     await look(own);
@@ -198,8 +201,8 @@ export function openPastView(
   watchers.attend(socket);
   return {
     progressed() {
-      const { known } = past.progress();
-      if (asked === null && fetching === 0 && known > at) show(known);
+      const { known, isRead } = past.progress();
+      if (asked === null && fetching === 0 && (known > at || (isRead && !isWhole))) show(known);
     },
   };
 }

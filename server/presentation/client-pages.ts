@@ -7,16 +7,22 @@ const notBuilt = `<!doctype html><title>latentloop display</title>
 <p>The display's page has not been built. Run <code>npm run build</code> and reload.</p>
 `;
 
-/** Answers requests for the built pages in `folder`; only files that lie in it now are ever served. */
-export function clientPages(folder: string): RequestListener {
+/**
+ * Answers requests for the built pages in `folder`; only files that lie in it now are ever served.
+ *
+ * @param home the page that stands at /, where it is not the display's
+ */
+export function clientPages(folder: string, home?: string): RequestListener {
   if (!existsSync(join(folder, "index.html"))) {
     return (_request, response) => {
       response.writeHead(503, { "Content-Type": "text/html; charset=utf-8" }).end(notBuilt);
     };
   }
   const pages = sirv(folder);
-  return (request, response) =>
+  return (request, response) => {
+    if (home !== undefined && request.url === "/") return response.writeHead(302, { Location: home }).end();
     pages(request, response, () => {
       response.writeHead(404, { "Content-Type": "text/plain" }).end("No such page.\n");
     });
+  };
 }

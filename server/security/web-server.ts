@@ -14,8 +14,8 @@ import { securityHeaders } from "./headers.ts";
 import { type Allowance, fullBucket, take } from "./rate-limit.ts";
 
 export interface Attendant {
-  /** Receives each socket that is opened at its path, and the address it comes from. */
-  attend(socket: WebSocket, from: string): void;
+  /** Receives each socket that is opened at its path, the address it comes from, and what its own address asks. */
+  attend(socket: WebSocket, from: string, query: URLSearchParams): void;
   /** False while whoever comes is told to come again; left out: always ready. */
   isReady?(): boolean;
 }
@@ -90,7 +90,7 @@ export async function openWebServer({ port, pages, sockets, ...options }: WebSer
     if (attendant.isReady?.() === false) return turnAway(socket, 503, "not yet; try again in a moment");
     webSockets.handleUpgrade(request, socket, head, (accepted) => {
       limitMessages(accepted);
-      attendant.attend(accepted, request.socket.remoteAddress ?? "");
+      attendant.attend(accepted, request.socket.remoteAddress ?? "", queryOf(request));
     });
   });
   const actualPort = await listen(http, options.host, port);
@@ -127,6 +127,8 @@ function limitMessages(socket: WebSocket): void {
 }
 
 const pathOf = ({ url = "" }: IncomingMessage): string => url.split("?")[0];
+const queryOf = ({ url = "" }: IncomingMessage): URLSearchParams =>
+  new URLSearchParams(url.split("?").slice(1).join("?"));
 
 function turnAway(socket: Duplex, status: number, reason: string): void {
   socket.on("error", () => socket.destroy());

@@ -115,6 +115,33 @@ async function scanFile(
   return { file, bytes: at, n, torn: null };
 }
 
+/**
+ * A journal's first record, without reading on.
+ *
+ * @throws Error that says what was expected where it can't be read
+ */
+export async function firstRecord(folder: string): Promise<JournalRecord> {
+  const path = join(folder, JOURNAL_FILE);
+  const handle = await open(path, "r");
+  try {
+    const head = Buffer.alloc(MAGIC.length + HEADER_BYTES);
+    await handle.read(head, 0, head.length, 0);
+    if (!head.subarray(0, MAGIC.length).equals(MAGIC))
+      throw new Error(`${path}: expected a journal that begins with ${MAGIC}`);
+    const length = head.readUInt32LE(MAGIC.length);
+    const { size } = await handle.stat();
+    if (head.length + length > size) throw new Error(`${path}: expected a first record, the file is cut`);
+    const body = Buffer.alloc(length);
+    await handle.read(body, 0, length, head.length);
+    const value = unpack(body);
+    if (crc32(body) !== head.readUInt32LE(MAGIC.length + 4) || !value.ok)
+      throw new Error(`${path}: expected a first record, found a damaged one`);
+    return value.value as JournalRecord;
+  } finally {
+    await handle.close();
+  }
+}
+
 /** All of a journal at once; see `scanJournal`. */
 export async function readJournal(folder: string): Promise<{ records: JournalRecord[]; end: JournalEnd }> {
   const records: JournalRecord[] = [];

@@ -113,3 +113,9 @@ function statOf(pid: number): { state: string; started: string } | null {
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return { state: fields[0], started: fields[19] };
 }
+
+/** Who writes the session in a folder now, as far as can be seen; null where nobody does. */
+export function writerOf(folder: string): Owner | null {
+  const owner = parseOwner(readQuietly(join(folder, LOCK_FILE)) ?? "");
+  return owner && isAlive(owner) ? owner : null;
+}

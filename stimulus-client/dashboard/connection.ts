@@ -7,6 +7,7 @@ import {
 } from "../../protocols/wire/dashboard.ts";
 import { pack, unpack } from "../../protocols/wire/message.ts";
 import type { OperatorAnswer, OperatorCommand } from "../../protocols/wire/operator.ts";
+import { CLOSED_FOR_GOOD } from "../../protocols/wire/sessions.ts";
 import { enter } from "../entry.ts";
 
 const RECONNECT_MS = 1000;
@@ -51,10 +52,10 @@ export function connect(
       watch = socket;
       received(message.value as DashboardMessage);
     };
-    socket.onclose = () => {
+    socket.onclose = ({ code }) => {
       if (watch === socket) watch = null;
       changed(false);
-      setTimeout(open, RECONNECT_MS);
+      if (code !== CLOSED_FOR_GOOD) setTimeout(open, RECONNECT_MS);
     };
   };
   void open();

@@ -1,5 +1,7 @@
 /** The operator's dashboard: one connection, one store, a few views of it. */
 import "./locale.ts";
+import type { Alert } from "../../protocols/wire/dashboard.ts";
+import { LIST_FIELD, SESSION_FIELD } from "../../protocols/wire/sessions.ts";
 import { bar } from "./bar.ts";
 import { type Command, connect } from "./connection.ts";
 import { el, forgetColours, setAttribute, setText } from "./dom.ts";
@@ -132,19 +134,21 @@ function themed(_: unknown): void {
   for (const { view } of Object.values(views)) view.themed?.();
 }
 
+/** What is to be said while nothing comes. */
+function unanswered(): Alert {
+  const again = "This page tries again every second.";
+  if (unwelcome) return { level: "stop", text: unwelcome, todo: again };
+  if (store.bye !== null) return { level: "stop", text: `Not opened: ${store.bye}.`, todo: "Go back to the list." };
+  if (store.now) return { level: "stop", text: "The server does not answer.", todo: again };
+  if (new URLSearchParams(location.search).has(SESSION_FIELD))
+    return { level: "warning", text: "The session's journal is being read.", todo: "A long one takes some seconds." };
+  return { level: "stop", text: "Waiting for the server.", todo: again };
+}
+
 const alertBox = find("alerts");
 function showAlerts(): void {
   const { now, connected } = store;
-  const alerts =
-    !connected && now?.state !== "ended"
-      ? [
-          {
-            level: "stop",
-            text: unwelcome || (now ? "The server does not answer." : "Waiting for the server."),
-            todo: "This page tries again every second.",
-          },
-        ]
-      : (now?.alerts ?? []);
+  const alerts = !connected && now?.state !== "ended" ? [unanswered()] : (now?.alerts ?? []);
   const words = JSON.stringify(alerts);
   if (alertBox.dataset.shown === words) return;
   alertBox.dataset.shown = words;
@@ -182,6 +186,17 @@ document.addEventListener("keydown", (event) => {
     note();
   }
 });
+
+// A dashboard that was opened from the list leads back to it.
+const listPort = new URLSearchParams(location.search).get(LIST_FIELD) ?? "";
+if (/^\d{1,5}$/.test(listPort))
+  find("tabs").prepend(
+    el(
+      "a",
+      { className: "to-list", href: `${location.protocol}//${location.hostname}:${listPort}/sessions` },
+      "All sessions",
+    ),
+  );
 
 setText(find("toasts"), "");
 startTheme(() => themed(null));

@@ -194,6 +194,7 @@ test("O, D: a simulated session is started, inspected, steered, paused and ended
   expect(await text(after, "#trials")).toBe(`${summary.trials} / 5000`);
   await after.locator("#tabs").getByText("Units", { exact: true }).click();
   for (const { unit, alignment } of summary.units.slice(0, 3)) {
+    await after.getByRole("searchbox", { name: "Filter units" }).fill(unit);
     const row = after.locator(".rows .row:not([hidden])", { hasText: unit });
     await expect.poll(() => row.locator(".alignment").innerText()).toBe(alignment.estimate.toFixed(2));
   }
