@@ -131,11 +131,11 @@ export async function firstRecord(folder: string): Promise<JournalRecord> {
     const length = head.readUInt32LE(MAGIC.length);
     const { size } = await handle.stat();
     if (head.length + length > size) throw new Error(`${path}: expected a first record, the file is cut`);
-    const body = Buffer.alloc(length);
-    await handle.read(body, 0, length, head.length);
-    const value = unpack(body);
-    if (crc32(body) !== head.readUInt32LE(MAGIC.length + 4) || !value.ok)
-      throw new Error(`${path}: expected a first record, found a damaged one`);
+    const frame = Buffer.alloc(HEADER_BYTES + length);
+    await handle.read(frame, 0, frame.length, MAGIC.length);
+    const body = readFrame(frame);
+    const value = typeof body === "string" ? null : unpack(body);
+    if (!value?.ok) throw new Error(`${path}: expected a first record, found a damaged one`);
     return value.value as JournalRecord;
   } finally {
     await handle.close();

@@ -202,4 +202,4 @@ test("O, D: a simulated session is started, inspected, steered, paused and ended
   await after.close();
   past.signal("SIGINT");
   expect((await past.finished).code).toBe(0);
-}, 180_000);
+}, 360_000);

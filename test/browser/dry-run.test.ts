@@ -76,4 +76,4 @@ test("D8: a dry run is started by clicking, runs to its end, and is opened from 
   expect(errors).toEqual([]);
   server.signal("SIGINT");
   expect((await server.finished).code).toBe(0);
-}, 180_000);
+}, 360_000);

@@ -98,4 +98,4 @@ test("D6: a past session at a trial is what a session that ended with this trial
   expect((await past.finished).code).toBe(0);
   // Read, and nothing else.
   expect((await readFile(join(all.sessionDir, "journal.llj"))).equals(journal)).toBe(true);
-}, 180_000);
+}, 360_000);
