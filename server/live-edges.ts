@@ -9,7 +9,7 @@ import { type Acquisition, openAcquisition, together } from "./acquisition/acqui
 import { createRoster, type Roster } from "./acquisition/roster.ts";
 import { openTrodes } from "./acquisition/trodes/trodes.ts";
 import type { DeciderData } from "./choice/decider.ts";
-import type { DeciderService } from "./choice/decider-worker.ts";
+import { type DeciderSupervision, superviseDecider } from "./choice/supervised-decider.ts";
 import { ConfigurationError } from "./failure.ts";
 import { openGateSocket } from "./gate/gate-socket.ts";
 import type { BackendName } from "./model/backends.ts";
@@ -24,8 +24,8 @@ import { guardOptions, type Network } from "./security/entry.ts";
 import type { Disposers } from "./session/disposers.ts";
 import { openPublicEvents } from "./session/public-events.ts";
 import { deciderSettings } from "./session/settings.ts";
+import type { WorkerState } from "./session/view.ts";
 import { forkSimulatedRig } from "./simulated-edges.ts";
-import { openWorker } from "./worker.ts";
 
 export interface LiveOptions extends Network {
   /** Path of the experiment file: a model folder is relative to it. */
@@ -51,6 +51,9 @@ interface Surroundings {
   disposers: Disposers;
   /** Told of what breaks later. */
   failed(error: Error): void;
+  /** Told of a thread that is lost and replaced. */
+  supervision(worker: WorkerState["worker"]): Omit<DeciderSupervision, "journalled">;
+  journalled: DeciderSupervision["journalled"];
   /** The experiment as operators had changed it, in a session that goes on; null: as it began. */
   changed: Experiment | null;
   /** Told of each message of the gate that can't be used. */
@@ -63,13 +66,17 @@ export async function openLiveEdges(
   options: LiveOptions,
   /** What the decider of a session that goes on was started with; null for a new one. */
   goingOn: DeciderData | null,
-  { state, disposers, failed, changed, gateRejected }: Surroundings,
+  { state, disposers, failed, supervision, journalled, changed, gateRejected }: Surroundings,
 ) {
   const model = await experimentModel(experiment, options.experimentFile);
   const truth = options.rig === "sim" ? simulatedUnits(experiment) : null;
   const roster = createRoster(truth ?? recordedUnits(experiment));
   const units = [...roster.names];
 
+  const openDecider = (data: DeciderData) =>
+    disposers.opened(superviseDecider(data, { ...supervision("decider"), journalled }));
+  // One that goes on gets ready while the model is loaded.
+  const early = goingOn && openDecider(goingOn);
   const synthesis = disposers.opened(
     await openSynthesis(
       {
@@ -79,14 +86,14 @@ export async function openLiveEdges(
           ? { range: experiment.choice.range, threshold: experiment.validity.threshold }
           : null,
       },
-      failed,
+      supervision("synthesis"),
     ),
   );
   const deciderData: DeciderData = goingOn ?? {
     settings: deciderSettings(experiment, units, synthesis.validity?.region ?? null),
     seed: experiment.seed,
   };
-  const decider = disposers.opened(openWorker<DeciderService>("server/choice/decider-worker.js", deciderData, failed));
+  const decider = early ?? openDecider(deciderData);
   const { image } = model.card;
   const { faceFraction, photodiode } = experiment.stimulus;
   const luminance = createLuminance(experiment);

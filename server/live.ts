@@ -30,6 +30,7 @@ import { refusal } from "./operator/desk.ts";
 import { entryAddress } from "./security/entry.ts";
 import { Disposers } from "./session/disposers.ts";
 import { openSessionFolder, type Reopened, reopenSessionFolder } from "./session/folder.ts";
+import { createHold, type Hold } from "./session/hold.ts";
 import type { JournalTrouble } from "./session/journal.ts";
 import { createLatencyBudget } from "./session/latency.ts";
 import { publicEventOf, readoutOf, rewardEvent, stateEvent } from "./session/published.ts";
@@ -40,7 +41,7 @@ import { createSnapshotKeeper } from "./session/snapshot-keeper.ts";
 import { type SessionSummary, summarise } from "./session/summary.ts";
 import { planWarnings } from "./session/timing.ts";
 import { otherVersions, versions } from "./session/versions.ts";
-import { type SessionView, waitingView } from "./session/view.ts";
+import { type SessionEvent, type SessionView, type WorkerState, waitingView } from "./session/view.ts";
 import { createAnnouncer, validityWords } from "./session/words.ts";
 import { forkHeadlessDisplay } from "./simulated-edges.ts";
 import { isBroken, isUsable } from "./trials/trial.ts";
@@ -71,7 +72,7 @@ export const runLive = (
   options: LiveOptions,
   interrupts$: Observable<OperatorOp>,
   watcher: Watcher,
-): Promise<LiveResult> => runSession(experiment, options, interrupts$, watcher, createDiskWatch(watcher), null);
+): Promise<LiveResult> => runSession(experiment, options, interrupts$, watcher, createWatch(watcher), null);
 
 /**
  * Goes on with a session whose server died, from its journal: nothing that was journalled is lost, and what was on the screen then is
@@ -85,8 +86,8 @@ export async function resumeLive(
   interrupts$: Observable<OperatorOp>,
   watcher: Watcher,
 ): Promise<LiveResult> {
-  const disk = createDiskWatch(watcher);
-  const reopened = await reopenSessionFolder(path, disk);
+  const watch = createWatch(watcher);
+  const reopened = await reopenSessionFolder(path, watch.disk);
   const { experiment, options, model } = reopened.found;
   if (options.virtual) {
     await reopened.folder.close(null, null);
@@ -97,7 +98,7 @@ export async function resumeLive(
     { ...(options as unknown as LiveOptions), ...given },
     interrupts$,
     watcher,
-    disk,
+    watch,
     reopened,
   );
 }
@@ -107,7 +108,7 @@ async function runSession(
   options: LiveOptions,
   interrupts$: Observable<OperatorOp>,
   watcher: Watcher,
-  disk: DiskWatch,
+  watch: Watch,
   reopened: Reopened | null,
 ): Promise<LiveResult> {
   const disposers = new Disposers();
@@ -117,7 +118,20 @@ async function runSession(
 
   try {
     let view = reopened ? resumedView(reopened.folder.progress) : waitingView(experiment.trials);
-    disk.state = () => view.state;
+    watch.state = () => view.state;
+    /** Told of what happens outside the loop too; null before it begins. */
+    let told: ((event: SessionEvent) => void) | null = null;
+    const supervision = (worker: WorkerState["worker"]) => ({
+      lost(why: string) {
+        told?.({ kind: "worker", worker, up: false, why });
+        watch.hold.begin(worker);
+      },
+      back(tookMs: number) {
+        told?.({ kind: "worker", worker, up: true, why: `after ${Math.round(tookMs)} ms` });
+        watch.hold.end(worker);
+      },
+      failed,
+    });
     const {
       model,
       truth,
@@ -138,6 +152,13 @@ async function runSession(
       state: () => view.state,
       disposers,
       failed,
+      supervision,
+      journalled() {
+        if (!told || !folder) return null;
+        const { path, place, written } = folder;
+        const { n: records } = place();
+        return written().then(() => ({ folder: path, records }));
+      },
       changed: reopened?.folder.progress.changed ?? null,
       gateRejected: (detail) => watcher.said(`gate message rejected: ${detail}`),
     });
@@ -145,7 +166,7 @@ async function runSession(
     const { image } = card;
     const latentNames = card.latents.each.map((latent) => latent.name);
     const restored = reopened ? await restore(reopened, decider, watcher) : null;
-    const session = (folder ??= await openSessionFolder(options.out, experiment, options, disk));
+    const session = (folder ??= await openSessionFolder(options.out, experiment, options, watch.disk));
     let summary: SessionSummary | null = null;
     let findings: Findings | null = null;
     try {
@@ -268,7 +289,7 @@ async function runSession(
           interrupts$,
           desk.commands$,
           pressed$,
-          disk.commands$,
+          watch.hold.commands$,
         ),
         unitOrders$: desk.unitOrders$,
         settingOrders$: desk.settingOrders$.pipe(tap(dashboard.ordered)),
@@ -295,6 +316,7 @@ async function runSession(
           for (const onset of event.output.onsets) rehearseFor(onset.onsetServerMs);
         },
       };
+      told = edges.told;
       const readouts$ = new Subject<SessionView>();
       readouts$.pipe(auditTime(READOUT_EVERY_MS)).subscribe((latest) => display.send(readoutOf(latest, latentNames)));
       const heartbeat = setInterval(announce, HEARTBEAT_MS);
@@ -363,7 +385,12 @@ async function restore(
   const progress = structuredClone(folder.progress);
   const startedMs = serverNow();
   for (const line of passedOver) watcher.said(`warning: ${line}`);
-  const { faces, difference } = await decider.call("restore", folder.path, found.end.n, snapshot);
+  const { faces, difference } = await decider.call(
+    "restore",
+    folder.path,
+    found.end.n,
+    snapshot === null ? [] : [snapshot],
+  );
   watcher.said(
     `session ${folder.path} goes on after ${progress.view.trials.closed} trials (${Math.round(serverNow() - startedMs)} ms, from ${snapshot ?? "the journal's beginning"})`,
   );
@@ -381,30 +408,30 @@ async function restore(
   return { progress, faces, serverMs: serverNow(), difference };
 }
 
-export interface DiskWatch extends JournalTrouble {
-  commands$: Observable<OperatorOp>;
+interface Watch {
+  hold: Hold;
   /** The session's state now. */
   state(): SessionView["state"];
+  disk: JournalTrouble;
 }
 
 /** A session is paused while its journal can't be written, and goes on once it can. */
-function createDiskWatch(watcher: Watcher): DiskWatch {
-  const commands$ = new Subject<OperatorOp>();
-  let pausedIt = false;
-  const watch: DiskWatch = {
-    commands$,
+function createWatch(watcher: Watcher): Watch {
+  const watch: Watch = {
+    hold: createHold(() => watch.state()),
     state: () => "waiting",
-    stalled({ message, code }) {
-      pausedIt = watch.state() !== "paused";
-      const why = code === "ENOSPC" || code === "EDQUOT" ? "the disk is full" : "the journal can't be written";
-      watcher.said(
-        `paused: ${why} (${message}); nothing is lost, what comes is kept in memory until it can be written`,
-      );
-      if (pausedIt) commands$.next("pause");
-    },
-    recovered() {
-      watcher.said("the journal is written again, all that was kept is in it");
-      if (pausedIt) commands$.next("resume");
+    disk: {
+      stalled({ message, code }) {
+        const why = code === "ENOSPC" || code === "EDQUOT" ? "the disk is full" : "the journal can't be written";
+        watcher.said(
+          `paused: ${why} (${message}); nothing is lost, what comes is kept in memory until it can be written`,
+        );
+        watch.hold.begin("disk");
+      },
+      recovered() {
+        watcher.said("the journal is written again, all that was kept is in it");
+        watch.hold.end("disk");
+      },
     },
   };
   return watch;

@@ -1,7 +1,7 @@
 /** Tuning and choice on a thread of their own, so that the one that reads spikes never waits for them. */
 import { random } from "../random.ts";
 import { replayJournal } from "../session/replay.ts";
-import { readSnapshot, type SnapshotHead, type WrittenSnapshot } from "../session/snapshot.ts";
+import { readSnapshot, type Snapshot, type SnapshotHead, type WrittenSnapshot } from "../session/snapshot.ts";
 import type { RefitService } from "../tuning/refit-worker.ts";
 import { noRefits, type Refit, type RefitJob, type Refits, type Taught } from "../tuning/refits.ts";
 import { handAllOver, openWorker, serve } from "../worker.ts";
@@ -16,9 +16,9 @@ export interface DeciderService extends Decider {
   /**
    * Takes a new decider to where a session's journal has it, before anything else is asked of it.
    *
-   * @param snapshot name of the one to begin with; null: from the journal's beginning
+   * @param snapshots names of those to begin with: the first that can be read, or else the journal's beginning
    */
-  restore(folder: string, records: number, snapshot: string | null): Promise<Restored>;
+  restore(folder: string, records: number, snapshots: readonly string[]): Promise<Restored>;
   /** Writes what is known now, and what the loop's own thread says, into the session's folder. Nothing waits for it. */
   snapshot(folder: string, head: SnapshotHead): Promise<WrittenSnapshot>;
 }
@@ -38,10 +38,10 @@ serve(({ settings, seed }: DeciderData): DeciderService => {
   const decider = createDecider(settings, random(seed).split("decider"), refits);
   return {
     ...decider,
-    async restore(folder, records, name) {
+    async restore(folder, records, snapshots) {
       refits.pace();
       const { units, windowS } = settings;
-      const from = name === null ? null : readSnapshot(folder, name);
+      const from = firstReadable(folder, snapshots);
       if (from) {
         await refits.goOnFrom(from.refitter);
         decider.goOnFrom(from.decider);
@@ -59,6 +59,16 @@ serve(({ settings, seed }: DeciderData): DeciderService => {
     },
   };
 });
+
+function firstReadable(folder: string, names: readonly string[]): Snapshot | null {
+  for (const name of names)
+    try {
+      return readSnapshot(folder, name);
+    } catch {
+      // The journal has all that it has.
+    }
+  return null;
+}
 
 /** Runs a decider that is thrown away: the first trials of a session should not wait for a compiler. */
 function warmUp({ settings, seed }: DeciderData): void {

@@ -1,5 +1,6 @@
 /** What is wrong, worst first: one sentence each, and what to do. */
 import type { Alert, Health, NowMessage } from "../../protocols/wire/dashboard.ts";
+import type { WorkerState } from "../session/view.ts";
 
 export interface AlertInput {
   state: NowMessage["state"];
@@ -9,6 +10,8 @@ export interface AlertInput {
   displayVisible: boolean;
   linkUp: boolean;
   gateClosed: string | null;
+  /** Threads that were lost and are being replaced. */
+  workersDown: readonly WorkerState["worker"][];
   health: Health;
   /** Over the last minute. */
   lately: {
@@ -32,6 +35,13 @@ export function alertsOf(input: AlertInput): Alert[] {
   const stop = (text: string, todo: string) => alerts.push({ level: "stop", text, todo });
   const warn = (text: string, todo: string) => alerts.push({ level: "warning", text, todo });
 
+  for (const worker of input.workersDown)
+    stop(
+      worker === "decider"
+        ? "The part of the program that learns and chooses stopped; the session is paused."
+        : "The part of the program that makes faces stopped; the session is paused.",
+      "Wait: it is started again and goes on from where it was. If this comes back, keep the session's folder and report it.",
+    );
   if (!input.displayConnected)
     stop(
       "No stimulus display is connected, so no face can be shown.",

@@ -17,7 +17,7 @@ import type { AcquisitionCounts } from "../acquisition/spike-batch.ts";
 import type { Beliefs, DeciderSettings } from "../choice/decider.ts";
 import { serverNow } from "../clock.ts";
 import { type Latency, type LatencyStep, latencyWords } from "../session/latency.ts";
-import type { SessionEvent } from "../session/view.ts";
+import type { SessionEvent, WorkerState } from "../session/view.ts";
 import { isUsable } from "../trials/trial.ts";
 import { handAllOver, openWorker } from "../worker.ts";
 import { alertsOf } from "./alerts.ts";
@@ -69,6 +69,7 @@ export function openDashboard(options: DashboardOptions): Dashboard {
   const feed = createFeed(experiment, serverNow());
   const names = info.units.map(({ name }) => name);
   const excluded = new Set<string>();
+  const workersDown = new Set<WorkerState["worker"]>();
   let pending = 0;
   let analyst: ReturnType<typeof openWorker<Analyst>> | null = null;
   let watched = false;
@@ -314,6 +315,7 @@ export function openDashboard(options: DashboardOptions): Dashboard {
           displayVisible: edges.displayVisible,
           linkUp: edges.linkUp,
           gateClosed: view.gateClosed,
+          workersDown: [...workersDown],
           health,
           lately: {
             ...edges.lately,
@@ -364,6 +366,7 @@ export function openDashboard(options: DashboardOptions): Dashboard {
     told(event, serverMs) {
       lastToldMs = serverMs;
       feed.told(event, serverMs);
+      if (event.kind === "worker") workersDown[event.up ? "delete" : "add"](event.worker);
       if (event.kind === "setting") pending = Math.max(pending - 1, 0);
       if (event.kind === "unit") {
         if (event.order.op === "exclude") excluded.add(event.order.unit);

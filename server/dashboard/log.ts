@@ -11,6 +11,8 @@ export function kindOf(event: SessionEvent): LogKind {
       return event.event.type === "gap" || event.event.type === "rejected" || event.event.type === "restart"
         ? "problem"
         : "spikes";
+    case "worker":
+      return "problem";
     case "gate":
       return "gate";
     case "command":

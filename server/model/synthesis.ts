@@ -1,3 +1,4 @@
+import { type SupervisionOptions, superviseWorker } from "../supervision.ts";
 import { openWorker } from "../worker.ts";
 import type { Realised, Started, SynthesisData } from "./synthesis-worker.ts";
 
@@ -19,9 +20,25 @@ export interface Synthesis extends Started {
   dispose(): Promise<void>;
 }
 
-/** Starts the worker; throws what loading the model or the backend throws. `failed` is told if the worker dies later. */
-export async function openSynthesis(data: SynthesisData, failed: (error: Error) => void): Promise<Synthesis> {
-  const worker = openWorker<SynthesisApi>("server/model/synthesis-worker.js", data, failed);
+/** Longer than any decode takes. */
+const LIMIT_MS = 30_000;
+
+/** Starts the worker; throws what loading the model or the backend throws. One that is lost later is started again. */
+export async function openSynthesis(
+  data: SynthesisData,
+  told: Pick<SupervisionOptions<SynthesisApi>, "lost" | "back" | "failed">,
+  open = (died: (error: Error) => void) => openWorker<SynthesisApi>("server/model/synthesis-worker.js", data, died),
+): Promise<Synthesis> {
+  const worker = superviseWorker<SynthesisApi>({
+    ...told,
+    open,
+    quick: ["synthesise", "realise", "rehearse"],
+    limitMs: LIMIT_MS,
+    async restore(next) {
+      const started = await next.call("start");
+      return ({ name }) => (name === "start" ? { answer: started } : "again");
+    },
+  });
   try {
     return {
       ...(await worker.call("start")),

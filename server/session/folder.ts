@@ -37,6 +37,8 @@ export interface SessionFolder {
   note(kind: string, serverMs: number, fields: object): void;
   /** Where the next record will begin. */
   place(): JournalPlace;
+  /** Settles once what was recorded until now is in the journal's files. */
+  written(): Promise<void>;
   /** Journals the summary, closes the journal, then writes summary.json and estimates.json. */
   close(summary: SessionSummary | null, findings: Findings | null): Promise<void>;
 }
@@ -225,6 +227,7 @@ function folderOf(journal: Journal, lock: Lock, progress: Progress): SessionFold
     },
     note: (kind, serverMs, fields) => journal.write(kind, serverMs, fields),
     place: journal.place,
+    written: journal.written,
     async close(summary, findings) {
       try {
         if (summary) journal.write("summary", serverNow(), { summary });

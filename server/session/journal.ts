@@ -50,6 +50,8 @@ export interface Journal {
   write(kind: string, serverMs: number, fields: object): void;
   /** Where the next record will begin. */
   place(): JournalPlace;
+  /** Settles once what was taken until now is in the files. */
+  written(): Promise<void>;
   /** All that was taken is on the disk and the file is closed. Throws if it can't be written. */
   close(): Promise<void>;
 }
@@ -64,7 +66,7 @@ export interface JournalTrouble {
 /** What is acted upon at once, or what others rely on: with the system before the loop goes on. */
 const ACTED_ON: ReadonlySet<string> = new Set([
   ...["session", "decider", "resumed", "decide", "choice", "refine", "refined", "show", "presentation", "trial"],
-  ...["unit", "command", "stopped", "snapshot", "summary"],
+  ...["unit", "setting", "command", "stopped", "snapshot", "worker", "summary"],
 ]);
 
 const RETRY_EVERY_MS = 500;
@@ -226,6 +228,10 @@ function appendTo(
       if (sync === "trial" && kind === "trial") syncSoon();
     },
     place: () => ({ ...next }),
+    async written() {
+      flush();
+      while (pending.length > 0) await new Promise((resolve) => setTimeout(resolve, RETRY_EVERY_MS));
+    },
     async close() {
       if (everySync) clearInterval(everySync);
       if (flushing) clearImmediate(flushing);

@@ -58,6 +58,10 @@ function recordOf(event: Exclude<SessionEvent, { kind: "plan" }>): Recorded | nu
       return { kind: "setting", fields: { order: event.order, after: event.after } };
     case "mark":
       return { kind: "mark", fields: { text: event.text } };
+    case "worker": {
+      const { kind, ...fields } = event;
+      return { kind, fields };
+    }
     case "stopped":
       return { kind: "stopped", fields: { reason: event.reason } };
   }

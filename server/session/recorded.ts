@@ -10,7 +10,7 @@ import type { DisplayEvent } from "../presentation/display-server.ts";
 import { nothingPlanned, type PlanOutput } from "../presentation/plan.ts";
 import type { Onset, Trial } from "../trials/trial.ts";
 import type { JournalRecord } from "./journal.ts";
-import type { SessionEvent } from "./view.ts";
+import type { SessionEvent, WorkerState } from "./view.ts";
 
 /** Bytes may lie anywhere in what was read: the array is a copy. */
 export const float64s = (bytes: unknown): Float64Array => new Float64Array(Uint8Array.from(bytes as Uint8Array).buffer);
@@ -90,6 +90,8 @@ export function eventOf(record: JournalRecord): SessionEvent | null {
       return { kind, text: fields.text as string };
     case "unit":
       return { kind, order: fields as unknown as UnitOrder };
+    case "worker":
+      return { kind, ...(fields as unknown as WorkerState) };
     case "stopped":
       return { kind, reason: fields.reason as string };
     default:

@@ -31,8 +31,17 @@ export type SessionEvent =
   | { kind: "setting"; order: SettingOrder; after: number | null }
   /** An operator's note. */
   | { kind: "mark"; text: string }
+  /** A thread that the session can't do without was lost, or has been replaced. */
+  | ({ kind: "worker" } & WorkerState)
   /** A rule of the experiment ended the session before its last trial. */
   | { kind: "stopped"; reason: string };
+
+export interface WorkerState {
+  worker: "decider" | "synthesis";
+  up: boolean;
+  /** What happened. */
+  why: string;
+}
 
 /** What is known of the session at this moment. */
 export interface SessionView {
@@ -115,6 +124,7 @@ export function stepView(view: SessionView, event: SessionEvent): SessionView {
     case "setting":
     case "mark":
     case "realised":
+    case "worker":
       return view;
     case "stopped":
       return { ...view, stopped: event.reason };

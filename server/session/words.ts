@@ -2,7 +2,7 @@ import type { UnitOp } from "../../protocols/wire/operator.ts";
 import type { Validity } from "../model/validity.ts";
 import type { SettingOrder } from "../operator/desk.ts";
 import type { DisplayEvent } from "../presentation/display-server.ts";
-import type { SessionEvent } from "./view.ts";
+import type { SessionEvent, WorkerState } from "./view.ts";
 
 /** Tells in words what a person at the rig should know at once; null for what goes without saying. */
 export type Announcer = (event: SessionEvent) => string | null;
@@ -35,6 +35,7 @@ export function createAnnouncer(stimulus: Stimulus): Announcer {
     }
     if (event.kind === "stopped") return `the session is over: ${event.reason}`;
     if (event.kind === "unit") return `unit ${event.order.unit}: ${unitWords[event.order.op]}`;
+    if (event.kind === "worker") return workerLine(event);
     if (event.kind === "mark") return `note: ${event.text}`;
     if (event.kind === "setting") return settingWords(event.order);
     if (event.kind === "gate") return `gate ${event.event.open ? "open" : "closed"}: ${event.event.why}`;
@@ -133,3 +134,13 @@ function geometryWords({ widthPx, heightPx, facePx, faceDeg }: Geometry): string
   return `screen ${widthPx} × ${heightPx} pixels, faces ${facePx} pixels${deg}`;
 }
 type Geometry = Extract<DisplayEvent, { type: "geometry" }>;
+
+const workerNames: Record<WorkerState["worker"], string> = {
+  decider: "the part that learns and chooses",
+  synthesis: "the part that makes faces",
+};
+
+const workerLine = ({ worker, up, why }: WorkerState): string =>
+  up
+    ? `${workerNames[worker]} is back, nothing is lost (${why})`
+    : `paused: ${workerNames[worker]} stopped (${why}); it is started again`;

@@ -59,7 +59,7 @@ test("ten thousand faces in calls of 32 leave no tensor and no byte on the backe
 test("a batch of 32 that is being decoded keeps no spike message waiting", async () => {
   const synthesis = await openSynthesis(
     { modelFolder: bundledModel("faces-64"), forced: "cpu", readBack: null },
-    () => {},
+    { lost() {}, back() {}, failed() {} },
   );
   const roster = createRoster([{ name: "a" }]);
   const acquisition = await openAcquisition({

@@ -1,0 +1,210 @@
+import { readdirSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import type { Worker } from "node:worker_threads";
+import { NEVER } from "rxjs";
+import { afterAll, describe, expect, test, vi } from "vitest";
+import { runLive } from "../../server/live.ts";
+import type { LiveOptions } from "../../server/live-edges.ts";
+import { readExperiment } from "../../server/session/experiment-file.ts";
+import { readJournal } from "../../server/session/journal-reader.ts";
+import type { SessionView } from "../../server/session/view.ts";
+import { superviseWorker } from "../../server/supervision.ts";
+import type { WorkerHandle } from "../../server/worker.ts";
+import { start, temporaryFolder } from "../cli.ts";
+
+/** The threads that a session has opened, by what they do. */
+const opened = vi.hoisted(() => [] as { module: string; worker: Worker }[]);
+vi.mock("node:worker_threads", async (original) => {
+  const actual = await original<typeof import("node:worker_threads")>();
+  class Captured extends actual.Worker {
+    constructor(file: string | URL, options: { workerData: object }) {
+      const module = String(file);
+      // Its own data, and the module that it is to be.
+      super(new URL("./on-command.mjs", import.meta.url), {
+        ...options,
+        workerData: { ...options.workerData, module },
+      });
+      opened.push({ module, worker: this });
+    }
+  }
+  return { ...actual, Worker: Captured };
+});
+
+const out = temporaryFolder();
+afterAll(() => rm(out, { recursive: true }));
+
+const latest = (name: string): Worker => opened.findLast(({ module }) => module.includes(name))!.worker;
+
+/** A live session, in the middle of which something happens to a thread. */
+async function session(trials: number, after: number, happens: (view: SessionView) => void) {
+  opened.length = 0;
+  const file = resolve("protocols/experiments/one-to-one.yaml");
+  const experiment = { ...(await readExperiment(file, {})), trials };
+  experiment.session = { ...experiment.session, snapshotTrials: 4 };
+  const options = {
+    ...{ experimentFile: file, rig: "sim", rigFormat: "latentloop", display: "headless", out },
+    ...{ events: "tcp://127.0.0.1:*", host: "127.0.0.1", port: 0, allowHost: [] },
+  } as LiveOptions;
+  const lines: string[] = [];
+  let done = false;
+  const { summary, failure } = await runLive(experiment, options, NEVER, {
+    said: (line) => lines.push(line),
+    changed(view) {
+      if (done || view.trials.closed < after) return;
+      done = true;
+      happens(view);
+    },
+    stop() {},
+  });
+  const { records } = await readJournal(summary.sessionDir);
+  return { summary, failure, lines, records };
+}
+
+/** What must hold however often a thread was lost. */
+async function check({ summary, failure, records }: Awaited<ReturnType<typeof session>>, trials: number) {
+  expect(failure).toBeNull();
+  expect(summary.trials).toBe(trials);
+  const numbers = records.flatMap((r) => (r.kind === "trial" ? [r.trial] : []));
+  expect(numbers).toEqual(numbers.map((_, i) => i));
+  const faces = records.flatMap((r) => (r.kind === "choice" ? [r.face] : []));
+  expect(faces).toEqual(Array.from({ length: trials }, (_, i) => i));
+  const { code, stdout } = await start("replay", summary.sessionDir, "--verify").finished;
+  expect(stdout).toContain(`identical: ${trials} choices`);
+  expect(code, stdout).toBe(0);
+}
+
+const told = (records: Awaited<ReturnType<typeof session>>["records"]) =>
+  records.flatMap((r) => {
+    if (r.kind === "worker") return [`${r.worker} ${r.up ? "up" : "down"}`];
+    return r.kind === "command" ? [r.command] : [];
+  });
+
+describe("J12 a thread that is lost", { timeout: 180_000 }, () => {
+  test("the decider ends: the session pauses and says so, and goes on with the same posterior", async () => {
+    const made = await session(40, 15, () => void latest("decider-worker").terminate());
+    await check(made, 40);
+    expect(told(made.records)).toEqual(["decider down", "pause", "decider up", "resume"]);
+    expect(made.lines.join("\n")).toMatch(/paused: the part that learns and chooses stopped \(.*ended with code 1\)/);
+    expect(made.lines.join("\n")).toMatch(/the part that learns and chooses is back, nothing is lost/);
+  });
+
+  test("the decider hangs: the same, once its answer has been missed", async () => {
+    const made = await session(40, 15, () => latest("decider-worker").postMessage({ block: true }));
+    await check(made, 40);
+    expect(told(made.records)).toEqual(["decider down", "pause", "decider up", "resume"]);
+    expect(made.lines.join("\n")).toMatch(/stopped \(no answer to (decide|refine|rehearse) for \d+ s\)/);
+  });
+
+  test("the thread that makes faces ends: the session pauses, and goes on with the faces that were asked for", async () => {
+    const made = await session(30, 10, () => void latest("synthesis-worker").terminate());
+    await check(made, 30);
+    expect(told(made.records)).toEqual(["synthesis down", "pause", "synthesis up", "resume"]);
+  });
+
+  test("it is lost again and again: the session ends, says why, and its journal is whole", async () => {
+    const killed = new Set<Worker>();
+    let kill: NodeJS.Timeout | undefined;
+    const made = await session(40, 10, () => {
+      kill = setInterval(() => {
+        const worker = latest("decider-worker");
+        if (!killed.has(worker)) void worker.terminate();
+        killed.add(worker);
+      }, 20);
+    }).catch((error: Error) => error);
+    clearInterval(kill);
+    expect(String(made)).toMatch(/decider-worker.js ended with code \d \(3 times in a row\)/);
+    expect(killed.size).toBe(4);
+    const { records, end } = await readJournal(join(out, readdirSync(out).sort().at(-1)!));
+    expect(end.torn).toBeNull();
+    expect(records.filter(({ kind }) => kind === "trial").length).toBeGreaterThanOrEqual(10);
+  });
+});
+
+interface Counter {
+  add(n: number): number;
+  slow(n: number): number;
+}
+
+/** Workers that are promises alone; each can be told to die. */
+function counters(restored: () => void = () => {}) {
+  const made: { die(error: Error): void; calls: string[]; answer(value: number): void }[] = [];
+  const said: string[] = [];
+  const supervised = superviseWorker<Counter>({
+    open(died) {
+      const waiting: ((value: number) => void)[] = [];
+      const own = { die: died, calls: [] as string[], answer: (value: number) => waiting.shift()?.(value) };
+      made.push(own);
+      return {
+        call: (name: string, n: number) => {
+          own.calls.push(`${name} ${n}`);
+          return new Promise<number>((done) => void waiting.push(done));
+        },
+        dispose: async () => {},
+      } as unknown as WorkerHandle<Counter>;
+    },
+    async restore() {
+      restored();
+      return ({ name, args }) => (name === "slow" ? { answer: -(args[0] as number) } : "again");
+    },
+    quick: ["add"],
+    limitMs: 3000,
+    lost: (why) => said.push(`lost: ${why}`),
+    back: () => said.push("back"),
+    failed: (error) => said.push(`failed: ${error.message}`),
+  });
+  return { made, said, supervised };
+}
+
+describe("J12 supervision", () => {
+  test("open calls are made again or answered, in their order; those that come meanwhile follow", async () => {
+    const { made, said, supervised } = counters();
+    const answers = [supervised.call("add", 1), supervised.call("slow", 2), supervised.call("add", 3)];
+    made[0].answer(10);
+    expect(await answers[0]).toBe(10);
+    made[0].die(new Error("gone"));
+    answers.push(supervised.call("slow", 4));
+    await vi.waitFor(() => expect(said).toEqual(["lost: gone", "back"]));
+    expect(await answers[1]).toBe(-2);
+    expect(made[1].calls).toEqual(["add 3", "slow 4"]);
+    made[1].answer(30);
+    made[1].answer(40);
+    expect(await Promise.all(answers.slice(2))).toEqual([30, 40]);
+    // What the lost one says late is nobody's.
+    made[0].answer(99);
+    expect(said).toEqual(["lost: gone", "back"]);
+    await supervised.dispose();
+  });
+
+  test("an answer that is missed for so many of the loop's own seconds is a loss; a call that may take long is not", async () => {
+    vi.useFakeTimers();
+    try {
+      const { made, said, supervised } = counters();
+      void supervised.call("slow", 1);
+      await vi.advanceTimersByTimeAsync(60_000);
+      expect(said).toEqual([]);
+      made[0].answer(1);
+      void supervised.call("add", 2);
+      await vi.advanceTimersByTimeAsync(3000);
+      expect(said).toEqual([]);
+      await vi.advanceTimersByTimeAsync(2000);
+      expect(said).toEqual(["lost: no answer to add for 3 s", "back"]);
+      await supervised.dispose();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test("one that can't be replaced is given up after the third attempt, and every call is refused", async () => {
+    const { made, said, supervised } = counters(() => {
+      throw new Error("no way back");
+    });
+    const open = supervised.call("add", 1);
+    made[0].die(new Error("gone"));
+    await expect(open).rejects.toThrow("no way back (3 times in a row)");
+    await expect(supervised.call("add", 2)).rejects.toThrow("no way back");
+    expect(said).toEqual(["lost: gone", "failed: no way back (3 times in a row)"]);
+    expect(made).toHaveLength(4);
+    await supervised.dispose();
+  });
+});
