@@ -10,6 +10,9 @@ const unitCount = z.number().int().nonnegative().max(10_000).default(0);
 
 const share = z.number().min(0).max(1);
 
+/** How many faces a constraint may look back on. */
+export const MOST_FACES_LOOKED_BACK_ON = 1000;
+
 /** Kinds of simulated neurons, and how many of each (sim/neurons/families.ts). */
 const unitCounts = z.strictObject({
   /** Tuned to one latent, or along a random axis. */
@@ -329,10 +332,10 @@ export const experiment = z
           .strictObject({
             /** Least distance to each of the last faces, in latent units. */
             minDistance: z.number().nonnegative().default(0),
-            recentFaces: whole.default(5),
+            recentFaces: whole.max(MOST_FACES_LOOKED_BACK_ON).default(5),
             /** Largest mean of any latent over the last faces, in latent units, so that none is confounded with time; 0: no bound. */
             balance: z.number().nonnegative().default(0),
-            balanceFaces: whole.default(20),
+            balanceFaces: whole.max(MOST_FACES_LOOKED_BACK_ON).default(20),
           })
           .prefault({}),
         population: z

@@ -62,7 +62,8 @@ export function createOpenEphysReader(options: ReaderOptions): FrameReader {
     const numbered = { number: message.messageNum, position };
     const [next, verdict] = stepSequence(sequence, numbered, first.sampleRate() ?? CLOCK_TOLERANCE_SAMPLES);
     sequence = next;
-    const of = followed.size === 1 ? message.stream : null;
+    // Whichever stream's message reveals it, what is missing may be the followed one's.
+    const of = followed.size === 1 ? first.name : null;
     if (verdict.kind === "gap") told.push(ledger.gap(of, verdict.missing, arrivedServerMs));
     if (verdict.kind === "reordered") told.push(ledger.reordered(of, arrivedServerMs));
     if (verdict.kind === "restart") {

@@ -13,8 +13,17 @@ import {
 
 /** Runs axis tests one unit after another: estimates first, then the unit's frozen axis is tested, then the next unit's. */
 export interface AxisTester {
-  /** The face that is due, or null while axes are still being estimated or all tests are done. Changes nothing but the plan of a new test. */
-  next(trials: number, beliefOf: (unit: string) => UnitBelief, best: { unit: string } | null): TestFace | null;
+  /**
+   * The face that is due, or null while axes are still being estimated or all tests are done. Changes nothing but the plan of a new
+   * test.
+   *
+   * @param trialsOf trials that a unit has learned from since it was sorted
+   */
+  next(
+    trialsOf: (unit: string) => number,
+    beliefOf: (unit: string) => UnitBelief,
+    best: { unit: string } | null,
+  ): TestFace | null;
   /** The face that `next` gave was chosen as face number `index`. */
   shown(index: number): void;
   answer(index: number, countOf: (unit: string) => number): void;
@@ -72,17 +81,22 @@ export function createAxisTester(
   let chosenByItself = settings.units.length === 0;
 
   return {
-    next(trials, beliefOf, best) {
-      if (trials < settings.afterTrials) return null;
+    next(trialsOf, beliefOf, best) {
       if (!plan) {
-        if (chosenByItself && best) {
+        const isKnown = (unit: string) => trialsOf(unit) >= settings.afterTrials;
+        if (chosenByItself && best && isKnown(best.unit)) {
           waiting.push(best.unit);
           chosenByItself = false;
         }
-        const unit = waiting.shift();
+        const gradientOf = (unit: string) => {
+          const { basis, mean } = beliefOf(unit);
+          return averageGradient(basis, mean);
+        };
+        // A unit whose curves are flat has no axis yet.
+        const unit = waiting.find((one) => isKnown(one) && gradientOf(one).some((slope) => slope !== 0));
         if (unit === undefined) return null;
-        const { basis, mean } = beliefOf(unit);
-        plan = planAxisTest(unit, averageGradient(basis, mean), range, settings, random.split("plan", unit));
+        waiting.splice(waiting.indexOf(unit), 1);
+        plan = planAxisTest(unit, gradientOf(unit), range, settings, random.split("plan", unit));
         steps = [...plan.order];
         answers = [];
       }

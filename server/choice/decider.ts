@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
+import { MOST_FACES_LOOKED_BACK_ON } from "../../protocols/experiment.ts";
 import { bytesOf } from "../../protocols/wire/message.ts";
 import type { Random } from "../random.ts";
 import { createBasis, features } from "../tuning/basis.ts";
 import { type Gain, type GainSettings, startGain, stepGain } from "../tuning/gain.ts";
 import type { Interval } from "../tuning/interval.ts";
 import { openKernels } from "../tuning/kernels/kernels.ts";
-import { type Link, logPredictive, type Observation } from "../tuning/observation.ts";
+import { type Link, logPredictive, type Observation, withGain } from "../tuning/observation.ts";
 import { type PackedBeliefs, packBeliefs } from "../tuning/packed-beliefs.ts";
 import {
   beliefOf,
@@ -25,7 +26,6 @@ import {
   restorePosterior,
   setBelief,
   shrinkAll,
-  withGain,
 } from "../tuning/posterior.ts";
 import type { ReadBack, Refit, Refits, RefitterSettings, Taught } from "../tuning/refits.ts";
 import { populationAlignment, reportUnit, sharesOf, type UnitReport } from "../tuning/report.ts";
@@ -292,9 +292,8 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
 
   /** Faces not yet answered, oldest first, beside `outlook.outstanding`. */
   const outstanding: Outstanding[] = [];
-  /** The last faces chosen, as many as constraints look back on. */
+  /** The last faces chosen, as many as constraints may look back on. */
   let shown: Float64Array[] = [];
-  const lookedBackOn = Math.max(settings.constraints.recentFaces, settings.constraints.balanceFaces);
   /** Trials learned from. The refitter keeps them all; here are those that a refit under way does not know. */
   let learned = 0;
   let recent: Taught[] = [];
@@ -381,7 +380,11 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
     }
     const step =
       due.objective === "axis-test"
-        ? tester.next(learned, (unit) => beliefOf(posterior, units.indexOf(unit)), bestNow())
+        ? tester.next(
+            (unit) => learned - sinceReset[units.indexOf(unit)],
+            (unit) => beliefOf(posterior, units.indexOf(unit)),
+            bestNow(),
+          )
         : null;
     if (step) return fixed("axis test", step.face, plainReason("axis-test", step.special));
     // Axes are estimated by the objective `variance`.
@@ -519,7 +522,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
         expectFace(outlook, next.latents);
         outstanding.push({ ...next, realised: next.latents, index: chosen });
         shown.push(next.latents);
-        if (shown.length > 2 * lookedBackOn) shown = shown.slice(-lookedBackOn);
+        if (shown.length > 2 * MOST_FACES_LOOKED_BACK_ON) shown = shown.slice(-MOST_FACES_LOOKED_BACK_ON);
         chosen++;
       }
       prepared = null;
@@ -543,10 +546,9 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
       for (let u = 0; u < units.length; u++)
         if (learned >= dueAt[u]) {
           // A unit is asked for again only once its last refit has been taken over.
-          if (underWay[u] === null) {
-            refits.request({ unit: u, belief: beliefOf(posterior, u) });
-            underWay[u] = learned;
-          }
+          if (underWay[u] !== null) continue;
+          refits.request({ unit: u, belief: beliefOf(posterior, u) });
+          underWay[u] = learned;
           dueAt[u] = sinceReset[u] + Math.ceil((learned - sinceReset[u]) * REFIT_GROWTH);
         }
       prepared = prepare(null);

@@ -45,6 +45,26 @@ export function stepStreamClock({ quickest }: StreamClock, untilS: number, arriv
 }
 
 /**
+ * Whether a message says that the stream's clock has jumped ahead: it came sooner after its samples than the quickest message of
+ * the last 15 s, by more than delays and drift explain. After a queue, too, where every message of that time was in it.
+ */
+export function hasJumpedAhead(
+  { quickest }: StreamClock,
+  reachedS: number,
+  arrivedServerMs: number,
+  transportMs: number,
+): boolean {
+  const offsetMs = arrivedServerMs - 1000 * reachedS;
+  return (
+    quickest.length > 0 &&
+    quickest.every((sample) => {
+      const driftMs = MAX_DRIFT * Math.abs(arrivedServerMs - sample.serverMs);
+      return offsetMs < sample.offsetMs - transportMs - driftMs;
+    })
+  );
+}
+
+/**
  * A server time on the stream's clock; null before the stream was heard.
  *
  * The interval holds if one message of the last 15 s took no longer than `transportMs`, and the clocks drift by less than

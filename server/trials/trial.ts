@@ -10,7 +10,14 @@ import {
   restartPhotodiode,
   takeTtl,
 } from "./photodiode.ts";
-import { initStreamClock, type NeuralTime, type StreamClock, stepStreamClock, toNeural } from "./stream-clock.ts";
+import {
+  hasJumpedAhead,
+  initStreamClock,
+  type NeuralTime,
+  type StreamClock,
+  stepStreamClock,
+  toNeural,
+} from "./stream-clock.ts";
 
 /** A presentation whose onset the display has confirmed. */
 export interface Onset {
@@ -131,6 +138,8 @@ export interface TrialState {
   count: number;
 }
 
+/** By how much a stream's time may fall from rounding alone. */
+const SET_BACK_S = 0.001;
 /** How long spikes wait for an onset that is confirmed late, in seconds beyond the window's end. */
 const retainS = 5;
 
@@ -256,6 +265,7 @@ function placeByPhotodiode(state: TrialState, matches: readonly Match[]): TrialS
 function takeBatch(state: TrialState, batch: SpikeBatch): TrialState {
   const clock = stepStreamClock(state.clock, batch.reachedS, batch.arrivedServerMs);
   const untilS = Math.max(state.untilS, batch.untilS);
+  const jump = jumpOf(state, batch);
   // A window that is less certain than this can't be used anyway.
   const marginS = state.settings.alignment.maxUncertaintyMs / 1000;
   const horizonS = Math.min(
@@ -271,7 +281,7 @@ function takeBatch(state: TrialState, batch: SpikeBatch): TrialState {
     recent: retain(state.recent, batch, horizonS),
     // The first batch that is heard may begin anywhere: nothing before its time can be vouched for.
     retainedFromS: Math.max(horizonS, state.untilS === Number.NEGATIVE_INFINITY ? batch.untilS : state.retainedFromS),
-    gaps: state.gaps
+    gaps: [...state.gaps, ...(jump ? [jump] : [])]
       .map((gap) => (gap.toS === Number.POSITIVE_INFINITY ? { ...gap, toS: batch.untilS } : gap))
       .filter((gap) => gap.toS >= horizonS),
   };
@@ -286,6 +296,17 @@ function takeBatch(state: TrialState, batch: SpikeBatch): TrialState {
     place(opened, serverMs),
   );
   return placeByPhotodiode({ ...opened, photodiode }, matches);
+}
+
+/** Stream time that came twice, as the clock was set back, or never, as it jumped ahead; null where it runs on. */
+function jumpOf(
+  { clock, settings, untilS, reachedS }: TrialState,
+  batch: SpikeBatch,
+): { fromS: number; toS: number } | null {
+  if (batch.reachedS < reachedS - SET_BACK_S) return { fromS: batch.reachedS, toS: untilS };
+  if (hasJumpedAhead(clock, batch.reachedS, batch.arrivedServerMs, settings.alignment.transportMs))
+    return { fromS: untilS, toS: batch.untilS };
+  return null;
 }
 
 /** Up to where nothing is still to come: where a clock was set back, the time between comes again. */

@@ -1,5 +1,5 @@
 import type { Basis } from "./basis.ts";
-import { type Observation, priorEta } from "./observation.ts";
+import { type Observation, priorEta, withGain } from "./observation.ts";
 
 /** What is believed of one unit: a Gaussian over its weights. What reports, refits and face reading work on. */
 export interface UnitBelief {
@@ -32,6 +32,15 @@ export function priorBelief(
   const covariance = new Float64Array(basis.size ** 2);
   for (let i = 0; i < basis.size; i++) covariance[i * basis.size + i] = 1 / precision[i];
   return { basis, observation, mean: priorMean(basis, observation), covariance, precision, dispersion };
+}
+
+/** The belief about a trial whose expected counts are e^g times what they would be. */
+export function atGain(belief: UnitBelief, logGain: number): UnitBelief {
+  if (logGain === 0) return belief;
+  const { observation, shift } = withGain(belief.observation, logGain);
+  const mean = belief.mean.slice();
+  mean[0] += shift;
+  return { ...belief, observation, mean };
 }
 
 /** Mean and variance of x'θ, of η at features x: what is believed of it. Zeros of x cost nothing. */

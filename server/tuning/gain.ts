@@ -3,8 +3,8 @@
  * constant, filtered forward with all units' counts of each trial. Its estimate is then taken as known when units learn from that
  * trial.
  */
-import { expectedCount, information } from "./observation.ts";
-import { linearPredictor, type Posterior, type Prospect, withGain } from "./posterior.ts";
+import { expectedCount, information, withGain } from "./observation.ts";
+import { linearPredictor, type Posterior, type Prospect } from "./posterior.ts";
 
 export interface GainSettings {
   /** Stationary standard deviation of log gain. */

@@ -34,6 +34,12 @@ export const slope = ({ link, priorCount }: Observation, eta: number): number =>
 export const logRateSlope = (observation: Observation, eta: number): number =>
   observation.link === "exponential" ? 1 : slope(observation, eta) / expectedCount(observation, eta);
 
+/** A gain of e^g on expected counts: a shift of η for an exponential link, a taller bend for softplus. */
+export const withGain = (observation: Observation, logGain: number): { observation: Observation; shift: number } =>
+  observation.link === "exponential"
+    ? { observation, shift: logGain }
+    : { observation: { ...observation, priorCount: observation.priorCount * Math.exp(logGain) }, shift: 0 };
+
 /** η of an expected count λ > 0: the inverse of `expectedCount`. */
 export function etaOfCount({ link, priorCount }: Observation, count: number): number {
   if (link === "exponential") return Math.log(count);

@@ -1,7 +1,7 @@
 import { type Basis, blockStart } from "./basis.ts";
 import { priorBelief, type UnitBelief } from "./belief.ts";
 import { type Kernels, packedIndex, packedLength, rowStart } from "./kernels/kernels.ts";
-import { information, logRateSlope, type Observation, priorEta, updateOf } from "./observation.ts";
+import { information, logRateSlope, type Observation, priorEta, updateOf, withGain } from "./observation.ts";
 
 /**
  * The Gaussian posterior over every unit's weights, in the memory of the kernels: all units in two arrays, so that a decision
@@ -255,12 +255,6 @@ export function learnUnit(
     posterior.basis.size,
   );
 }
-
-/** A gain of e^g on expected counts: a shift of η for an exponential link, a taller bend for softplus. */
-export const withGain = (observation: Observation, logGain: number): { observation: Observation; shift: number } =>
-  observation.link === "exponential"
-    ? { observation, shift: logGain }
-    : { observation: { ...observation, priorCount: observation.priorCount * Math.exp(logGain) }, shift: 0 };
 
 /** C_u ← C_u − κ_u y_u y_u' for every unit; `before` is told of each before it is made. */
 export function shrinkAll(

@@ -7,7 +7,7 @@ import { random } from "../random.ts";
 import { quantile } from "../session/quantile.ts";
 import { type Basis, features } from "./basis.ts";
 import { fitUnit, type UnitFit } from "./batch.ts";
-import { priorBelief, type UnitBelief } from "./belief.ts";
+import { atGain, priorBelief, type UnitBelief } from "./belief.ts";
 import type { TrialData } from "./laplace.ts";
 import { type Misfit, misfitOf } from "./misfit.ts";
 import type { Link, Observation } from "./observation.ts";
@@ -241,15 +241,23 @@ export function createRefitter({
         fitted.push(fit.value.belief);
       });
       if (readable.length === 0) return null;
-      const countsOf = (t: number) => readable.map((unit) => counts[unit][t]);
+      // What a unit fired before it was sorted anew was another's.
+      const countsOf = (t: number) => readable.map((unit) => (t < since[unit] ? Number.NaN : counts[unit][t]));
+      const atUnitGain = (t: number) => countsOf(t).map((count) => count / Math.exp(offset[t]));
       const before = Array.from({ length: trials - kept }, (_, t) => t);
-      const readers = fitOneToOne(faces.slice(0, trials - kept), before.map(countsOf));
+      const readers = fitOneToOne(faces.slice(0, trials - kept), before.map(atUnitGain));
       const read = Array.from({ length: kept }, (_, k) => {
         const t = trials - kept + k;
         const distance = (face: ArrayLike<number>) => cosineDistance(face, faces[t]);
         return {
-          bayes: distance(readFace(fitted, countsOf(t), random("reading").split(t)).latents),
-          oneToOne: distance(readOneToOne(readers, countsOf(t))),
+          bayes: distance(
+            readFace(
+              fitted.map((belief) => atGain(belief, offset[t])),
+              countsOf(t),
+              random("reading").split(t),
+            ).latents,
+          ),
+          oneToOne: distance(readOneToOne(readers, atUnitGain(t))),
         };
       });
       const median = (of: "bayes" | "oneToOne") =>

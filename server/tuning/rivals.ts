@@ -6,8 +6,8 @@
  */
 import { type Basis, writeBlock } from "./basis.ts";
 import { type Interval, Z95 } from "./interval.ts";
-import { type Observation, observe, priorEta } from "./observation.ts";
-import { type PriorSettings, withGain } from "./posterior.ts";
+import { logRateSlope, type Observation, observe, priorEta, withGain } from "./observation.ts";
+import type { PriorSettings } from "./posterior.ts";
 
 /** A Gaussian posterior of n weights for every unit. */
 interface SmallModel {
@@ -40,10 +40,12 @@ const ONE_LATENT_SD = 2;
 
 export function createRivals(basis: Basis, observation: Observation, units: number, prior: PriorSettings): Rivals {
   const { latents, unitVariance } = basis;
-  const bias = prior.biasSd ** 2;
+  // Standard deviations are of the log rate, as those of the additive model are.
+  const scale = 1 / logRateSlope(observation, priorEta(observation)) ** 2;
+  const bias = scale * prior.biasSd ** 2;
   const one = Array.from(
     unitVariance,
-    (v, j) => v * (ONE_LATENT_SD * (j === 0 ? prior.linearSd : prior.smoothSd)) ** 2,
+    (v, j) => scale * v * (ONE_LATENT_SD * (j === 0 ? prior.linearSd : prior.smoothSd)) ** 2,
   );
   const small = (variances: number[]) => createSmall(units, priorEta(observation), variances);
   return {
@@ -51,7 +53,7 @@ export function createRivals(basis: Basis, observation: Observation, units: numb
     observation,
     units,
     constant: small([bias]),
-    linear: small([bias, ...Array.from({ length: latents }, () => prior.linearSd ** 2)]),
+    linear: small([bias, ...Array.from({ length: latents }, () => scale * prior.linearSd ** 2)]),
     oneLatent: Array.from({ length: latents }, () => small([bias, ...one])),
     additive: new Float64Array(units),
     trials: new Float64Array(units),

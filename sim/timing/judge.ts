@@ -1,6 +1,6 @@
 import type { Random } from "../../server/random.ts";
 import { initTrials, isUsable, stepTrials, type TrialSettings } from "../../server/trials/trial.ts";
-import { type StreamFaults, simulateStream } from "./stream.ts";
+import { SPIKE_EVERY_MS, type StreamFaults, simulateStream } from "./stream.ts";
 
 /** How trials' onsets compare with the truth. Errors in ms. */
 export interface Judgement {
@@ -15,6 +15,8 @@ export interface Judgement {
   /** Usable trials whose onset is more than 1 ms (photodiode) or more than the stated uncertainty (software) off. */
   wrong: number;
   worstErrorMs: number;
+  /** Usable trials whose window held more or less true time than it says, by a spike's interval and more. */
+  miscounted: number;
   /** Of usable trials. */
   medianUncertaintyMs: number;
   worstUncertaintyMs: number;
@@ -32,7 +34,15 @@ export function judgeStream(
 ): Judgement {
   let state = initTrials(settings);
   const truth = new Map<number, number>();
-  const result = { placed: 0, undecided: 0, restarted: 0, wrong: 0, worstErrorMs: 0, worstUncertaintyMs: 0 };
+  const result = {
+    placed: 0,
+    undecided: 0,
+    restarted: 0,
+    wrong: 0,
+    miscounted: 0,
+    worstErrorMs: 0,
+    worstUncertaintyMs: 0,
+  };
   const uncertainties: number[] = [];
   let trials = 0;
   for (const { input, trueOnsetS } of simulateStream(onsets, periodFrames, faults, random)) {
@@ -52,6 +62,8 @@ export function judgeStream(
       const errorMs = Math.abs(1000 * (startS - trueS) - settings.latencyMs);
       if (by === "photodiode") result.placed++;
       if (errorMs > (by === "photodiode" ? PHOTODIODE_ERROR_MS : uncertaintyMs)) result.wrong++;
+      // Where a window begins between two spikes, it may hold one more or less.
+      if (Math.abs(trial.counts[0] - settings.windowMs / SPIKE_EVERY_MS) > 1) result.miscounted++;
       result.worstErrorMs = Math.max(result.worstErrorMs, errorMs);
       result.worstUncertaintyMs = Math.max(result.worstUncertaintyMs, uncertaintyMs);
       uncertainties.push(uncertaintyMs);

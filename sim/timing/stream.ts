@@ -57,6 +57,8 @@ const REPORT_SD_MS = 0.15;
 /** From an onset to the arrival of its report. */
 const REPORT_MS = 4;
 const STARTS_AT_MS = 1.7e12;
+/** One unit fires like a clock, every 2.5 ms of true time: what a window counts tells how much true time it held. */
+export const SPIKE_EVERY_MS = BLOCK_MS / 2;
 
 /** @param periodFrames onset to onset, of 60 a second */
 export function* simulateStream(
@@ -113,8 +115,11 @@ export function* simulateStream(
       const base = { stream: "sim", arrivedServerMs: arrivedMs } as const;
       for (const { timeS, level } of passed)
         yield { input: { type: "ttl", line: 0, state: level, timeS, ...base }, trueOnsetS: null };
-      const nothing = { unit: new Uint16Array(0), timeS: new Float64Array(0), count: null };
-      yield { input: { type: "batch", untilS, reachedS, ...nothing, ...base }, trueOnsetS: null };
+      const timeS = Float64Array.of(streamMs(blockMs) / 1000, streamMs(blockMs + SPIKE_EVERY_MS) / 1000);
+      yield {
+        input: { type: "batch", untilS, reachedS, unit: Uint16Array.of(0, 0), timeS, count: null, ...base },
+        trueOnsetS: null,
+      };
     }
   }
 

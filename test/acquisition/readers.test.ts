@@ -207,6 +207,20 @@ describe("Open Ephys messages", () => {
     expect(read(reader, of("C", spike(2, 3, "E")))).toEqual([`stream: expected stream "A" or "B", got "C"`]);
   });
 
+  it("W18, W22: a gap and a restart that a stream nobody follows reveals are the followed one's", () => {
+    const reader = createOpenEphysReader({
+      roster: createRoster([{ name: "a", electrode: "E", stream: "A" }]),
+      streams: [{ name: "A", sampleRate: RATE }],
+      sampleRate: null,
+    });
+    const take = (stream: string, message: OpenEphysMessage) =>
+      reader.read(encodeOpenEphys({ ...message, stream }, 0), 0);
+    take("A", data(1, 0));
+    expect(take("LFP", data(3, 0))).toContainEqual({ type: "gap", stream: "A", missing: 1, arrivedServerMs: 0 });
+    take("A", data(4, 1000));
+    expect(take("LFP", data(1, 0))).toContainEqual({ type: "restart", stream: "A", arrivedServerMs: 0 });
+  });
+
   it("W14: a given sample rate needs no data message, and data of another rate is rejected", () => {
     const reader = createOpenEphysReader({ ...plain, sampleRate: RATE });
     expect(read(reader, ttl(1, 200))[0]).toEqual({ line: 2, state: true, timeS: 0.2 });

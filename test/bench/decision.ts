@@ -1,8 +1,14 @@
-import { createDecider } from "../../server/choice/decider.ts";
+import { traversalGrid } from "../../server/choice/candidates.ts";
+import { createDecider, type DeciderSettings } from "../../server/choice/decider.ts";
+import { outlookNumbers } from "../../server/choice/outlook.ts";
+import { reachNumbers } from "../../server/choice/reach.ts";
+import { targetNumbers } from "../../server/choice/target.ts";
 import { random } from "../../server/random.ts";
 import { readExperiment } from "../../server/session/experiment-file.ts";
 import { deciderSettings } from "../../server/session/settings.ts";
+import { createBasis } from "../../server/tuning/basis.ts";
 import { packedLength } from "../../server/tuning/kernels/kernels.ts";
+import { posteriorNumbers, prospectNumbers } from "../../server/tuning/posterior.ts";
 import { noRefits } from "../../server/tuning/refits.ts";
 import { runVirtualSession } from "../../sim/study/virtual.ts";
 import { type Spread, spread } from "./spread.ts";
@@ -12,8 +18,12 @@ const experimentFile = "protocols/experiments/one-to-one.yaml";
 export interface DecisionBench {
   units: number;
   candidates: number;
-  /** One trial learned and one face chosen, milliseconds. */
+  /** From a trial's counts to the next face: means learned, the choice made; milliseconds. */
   decideMs: Spread;
+  /** What of a trial's work is done in the pause after it, while the face is decoded and shown: covariances, and the next choice prepared. */
+  pauseMs: Spread;
+  /** Memory that the posterior and the choices hold, for each unit. */
+  bytesPerUnit: number;
   /** Reading every covariance once: the least that a decision of this size can take. */
   memoryMs: Spread;
   /** decideMs over memoryMs, medians. */
@@ -35,12 +45,15 @@ export async function benchDecision(units: number, trials: number): Promise<Deci
   let [face] = decider.decide(null, 1);
   const { candidates } = face.reason;
   const times: number[] = [];
+  const pauses: number[] = [];
   for (let t = 0; t < trials; t++) {
     const response = names.map(() => counts.int(5));
     const start = performance.now();
     [face] = decider.decide({ latents: face.latents, counts: response }, 1);
-    times.push(performance.now() - start);
+    const chosen = performance.now();
     decider.refine();
+    times.push(chosen - start);
+    pauses.push(performance.now() - chosen);
   }
   const memoryMs = spread(sweepTimes(units, packedLength(1 + settings.latents * (1 + settings.smooth.functions))));
   const late = spread(times.slice(-Math.min(500, trials / 2)));
@@ -48,10 +61,25 @@ export async function benchDecision(units: number, trials: number): Promise<Deci
     units,
     candidates,
     decideMs: late,
+    pauseMs: spread(pauses.slice(-Math.min(500, trials / 2))),
+    bytesPerUnit: bytesPerUnit(settings),
     memoryMs,
     timesMemory: late.p50 / memoryMs.p50,
     lateOverEarly: late.p50 / spread(times.slice(75, 125)).p50,
   };
+}
+
+/** Of the memory that the decider's loops work in (server/choice/decider.ts, `build`). */
+function bytesPerUnit({ latents, smooth, choice, lookahead }: DeciderSettings): number {
+  const basis = createBasis(latents, smooth.functions, smooth.lengthScale, smooth.halfWidth);
+  const ahead = { grid: traversalGrid(choice.range), lookahead, bases: choice.bases + choice.refinements };
+  const numbers = (units: number) =>
+    posteriorNumbers(basis, units) +
+    targetNumbers(basis, units) +
+    reachNumbers(basis, units) +
+    prospectNumbers(basis, units) +
+    outlookNumbers(basis, units, ahead);
+  return 8 * (numbers(2) - numbers(1));
 }
 
 function sweepTimes(units: number, length: number): number[] {

@@ -305,6 +305,32 @@ describe("P7 refits", () => {
     expect(of("b").map((r) => r.trials)).toEqual([17, 28, 45]);
   });
 
+  test("P3: one that is due while another is under way is asked for as soon as that has been taken over", () => {
+    const settings = deciderSettings("random-range", ["a"]);
+    const here = refitsHere(refitterSettings(settings));
+    const asked: number[] = [];
+    const slow: { refit: Refit; readyAt: number }[] = [];
+    let trial = 0;
+    const refits: Refits = {
+      ...here,
+      request(job) {
+        asked.push(trial);
+        here.request(job);
+        slow.push(...here.finished().map((refit) => ({ refit, readyAt: trial + 12 })));
+      },
+      finished: () => (slow[0]?.readyAt <= trial ? [slow.shift()!.refit] : []),
+    };
+    const d = createDecider(settings, random(3), refits);
+    const queue = d.decide(null, 1);
+    for (; trial < 60; ) {
+      queue.push(...d.decide({ latents: queue[trial].latents, counts: [2] }, 1));
+      trial++;
+      d.refine();
+    }
+    // The second is due at 26, while the first is under way until 28; the next is due 1.6 times later.
+    expect(asked).toEqual([16, 28, 45]);
+  });
+
   test("a unit sorted anew is as one of which nothing is known, and learns again", () => {
     const d = decider(deciderSettings("random-range"), 3);
     const fresh = d.report()[0];
@@ -430,6 +456,31 @@ describe("C5 faces that come by plan", () => {
   });
 });
 
+test("C5, O3 a unit sorted anew in its axis test gets another one, once its axis is estimated anew", async () => {
+  const settings = deciderSettings("axis-test", ["a", "b"], {
+    axisTest: { afterTrials: 20, positions: 5, repeats: 3, units: ["a"] },
+  });
+  const d = decider(settings, 1);
+  const counts = (face: Float64Array) => [Math.max(0, Math.round(4 + face[0])), 1];
+  const queue = d.decide(null, 2);
+  const step = () => {
+    const { latents } = queue.shift()!;
+    queue.push(...d.decide({ latents, counts: counts(latents) }, 1));
+    d.refine();
+    return queue.at(-1)!;
+  };
+  const chosen = Array.from({ length: 25 }, step);
+  expect(chosen.at(-1)!.reason.special).toMatch(/axis test of a/);
+  d.change("a", "reset");
+  d.refine();
+  const after = Array.from({ length: 60 }, step);
+  expect(after.every(({ latents }) => latents.every(Number.isFinite))).toBe(true);
+  // Twenty trials of estimating, then the test: five places, three rounds, on both lines.
+  expect(after.slice(0, 19).map(({ reason }) => reason.special)).toEqual(Array(19).fill(null));
+  expect(after.filter(({ reason }) => reason.special !== null)).toHaveLength(30);
+  expect((await d.conclude()).axisTests.map(({ unit }) => unit)).toEqual(["a"]);
+});
+
 test("C5 axis tests that the session was too short for are listed", async () => {
   const left = async (trials: number, units: string[]) => {
     const settings = deciderSettings("axis-test", ["a", "b"], {
@@ -487,6 +538,23 @@ test("C5 a report in mid-session changes nothing, repeats included", () => {
 });
 
 describe("C6 constraints", () => {
+  test("O4: look back as far as an operator asks, on faces of before too", () => {
+    const d = decider(deciderSettings("random-range"), 1);
+    const { queue } = runTrials(d, 40, () => [1, 2]);
+    const { weights } = deciderSettings("random-range");
+    d.adjust({
+      objective: "random-range",
+      weights,
+      constraints: { minDistance: 1.2, recentFaces: 40, balance: 0, balanceFaces: 20 },
+    });
+    const { latents, reason } = d.decide(null, 1)[0];
+    expect(reason.special).toBeNull();
+    const nearest = Math.min(
+      ...queue.slice(-40).map((before) => Math.hypot(...latents.map((z, i) => z - before.latents[i]))),
+    );
+    expect(nearest).toBeGreaterThanOrEqual(1.2);
+  });
+
   test("no face nearer than asked to the last ones, and no latent's mean beyond the bound", () => {
     const settings = deciderSettings("variance", ["a", "b"], {
       constraints: { minDistance: 2, recentFaces: 4, balance: 0.5, balanceFaces: 10 },

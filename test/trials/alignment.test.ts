@@ -41,9 +41,16 @@ describe("a simulated rig, through the trials of a session", () => {
   test.each([12, 6])(
     "T10 to T16: photodiode, %i frames a face: no trial is misassigned, few are undecided",
     (frames) => {
-      const { trials, wrong, undecided, placed, worstErrorMs } = judge({ method: "photodiode" }, rig, 6000, frames);
+      const { trials, wrong, miscounted, undecided, placed, worstErrorMs } = judge(
+        { method: "photodiode" },
+        rig,
+        6000,
+        frames,
+      );
       expect(trials).toBe(6000);
       expect(wrong).toBe(0);
+      // T4: windows in which the clock jumped are told.
+      expect(miscounted).toBe(0);
       expect(worstErrorMs).toBeLessThan(1);
       // Jumps come four times as often as in the study, where fewer than 2 % are undecided.
       expect(undecided).toBeLessThan(0.05 * trials);

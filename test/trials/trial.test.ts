@@ -275,7 +275,41 @@ describe("T2, T7 a clock that was set back", () => {
     expect(run(set)).toHaveLength(0);
     const [trial] = run([...set, { ...batch(1.9), arrivedServerMs: serverMs(2.2) }]);
     expect(trial.window!.uncertaintyMs).toBeGreaterThan(300);
-    expect(trial.flags).toEqual(["unaligned"]);
+    expect(trial.flags).toEqual(["gap", "unaligned"]);
+  });
+});
+
+describe("T4 a clock that jumps inside a window is a gap, however the onset is placed", () => {
+  const light = (level: boolean, timeS: number): TrialInput => ({
+    type: "ttl",
+    stream: "a",
+    line: 0,
+    state: level,
+    timeS,
+    arrivedServerMs: serverMs(timeS) + 1,
+  });
+  /** A face every 0.5 s from 1 s on, its light 30 ms later; the clock reads `shiftS` more from 5.2 s on. */
+  const flagsOf = (shiftS: number) => {
+    const inputs: TrialInput[] = [];
+    let untilS = Number.NEGATIVE_INFINITY;
+    for (let step = 0; step < 2000; step++) {
+      const trueS = step / 200;
+      const face = (trueS - 1) / 0.5;
+      const at = trueS >= 5.2 ? trueS + shiftS : trueS;
+      untilS = Math.max(untilS, at);
+      if (Number.isInteger(face) && face >= 0) inputs.push(onset(face, trueS));
+      const lit = (step - 206) / 100;
+      if (Number.isInteger(lit) && lit >= 0)
+        inputs.push({ ...light(lit % 2 === 0, at), arrivedServerMs: serverMs(trueS) + 0.5 } as TrialInput);
+      inputs.push({ ...batch(untilS), reachedS: at, arrivedServerMs: serverMs(trueS) + 0.5 });
+    }
+    return new Map(run(inputs, { method: "photodiode" }).map(({ presentation, flags }) => [presentation, flags]));
+  };
+  test.each([-0.5, -0.15, -0.02, 0.02, 0.05, 0.15, 0.5])("by %d s", (shiftS) => {
+    // Face 8 came at 5 s: its window, 5.11 to 5.31, holds the jump.
+    expect(flagsOf(shiftS).get(8)).toContain("gap");
+    expect(flagsOf(shiftS).get(6)).toEqual(["complete"]);
+    expect(flagsOf(0).get(8)).toEqual(["complete"]);
   });
 });
 

@@ -1,9 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { random } from "../../server/random.ts";
 import { createBasis, features, writeBlock, writeBlockSlope } from "../../server/tuning/basis.ts";
-import type { UnitBelief } from "../../server/tuning/belief.ts";
+import { priorBelief, type UnitBelief } from "../../server/tuning/belief.ts";
 import { logLikelihood, logPredictive, type Observation } from "../../server/tuning/observation.ts";
+import { startPrecision } from "../../server/tuning/posterior.ts";
 import { cosineDistance, fitOneToOne, readFace, readOneToOne } from "../../server/tuning/reading.ts";
+import { createRefitter } from "../../server/tuning/refits.ts";
 import { drawCount, priorStart } from "./draws.ts";
 
 const basis = createBasis(2, 4, 1.5, 4.5);
@@ -187,5 +189,47 @@ describe("P10 reading a face back one cell a latent", () => {
     expect(cosineDistance([1, 0], [0, 3])).toBe(1);
     expect(cosineDistance([1, 1], [-1, -1])).toBeCloseTo(2, 12);
     expect(cosineDistance([0, 0], [1, 1])).toBe(1);
+  });
+});
+
+describe("P12 faces read back at a session's end", () => {
+  /** Two units of one latent each over 400 trials; half way unit 0 is sorted anew, or windows become twice as long. */
+  function readBack(change: "none" | "sorted anew" | "longer windows") {
+    const observation: Observation = { link: "exponential", counts: "poisson", priorCount: 4 };
+    const prior = { biasSd: 1, linearSd: 0.3, smoothSd: 0.4, dispersion: 0 };
+    const refitter = createRefitter({
+      basis,
+      observation,
+      links: ["exponential"],
+      units: 2,
+      prior,
+      memoryTrials: null,
+      windowS: 0.2,
+    });
+    const r = random(3);
+    for (let t = 0; t < 400; t++) {
+      const z = [r.normal(), r.normal()];
+      const isLate = t >= 200;
+      if (t === 200 && change === "sorted anew") refitter.reset(0);
+      const sign = change === "sorted anew" && !isLate ? -1 : 1;
+      const exposure = change === "longer windows" && isLate ? 2 : 1;
+      const counts = [sign * z[0], z[1]].map((v) => drawCount(6 * exposure * Math.exp(0.7 * v), 0, r));
+      refitter.learn({ latents: z, counts: Float64Array.from(counts), logGain: Math.log(exposure) });
+    }
+    const belief = priorBelief(basis, observation, startPrecision(basis, observation, prior), 0);
+    return refitter.readBack([belief, belief])!;
+  }
+  const steady = readBack("none");
+
+  test("O3: what a unit fired before it was sorted anew says nothing", () => {
+    const found = readBack("sorted anew");
+    expect(found.oneToOne).toBeLessThan(1.5 * steady.oneToOne);
+    expect(found.bayes).toBeLessThan(1.5 * steady.bayes);
+  });
+
+  test("O4: counts of longer windows say more, and not that rates rose", () => {
+    const found = readBack("longer windows");
+    expect(found.bayes).toBeLessThan(steady.bayes);
+    expect(found.oneToOne).toBeLessThan(1.1 * steady.oneToOne);
   });
 });
