@@ -414,7 +414,7 @@ export const experiment = z
     /** Neurons of the simulated rig (`--rig sim`). */
     simulation: simulation.optional(),
   })
-  .superRefine(({ latents, luminance, recording, tuning, choice, stop }, context) => {
+  .superRefine(({ latents, stimulus, luminance, alignment, recording, tuning, choice, stop }, context) => {
     const objectives = [choice.objective, ...choice.blocks.map((block) => block.objective)];
     const refuse = (path: (string | number)[], message: string) => context.addIssue({ code: "custom", path, message });
     if (Array.isArray(luminance.gamma)) {
@@ -425,6 +425,18 @@ export const experiment = z
       else if (gamma[gamma.length - 1][1] === gamma[0][1])
         refuse(["luminance", "gamma"], "expected more cd/m² at the last level than at the first");
     }
+    if (alignment.method === "photodiode" && stimulus.photodiode.corner === "none")
+      refuse(
+        ["stimulus", "photodiode", "corner"],
+        "expected a corner with alignment.method photodiode, which needs the patch there",
+      );
+    if (luminance.matchFaces && stimulus.background === 0)
+      refuse(
+        ["stimulus", "background"],
+        "expected more than 0 with luminance.matchFaces, which would make every face as black",
+      );
+    if (latents < 2 && objectives.includes("axis-test"))
+      refuse(["latents"], "expected at least 2 with the objective axis-test, which also shows a line across the axis");
     const explaining =
       choice.population.knownAt !== null ||
       stop.identifiedAt !== null ||
