@@ -105,8 +105,10 @@ export const unitsHeard = ({ units }: Heard): HeardUnit[] =>
 /**
  * The experiment file's `recording` section for what was heard of these streams. Unsorted spikes of an electrode that has sorted
  * ones are left out: they are what the sorter could not tell.
+ *
+ * @param pull whether they were heard at a socket that was bound, for senders that push
  */
-export function recordingSection(heard: Heard, streams: readonly string[]): string {
+export function recordingSection(heard: Heard, streams: readonly string[], pull: boolean): string {
   const several = streams.length > 1;
   const units = streams.flatMap((stream) => {
     const all = unitsHeard(heard).filter((unit) => unit.stream === stream);
@@ -120,5 +122,6 @@ export function recordingSection(heard: Heard, streams: readonly string[]): stri
       });
   });
   const which = several ? { streams: streams.map((name) => ({ name })) } : { stream: streams[0] };
-  return stringify({ recording: { format: heard.format ?? "latentloop", ...which, units } });
+  const format = heard.format ?? "latentloop";
+  return stringify({ recording: { format, ...(pull && { socket: "pull" }), ...which, units } });
 }

@@ -51,17 +51,17 @@ async function listen(address: string, options: ListenOptions): Promise<void> {
     clearInterval(live);
   }
   process.stdout.write(`${table(heard, elapsedS())}\n`);
-  if (options.write !== undefined) await write(heard, options.write, options.stream);
+  if (options.write !== undefined) await write(heard, options.write, options);
 }
 
-async function write(heard: Heard, file: string, wanted?: string): Promise<void> {
+async function write(heard: Heard, file: string, { stream: wanted, pull }: ListenOptions): Promise<void> {
   const streams = [...new Set(unitsHeard(heard).map(({ stream }) => stream))];
   if (streams.length === 0) throw new ConfigurationError("--write: expected spikes, heard none: nothing written");
   if (wanted !== undefined && !streams.includes(wanted))
     throw new ConfigurationError(
       `--stream: expected one of the streams with spikes (${streams.join(", ")}), got "${wanted}": nothing written`,
     );
-  await writeFile(file, recordingSection(heard, wanted === undefined ? streams : [wanted]));
+  await writeFile(file, recordingSection(heard, wanted === undefined ? streams : [wanted], pull));
   process.stderr.write(`written: ${file}; put it into your experiment file and name the units as you like\n`);
 }
 

@@ -159,7 +159,7 @@ describe("W31 latentloop listen", () => {
     expect(heard).toMatchObject({ format: "open-ephys", messages: messages.length });
     expect([...heard.streams]).toEqual([[recording.stream, recording.sampleRate]]);
     expect(unitsHeard(heard).reduce((sum, unit) => sum + unit.spikes, 0)).toBe(spikes);
-    const { recording: section } = parse(recordingSection(heard, [recording.stream]));
+    const { recording: section } = parse(recordingSection(heard, [recording.stream], false));
     const reader = createOpenEphysReader({
       roster: createRoster(section.units),
       streams: [{ name: section.stream, sampleRate: null }],
@@ -174,7 +174,7 @@ describe("W31 latentloop listen", () => {
     const unit = (name: string, sortedId: number) => ({ stream: "s", name, sortedId, spikes: 3 });
     for (const one of [unit("E2", 0), unit("E2", 1), unit("E10", 0)])
       heard.units.set(`${one.name} ${one.sortedId}`, one);
-    expect(parse(recordingSection(heard, ["s"])).recording.units).toEqual([
+    expect(parse(recordingSection(heard, ["s"], false)).recording.units).toEqual([
       { name: "E2-1", electrode: "E2", sortedId: 1 },
       { name: "E10", electrode: "E10" },
     ]);
@@ -184,7 +184,7 @@ describe("W31 latentloop listen", () => {
     const heard = nothingHeard();
     heard.format = "open-ephys";
     for (const stream of ["A", "B"]) heard.units.set(stream, { stream, name: "E1", sortedId: 1, spikes: 3 });
-    expect(parse(recordingSection(heard, ["A", "B"])).recording).toEqual({
+    expect(parse(recordingSection(heard, ["A", "B"], false)).recording).toEqual({
       format: "open-ephys",
       streams: [{ name: "A" }, { name: "B" }],
       units: [
@@ -206,5 +206,16 @@ describe("W31 latentloop listen", () => {
     expect(parse(readFileSync(file, "utf8")).recording).toMatchObject({ format: "open-ephys", stream: "example_data" });
     player.dispose();
     await played;
+  });
+
+  test("W25: what was heard at a socket that bound is written as one that binds", () => {
+    const heard = nothingHeard();
+    heard.units.set("a", { stream: "s", name: "a", sortedId: null, spikes: 3 });
+    expect(parse(recordingSection(heard, ["s"], true)).recording).toEqual({
+      format: "latentloop",
+      socket: "pull",
+      stream: "s",
+      units: [{ name: "a" }],
+    });
   });
 });
