@@ -5,6 +5,7 @@ import { Publisher, Reply } from "zeromq";
 import { pack, unpack } from "../../protocols/wire/message.ts";
 import { createRoster } from "../../server/acquisition/roster.ts";
 import type { AcquisitionEvent } from "../../server/acquisition/spike-batch.ts";
+import { endpointOf } from "../../server/acquisition/trodes/discovery.ts";
 import { createTrodesReader, type TrodesSource } from "../../server/acquisition/trodes/reader.ts";
 import { openTrodes } from "../../server/acquisition/trodes/trodes.ts";
 import { ConfigurationError } from "../../server/failure.ts";
@@ -107,6 +108,18 @@ test("W31: no network at the address is said", async () => {
   onTestFinished(() => silent.close());
   await expect(openTrodes({ address: silent.lastEndpoint!, roster })).rejects.toThrow(ConfigurationError);
 }, 15_000);
+
+test("W31: an endpoint that is told after the end is no longer wanted", async () => {
+  const network = new Reply();
+  await network.bind("tcp://127.0.0.1:*");
+  onTestFinished(() => network.close());
+  const stop = new AbortController();
+  const found = endpointOf(network.lastEndpoint!, "source.spikes", stop.signal);
+  await network.receive();
+  stop.abort();
+  await network.send(pack("tcp://127.0.0.1:49153"));
+  expect(await found).toBeNull();
+});
 
 test("W31: sources are found by name, also those that come later, and all spikes arrive", async () => {
   const { address, endpoints } = await openNetwork();

@@ -55,6 +55,7 @@ const askFor = async (server: string, name: string): Promise<string> =>
 export async function endpointOf(server: string, name: string, stopped: AbortSignal): Promise<string | null> {
   while (!stopped.aborted) {
     const endpoint = await askFor(server, name).catch(() => "");
+    if (stopped.aborted) return null;
     if (endpoint !== "") return endpoint;
     await sleep(RETRY_MS, undefined, { signal: stopped }).catch(() => {});
   }
