@@ -213,7 +213,7 @@ async function runSession(
       let quiet = initQuiet(serverNow(), truth ? [] : experiment.recording.streams.map(({ name }) => name));
       let failure: Error | null = null;
       let usable = view.trials.usable;
-      const budget = createLatencyBudget(experiment, rigOriginMs);
+      const budget = createLatencyBudget(desk.tunables.experiment(), rigOriginMs);
       const dashboard = disposers.opened(
         openDashboard({
           experiment,
@@ -241,7 +241,7 @@ async function runSession(
       const announce = (ended = false) =>
         events.publish(stateEvent(session.path, view, ended ? "ended" : view.state, serverNow()));
       const rehearseFor = (onsetServerMs: number) => {
-        const { latencyMs, windowMs } = experiment.response;
+        const { latencyMs, windowMs } = desk.tunables.experiment().response;
         const delayMs = onsetServerMs + latencyMs + windowMs - REHEARSED_MS - serverNow();
         const rehearsal = setTimeout(() => {
           decider.call("rehearse").catch(() => {});

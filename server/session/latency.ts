@@ -47,8 +47,12 @@ interface Passage {
   sentMs?: number;
 }
 
-/** @param rigOriginMs server time at a simulated rig's stream time 0; null for a real one */
-export function createLatencyBudget({ response }: Experiment, rigOriginMs: number | null): LatencyBudget {
+/**
+ * @param experiment as the session begins
+ * @param rigOriginMs server time at a simulated rig's stream time 0; null for a real one
+ */
+export function createLatencyBudget(experiment: Experiment, rigOriginMs: number | null): LatencyBudget {
+  let { response } = experiment;
   const samples = new Map<LatencyStep, number[]>(latencySteps.map((step) => [step, []]));
   const add = (step: LatencyStep, ms: number) => samples.get(step)!.push(ms);
   /** Server time of each open window's end, by presentation. */
@@ -80,6 +84,9 @@ export function createLatencyBudget({ response }: Experiment, rigOriginMs: numbe
         case "plan":
           for (const { presentation, onsetServerMs } of event.output.onsets)
             windowEnds.set(presentation, onsetServerMs + response.latencyMs + response.windowMs);
+          break;
+        case "setting":
+          if (event.order.op === "change") response = event.order.experiment.response;
           break;
         case "trial": {
           const { trial, presentation, closedServerMs, window } = event.trial;
