@@ -23,7 +23,8 @@ const FOLLOW_LATE = 0.02;
 const LATE_AT_MOST = 0.15;
 /** Callbacks closer than this, in frames, may belong to one frame. */
 const BUNCHED = 0.5;
-const INTERVALS = 8;
+/** As many as `shown` may tell: with periods of up to so many frames none is left out. */
+const INTERVALS = 64;
 
 export const initFrameCount = (frameMs: number): FrameCount => ({
   frameMs,

@@ -6,6 +6,7 @@ import { ConfigurationError } from "../failure.ts";
 import { clientFolder } from "../package-root.ts";
 import { type DisplayReport, plotIntervals, reportDisplay } from "../presentation/display-report.ts";
 import { type DisplayEvent, type DisplayServer, openDisplayServer } from "../presentation/display-server.ts";
+import { createLuminance } from "../presentation/luminance.ts";
 import { entryAddress, guardOptions, type Network } from "../security/entry.ts";
 import { readExperiment } from "../session/experiment-file.ts";
 import { forkHeadlessDisplay } from "../simulated-edges.ts";
@@ -32,7 +33,7 @@ export function displayTestCommand(): Command {
       "Flash a white square and measure what a methods section says of a display: the intervals between frames, dropped frames and the\n" +
         "error of onsets, as JSON and a plot. The photodiode's patch changes at each flash, so the recording system can be checked too.",
     )
-    .option("--experiment <file>", "take background, patch and fixation spot from an experiment file")
+    .option("--experiment <file>", "take background and patch from an experiment file")
     .option("--flashes <n>", "how many", numberOption("--flashes", { min: 2, max: 1_000_000, whole: true }), 1000)
     .option("--on <ms>", "how long each is on", numberOption("--on", { min: 1, max: 60_000 }), 50)
     .option("--period <ms>", "from one to the next", numberOption("--period", { min: 1, max: 60_000 }), 100)
@@ -65,7 +66,7 @@ async function run(options: TestOptions): Promise<void> {
       session: "display-test",
       width: SIDE,
       height: SIDE,
-      background: experiment?.stimulus.background ?? 0.5,
+      background: experiment ? createLuminance(experiment).level(experiment.stimulus.background) : 0.5,
       placement: null,
       fixation: null,
       faceFraction: experiment?.stimulus.faceFraction ?? 0.6,

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -6,13 +6,14 @@ import { type DisplayReport, plotIntervals, reportDisplay } from "../../server/p
 import type { DisplayEvent } from "../../server/presentation/display-server.ts";
 import { initSchedule, stepSchedule } from "../../stimulus-client/schedule.ts";
 import { start, temporaryFolder } from "../cli.ts";
+import { rawDisplay } from "./rig.ts";
 
 const out = temporaryFolder();
 afterAll(() => rm(out, { recursive: true }));
 
-/** A hundred flashes of 3 of 6 frames at 60 Hz through the display's own schedule, `lost` frames missing before some. */
-function flashes(lost: Record<number, number>) {
-  const frameMs = 1000 / 60;
+/** A hundred flashes of 50 of 100 ms through the display's own schedule, `lost` frames missing right after some. */
+function flashes(lost: Record<number, number>, hz = 60) {
+  const frameMs = 1000 / hz;
   let state = stepSchedule(initSchedule(frameMs), { type: "ready", face: 0 })[0];
   const events: DisplayEvent[] = [];
   let presentation = 0;
@@ -65,6 +66,15 @@ describe("S18 the report of a display", () => {
     expect(report.histogram.counts.reduce((a, b) => a + b)).toBe(report.intervalsMs.n);
   });
 
+  test("a quick display: no interval between two flashes is left out, nor a frame dropped right after an onset", () => {
+    const report = flashes({ 10: 2 }, 240);
+    expect(report.planned.periodFrames).toBe(24);
+    expect(report.dropped).toEqual({ frames: 2, flashes: 1 });
+    // Two frames dropped make one interval of three.
+    expect(report.intervalsMs.n).toBe(99 * 24 - 2);
+    expect(report.intervalsMs.max).toBeCloseTo(3000 / 240, 6);
+  });
+
   test("dropped frames are counted where they were", () => {
     // Two frames missing right after flash 10: it is on for 3 frames all the same; seven after 50: it is on for too long, and 51 late.
     const report = flashes({ 10: 2, 50: 7 });
@@ -86,6 +96,22 @@ test("latentloop display-test measures a headless display and writes JSON and a 
   expect(JSON.parse(readFileSync(join(out, "display-test.json"), "utf8"))).toEqual(report);
   expect(readFileSync(join(out, "display-test.svg"), "utf8")).toContain("30 flashes at 60.00 Hz");
   expect(stderr).toMatch(/frames dropped: \d+/);
+});
+
+test("S15: display-test has the experiment's background, as the levels that its luminance asks for", async () => {
+  const file = join(out, "gamma.yaml");
+  const stimulus = "stimulus: { onMs: 50, gapMs: 50, background: 0.5 }\nresponse: { latencyMs: 80, windowMs: 200 }";
+  writeFileSync(file, `name: gamma\ntrials: 1\nmodel: faces-64\nlatents: 1\n${stimulus}\nluminance: { gamma: 1.8 }\n`);
+  const testing = start("display-test", "--experiment", file, "--port", "0", "--out", out);
+  const [, address] = await testing.says(/open http:(\S+) in a browser/);
+  const display = await rawDisplay(`ws:${address}display`);
+  display.hello();
+  await expect.poll(() => display.received[0]).toMatchObject({ op: "welcome" });
+  testing.signal("SIGKILL");
+  await testing.finished;
+  // IEC 61966-2-1 at 0.5: light 0.21404, which a screen of gamma 1.8 gives at 0.21404^(1/1.8).
+  const [message] = display.received;
+  expect(message.op === "welcome" && message.background).toBeCloseTo(0.214041 ** (1 / 1.8), 5);
 });
 
 test("display-test says what is wrong with its options", async () => {
