@@ -1,46 +1,41 @@
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { compiledModule, packageRoot, packageVersion } from "../../server/package-root.ts";
 
-/** Compiled files on which a session's result depends. */
-const decisive = [
-  "protocols/experiment.js",
-  "protocols/wire",
-  "server/choice",
-  "server/loop.js",
-  "server/presentation",
-  "server/random.js",
-  "server/session",
-  "server/trials",
-  "server/tuning",
-  "sim/faces/factors.js",
-  "sim/faces/latent-factors.js",
-  "sim/neurons",
-  "sim/study",
-  "stimulus-client/frame-count.js",
-  "stimulus-client/schedule.js",
+/** What runs a session: its result depends on it and on all that it imports. */
+const entry = "sim/study/worker.js";
+/** And on what is not imported: compiled loops, data that is replayed, the versions of libraries. */
+const given = [
+  fileURLToPath(compiledModule("server/tuning/kernels.wasm")),
+  ...["sim/study/recorded/disparity_v1v2.csv.gz", "sim/study/recorded/rgc.csv.gz", "package-lock.json"].map((file) =>
+    join(packageRoot, file),
+  ),
 ];
-/** Files of the package, as they are installed: data that is replayed, and the versions of libraries that results go through. */
-const given = ["sim/study/recorded/disparity_v1v2.csv.gz", "sim/study/recorded/rgc.csv.gz", "package-lock.json"];
-/** Those below them on which it does not. */
-const indifferent = ["sim/study/report", "sim/study/analysis", "sim/study/cluster"];
+
+/** Compiled files of this package that one imports, directly or not, itself among them; sorted, as paths below the compiled root. */
+export function importsOf(path: string): string[] {
+  const found = new Set<string>();
+  const follow = (file: string) => {
+    if (found.has(file)) return;
+    found.add(file);
+    const text = readFileSync(compiledModule(file), "utf8");
+    for (const [, imported] of text.matchAll(/(?:from|import|import\()\s*"(\.[^"]+)"/g))
+      follow(join(dirname(file), imported));
+  };
+  follow(path);
+  return [...found].sort();
+}
 
 /**
- * The package's version, a hash of the code and data that sessions run on, and V8's version, whose `Math.exp` may differ in the last digit: results
- * of another are not taken for one's own, on this machine or on others.
+ * The package's version, a hash of the code and data that sessions run on, and V8's version, whose `Math.exp` may differ in the last digit:
+ * results of another are not taken for one's own, on this machine or on others.
  */
 export function codeVersion(): string {
   const hash = createHash("sha256");
-  const read = (path: string) => {
-    if (indifferent.includes(path)) return;
-    const file = fileURLToPath(compiledModule(path));
-    if (statSync(file).isDirectory()) for (const name of readdirSync(file).sort()) read(join(path, name));
-    else if (!path.endsWith(".map")) hash.update(path).update(readFileSync(file));
-  };
-  for (const path of decisive) read(path);
-  for (const path of given) hash.update(path).update(readFileSync(join(packageRoot, path)));
+  for (const file of importsOf(entry)) hash.update(file).update(readFileSync(compiledModule(file)));
+  for (const file of given) hash.update(readFileSync(file));
   const [major, minor] = process.versions.v8.split(".");
   return `${packageVersion}+${hash.digest("hex").slice(0, 16)}.v8-${major}-${minor}`;
 }
