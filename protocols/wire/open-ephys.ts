@@ -279,8 +279,8 @@ export function encodeOpenEphys(message: OpenEphysMessage, timestampMs: number):
 
 const frames = (envelope: Uint8Array, head: unknown, payload: Uint8Array | null): Uint8Array[] =>
   payload === null
-    ? [envelope, ascii.encode(JSON.stringify(head))]
-    : [envelope, ascii.encode(JSON.stringify(head)), payload];
+    ? [envelope, Buffer.from(JSON.stringify(head))]
+    : [envelope, Buffer.from(JSON.stringify(head)), payload];
 
 const encodeDataHeader = (message: OpenEphysData, timestamp: number) => ({
   message_num: message.messageNum ?? undefined,

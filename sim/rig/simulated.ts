@@ -39,6 +39,8 @@ const CLOCK_STARTS_AT_S = 1000;
 export const PANEL_MS = 30;
 /** Spikes are sent every 5 ms, as a recording system sends its blocks. */
 const BLOCK_MS = 5;
+/** One sample of one channel, which nobody looks at. */
+const WAVEFORM = new Uint8Array(4);
 
 /**
  * A process that looks like the recording system: it subscribes to the public events to see what is on the screen, and
@@ -101,28 +103,27 @@ export async function runSimulatedRig(options: SimulatedRigOptions): Promise<Sim
   };
 }
 
-type Encode = (spikes: Spikes, edges: readonly Edge[], untilS: number) => Uint8Array[][];
+type Encode = (spikes: Spikes, edges: readonly Edge[], untilS: number) => Iterable<Uint8Array[]>;
 
-/** A block as the frames of each message to send, edges first. */
+/** A block as the frames of each message to send, edges first; made one by one, since a block may be thousands of messages. */
 function createEncoder({ units, format, photodiode }: SimulatedRigOptions): Encode {
   const line = photodiode?.line ?? 0;
   const names = units.map((unit) => unit.name);
   if (format === "latentloop") {
     let seq = 0;
     const head = () => ({ v: SPIKES_VERSION, stream: STREAM, seq: seq++, clock: "sim" }) as const;
-    return ({ unit, timeS }, edges, untilS) => [
-      ...edges.map((edge) => [
-        encodeSpikeMessage({ ...head(), type: "ttl", line, state: edge.level, timeS: edge.timeS }),
-      ]),
-      [encodeSpikeMessage({ ...head(), type: "spikes", untilS, units: names, unit, timeS })],
-    ];
+    return function* ({ unit, timeS }, edges, untilS) {
+      for (const edge of edges)
+        yield [encodeSpikeMessage({ ...head(), type: "ttl", line, state: edge.level, timeS: edge.timeS })];
+      yield [encodeSpikeMessage({ ...head(), type: "spikes", untilS, units: names, unit, timeS })];
+    };
   }
   let messageNum = 0;
   let nextSample = Math.round(CLOCK_STARTS_AT_S * SAMPLE_RATE);
-  return ({ unit, timeS }, edges, untilS) => {
+  return function* ({ unit, timeS }, edges, untilS) {
     const timestamp = Date.now();
-    const ttl = edges.map((edge) =>
-      encodeOpenEphys(
+    for (const edge of edges)
+      yield encodeOpenEphys(
         {
           kind: "event",
           messageNum: ++messageNum,
@@ -133,30 +134,28 @@ function createEncoder({ units, format, photodiode }: SimulatedRigOptions): Enco
           ttl: { line, state: edge.level, word: edge.level ? 1n << BigInt(line) : 0n },
         },
         timestamp,
-      ),
-    );
-    const spikes = Array.from(unit, (u, i) =>
-      encodeOpenEphys(
+      );
+    for (let i = 0; i < unit.length; i++)
+      yield encodeOpenEphys(
         {
           kind: "spike",
           messageNum: ++messageNum,
           stream: STREAM,
           sourceNode: 103,
-          electrode: names[u],
+          electrode: names[unit[i]],
           sampleNum: Math.floor(timeS[i] * SAMPLE_RATE),
           sortedId: 0,
           numChannels: 1,
           numSamples: 1,
           threshold: [-50],
-          payload: new Uint8Array(4),
+          payload: WAVEFORM,
         },
         timestamp,
-      ),
-    );
+      );
     const sampleNum = nextSample;
     nextSample = Math.floor(untilS * SAMPLE_RATE);
     const numSamples = nextSample - sampleNum;
-    const block = encodeOpenEphys(
+    yield encodeOpenEphys(
       {
         kind: "data",
         messageNum: ++messageNum,
@@ -170,6 +169,5 @@ function createEncoder({ units, format, photodiode }: SimulatedRigOptions): Enco
       },
       timestamp,
     );
-    return [...ttl, ...spikes, block];
   };
 }

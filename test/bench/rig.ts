@@ -5,10 +5,10 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Publisher } from "zeromq";
+import { Publisher, Subscriber } from "zeromq";
 import { EVENTS_VERSION, encodePublicEvent } from "../../protocols/wire/events.ts";
-import { openAcquisition } from "../../server/acquisition/acquisition.ts";
-import { createRoster } from "../../server/acquisition/roster.ts";
+import { decodeOpenEphys } from "../../protocols/wire/open-ephys.ts";
+import { decodeSpikeMessage } from "../../protocols/wire/spikes.ts";
 import { serverNow } from "../../server/clock.ts";
 import { compiledModule } from "../../server/package-root.ts";
 import { random } from "../../server/random.ts";
@@ -35,12 +35,20 @@ async function benchRig(format: RigBench["format"]) {
     const [usage] = (await once(child, "message")) as [NodeJS.CpuUsage];
     return cpuSeconds(usage);
   };
-  const roster = createRoster(Array.from({ length: units }, (_, u) => ({ name: `sim-${u + 1}` })));
-  const acquisition = await openAcquisition({ address, socket: "sub", format, roster, streams: [] });
   const behindMs: number[] = [];
-  acquisition.events$.subscribe((event) => {
-    if (event.type === "batch") behindMs.push(event.arrivedServerMs - (originMs + 1000 * event.reachedS));
-  });
+  let spikes = 0;
+  let over = false;
+  const listener = new Subscriber({ receiveHighWaterMark: 0 });
+  listener.subscribe();
+  listener.connect(address);
+  const listening = (async () => {
+    for await (const frames of listener) {
+      if (over) return;
+      const block = format === "latentloop" ? ourBlock(frames[0]) : openEphysBlock(frames);
+      spikes += block.spikes;
+      if (block.untilS !== null) behindMs.push(serverNow() - originMs - 1000 * block.untilS);
+    }
+  })();
   // Subscriptions need a moment to reach their publishers.
   await sleep(300);
   const startMs = serverNow();
@@ -70,21 +78,39 @@ async function benchRig(format: RigBench["format"]) {
   };
   // The first second is the compiler's.
   while (serverNow() < startMs + 1000) await show();
-  const before = { cpu: await cpu(), spikes: acquisition.counts().spikes, ms: serverNow() };
+  const before = { cpu: await cpu(), spikes, ms: serverNow() };
   behindMs.length = 0;
   while (serverNow() < before.ms + 1000 * seconds) await show();
-  const [after, { spikes, lostMessages }, ms] = [await cpu(), acquisition.counts(), serverNow()];
+  const wallS = (serverNow() - before.ms) / 1000;
+  const spikesPerS = (spikes - before.spikes) / wallS;
+  const cpuSPerS = ((await cpu()) - before.cpu) / wallS;
+  over = true;
+  await listening;
   child.disconnect();
-  await acquisition.dispose();
+  listener.close();
   publisher.close();
-  const wallS = (ms - before.ms) / 1000;
-  return {
-    cpuSPerS: (after - before.cpu) / wallS,
-    spikesPerS: (spikes - before.spikes) / wallS,
-    lostMessages,
-    /** From a block's end to its arrival. */
-    behindMs: spread(behindMs),
-  };
+  /** Lag: from a block's end to its arrival. */
+  return { cpuSPerS, spikesPerS, behindMs: spread(behindMs) };
+}
+
+interface Block {
+  spikes: number;
+  untilS: number | null;
+}
+
+function ourBlock(frame: Uint8Array): Block {
+  const decoded = decodeSpikeMessage(frame);
+  if (!decoded.ok || decoded.value.type !== "spikes") throw new Error("expected a message of spikes");
+  return { spikes: decoded.value.unit.length, untilS: decoded.value.untilS };
+}
+
+/** The first frame says what a message is, data or an event; only data are read further, since a spike a message is a lot. */
+function openEphysBlock(frames: readonly Uint8Array[]): Block {
+  if (frames[0][0] !== "D".charCodeAt(0)) return { spikes: 1, untilS: null };
+  const decoded = decodeOpenEphys(frames);
+  if (!decoded.ok || decoded.value.kind !== "data") throw new Error("expected a data message");
+  const { sampleNum, numSamples, sampleRate } = decoded.value;
+  return { spikes: 0, untilS: (sampleNum + numSamples) / sampleRate! };
 }
 
 /** The neurons alone, in blocks of 20 ms of virtual time. */
