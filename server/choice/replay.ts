@@ -30,12 +30,22 @@ export function adjustmentOf(experiment: Experiment, units: readonly string[]): 
   return { objective: program.objective, weights, constraints };
 }
 
+/** A refit by its unit and by how many trials it was asked for after. */
+interface RefitName {
+  unit: number;
+  trials: number;
+}
+
 /** Refits whose moments can be given: when a refit comes is the one thing of a decider that depends on time. */
 export interface PacedRefits extends Refits {
   /** From now on nothing is finished but what is released. */
   pace(): void;
-  /** What is named is finished at the next call of `finished`. Settles once it is there. */
-  release(named: readonly { unit: number; trials: number }[]): Promise<void>;
+  /**
+   * What is named is finished at the next call of `finished`. Settles once it is there.
+   *
+   * @returns the first that was never asked for, and then nothing is waited for; null where all were
+   */
+  release(named: readonly RefitName[]): Promise<RefitName | null>;
   /** From now on refits are finished when they are. */
   run(): void;
 }
@@ -44,8 +54,20 @@ export function pacedRefits(inner: Refits): PacedRefits {
   let held: Refit[] = [];
   let released: Refit[] = [];
   let running = false;
+  let trials = 0;
+  /** Those up to here were asked for before a snapshot. */
+  let takenOver = 0;
+  const asked = new Set<string>();
   return {
     ...inner,
+    learn(taught) {
+      inner.learn(taught);
+      trials++;
+    },
+    request(job) {
+      inner.request(job);
+      asked.add(`${job.unit} ${trials}`);
+    },
     reset(unit) {
       inner.reset(unit);
       held = held.filter((refit) => refit.unit !== unit);
@@ -58,6 +80,8 @@ export function pacedRefits(inner: Refits): PacedRefits {
       return out;
     },
     async release(named) {
+      const stranger = named.find((one) => one.trials > takenOver && !asked.has(`${one.unit} ${one.trials}`));
+      if (stranger) return stranger;
       const left = [...named];
       for (;;) {
         held.push(...inner.finished());
@@ -67,7 +91,10 @@ export function pacedRefits(inner: Refits): PacedRefits {
           released.push(...held.splice(at, 1));
           left.shift();
         }
-        if (left.length === 0) return;
+        if (left.length === 0) {
+          for (const { unit, trials: after } of named) asked.delete(`${unit} ${after}`);
+          return null;
+        }
         await new Promise((resolve) => setTimeout(resolve, 1));
       }
     },
@@ -75,6 +102,7 @@ export function pacedRefits(inner: Refits): PacedRefits {
       await inner.goOnFrom(state);
       held = [];
       released = [];
+      trials = takenOver = state.offset.length;
     },
     pace() {
       running = false;
@@ -222,7 +250,12 @@ async function replayPause(
   switch (step.op) {
     case "refine": {
       if (step.answer === null) return null;
-      await refits.release(step.answer.refits.map(({ unit, trials }) => ({ unit: units.indexOf(unit), trials })));
+      const named = step.answer.refits.map(({ unit, trials }) => ({ unit: units.indexOf(unit), trials }));
+      const stranger = await refits.release(named);
+      if (stranger) {
+        const what = `refit of ${units[stranger.unit]} after ${stranger.trials} trials`;
+        return { afterTrial: step.afterTrial, what, journal: "taken over", replay: "never asked for" };
+      }
       const { digest, ...refined } = decider.refine(step.realised);
       const { digest: told, ...answer } = step.answer;
       const found =

@@ -118,6 +118,8 @@ export function openLobby({ folder: given, experiments, network, said }: LobbyOp
     const kept = opened.get(name);
     if (kept) return kept.past;
     await closeIdle(MOST_OPEN - 1, 0);
+    const meanwhile = opened.get(name);
+    if (meanwhile) return meanwhile.past;
     if (opened.size >= MOST_OPEN)
       throw new Error(`expected at most ${MOST_OPEN} past sessions to be open at once: close another one's page`);
     const past = openPast(path, (error) => {

@@ -86,6 +86,22 @@ describe("J7 replay", () => {
     expect((byChoice.journal as number) - (byChoice.replay as number)).toBeCloseTo(1e-12, 14);
   });
 
+  test("a refit that a journal names and that is never asked for is a difference, and nothing is waited for", async () => {
+    const experiment = experimentOf("{ objective: variance }");
+    let named = 0;
+    const { folder, names } = await journalled(experiment, (event) => {
+      if (event.kind !== "refined" || event.refits.length === 0 || named++ > 0) return event;
+      const [first, ...others] = event.refits;
+      return { ...event, refits: [{ ...first, trials: first.trials - 3 }, ...others] };
+    });
+    const { difference } = await replayed(experiment, folder, names);
+    expect(difference).toMatchObject({
+      what: expect.stringMatching(/^refit of sim-\d+ after \d+ trials$/),
+      journal: "taken over",
+      replay: "never asked for",
+    });
+  });
+
   test("what is journalled comes back as the event it was", async () => {
     const experiment = experimentOf("{ objective: variance }");
     const told: SessionEvent[] = [];
