@@ -163,6 +163,11 @@ async function runSession(
       gateRejected: (detail) => watcher.said(`gate message rejected: ${detail}`),
     });
     const { card } = model;
+    const then = reopened?.found.modelDigest ?? model.digest;
+    if (then !== model.digest)
+      throw new ConfigurationError(
+        `--resume: expected model ${model.folder} as it was when the session ran (digest ${then.slice(0, 16)}), found another (${model.digest.slice(0, 16)}): its faces would not be those that were learned from`,
+      );
     const { image } = card;
     const latentNames = card.latents.each.map((latent) => latent.name);
     const restored = reopened ? await restore(reopened, decider, watcher) : null;
@@ -203,6 +208,7 @@ async function runSession(
           versions: reopened?.found.versions ?? versions(),
           decider: deciderData,
           model: model.folder,
+          modelDigest: model.digest,
         },
         everyTrials: experiment.session.snapshotTrials,
         write: (head) => decider.call("snapshot", session.path, head),

@@ -5,6 +5,7 @@ import type { Objective } from "../choice/choice.ts";
 import { createDecider, type DeciderData, refitterSettings } from "../choice/decider.ts";
 import { type Difference, firstDifference, pacedRefits } from "../choice/replay.ts";
 import { ConfigurationError } from "../failure.ts";
+import { modelDigest } from "../model/digest.ts";
 import { random } from "../random.ts";
 import { type FoundSession, readSession } from "../session/folder.ts";
 import { sessionFolder } from "../session/journal-reader.ts";
@@ -126,11 +127,19 @@ async function verify(found: FoundSession, { settings, seed }: DeciderData, json
       },
     },
   );
-  const others = otherVersions(found.versions);
+  const others = [...otherVersions(found.versions), ...(await otherModel(found))];
   const { torn } = found.end;
   if (json) process.stdout.write(`${JSON.stringify({ ...result, snapshots, otherVersions: others, torn })}\n`);
   else process.stdout.write(describe(result, snapshots, others, torn));
   if (result.difference || snapshots.some(({ differs }) => differs !== null)) process.exitCode = 1;
+}
+
+/** Decisions are made again without the model: that it is another one now is only said. */
+async function otherModel({ model, modelDigest: then }: FoundSession): Promise<string[]> {
+  if (model === null || then === null) return [];
+  const now = await modelDigest(model).catch(() => null);
+  if (now === then) return [];
+  return [`model ${model}: ${now === null ? "it is not there any more" : "it is not what the session ran with"}`];
 }
 
 interface SnapshotCheck {

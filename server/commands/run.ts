@@ -151,15 +151,20 @@ async function runVirtual(experiment: Experiment, file: string, out: string, wat
   const { card } = await experimentModel(experiment, file);
   const latentNames = card.latents.each.map((latent) => latent.name);
   let failure: Error | null = null;
+  let isStalled = false;
   const folder = await openSessionFolder(
     out,
     experiment,
     { virtual: true },
     {
-      stalled(error) {
-        failure = error;
+      stalled({ message }) {
+        isStalled = true;
+        watcher.said(`paused: the journal can't be written (${message}); nothing is lost, Ctrl-C ends the session`);
       },
-      recovered() {},
+      recovered() {
+        isStalled = false;
+        watcher.said("the journal is written again, all that was kept is in it");
+      },
     },
   );
   folder.note("decider", serverNow(), { settings, seed: experiment.seed });
@@ -176,9 +181,10 @@ async function runVirtual(experiment: Experiment, file: string, out: string, wat
       interrupted = true;
     });
     try {
-      while (!interrupted && !failure && running.advance()) {
+      while (!interrupted && running.advance()) {
         watcher.changed(running.view(), latentNames);
         await new Promise(setImmediate);
+        while (isStalled && !interrupted) await new Promise((resolve) => setTimeout(resolve, STALLED_MS));
       }
     } catch (error) {
       failure = error as Error;
@@ -203,6 +209,9 @@ async function runVirtual(experiment: Experiment, file: string, out: string, wat
   }
   return { summary, latentNames, failure };
 }
+
+/** How often a virtual session looks whether its journal can be written again. */
+const STALLED_MS = 100;
 
 /** A wrapper may pass a signal on to a process that has it already: what comes so soon is the same one. */
 const SAME_SIGNAL_MS = 300;

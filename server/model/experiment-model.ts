@@ -1,5 +1,6 @@
 import type { Experiment } from "../../protocols/experiment.ts";
 import { ConfigurationError } from "../failure.ts";
+import { modelDigest } from "./digest.ts";
 import { bundledModel, type FaceModel, readModel } from "./model-folder.ts";
 
 /**
@@ -11,12 +12,12 @@ import { bundledModel, type FaceModel, readModel } from "./model-folder.ts";
 export async function experimentModel(
   { model, latents }: Experiment,
   file: string,
-): Promise<Pick<FaceModel, "folder" | "card">> {
+): Promise<Pick<FaceModel, "folder" | "card"> & { digest: string }> {
   const folder = bundledModel(model, file);
   const { card } = await readModel(folder);
   if (card.latents.count !== latents)
     throw new ConfigurationError(
       `experiment file ${file}: latents: expected ${card.latents.count}, as model ${card.name} has, found ${latents}`,
     );
-  return { folder, card };
+  return { folder, card, digest: await modelDigest(folder) };
 }

@@ -82,6 +82,8 @@ export interface FoundSession {
   decider: DeciderData | null;
   /** The model's folder. */
   model: string | null;
+  /** What was in it (`modelDigest`); null where that was not journalled. */
+  modelDigest: string | null;
   progress: Progress;
   /** It has ended and was summed up. */
   isOver: boolean;
@@ -118,6 +120,7 @@ export async function readSession(
         versions: { latentloop, node, v8, platform, kernels },
         decider: null,
         model: null,
+        modelDigest: null,
         progress: initProgress(experiment.trials),
         isOver: false,
         end: { ...FIRST_PLACE, torn: null },
@@ -125,7 +128,10 @@ export async function readSession(
     }
     if (!found) return;
     if (record.kind === "decider") found.decider = { settings: record.settings, seed: record.seed } as DeciderData;
-    if (record.kind === "model") found.model = record.folder as string;
+    if (record.kind === "model") {
+      found.model = record.folder as string;
+      found.modelDigest = (record.digest as string | undefined) ?? null;
+    }
     if (record.kind === "summary") found.isOver = true;
     const event = eventOf(record);
     if (!event) return;

@@ -25,11 +25,16 @@ export function connect(
   };
 
   function take(message: LobbyMessage): void {
-    if (message.op === "lobby") return changed(message, "");
+    if (message.op === "lobby") {
+      changed(message, "");
+      return;
+    }
     const reason = message.op === "refused" ? message.reason : null;
-    if (message.id === null) return answerAll(reason ?? "");
-    waiting.get(message.id)?.(reason);
-    waiting.delete(message.id);
+    if (message.id === null) answerAll(reason ?? "");
+    else {
+      waiting.get(message.id)?.(reason);
+      waiting.delete(message.id);
+    }
   }
 
   const open = async () => {

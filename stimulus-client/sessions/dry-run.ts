@@ -1,4 +1,4 @@
-import { displayKinds, type ListedExperiment, rigFormats } from "../../protocols/wire/sessions.ts";
+import type { displayKinds, ListedExperiment, rigFormats } from "../../protocols/wire/sessions.ts";
 import { el, panel, setText } from "../dashboard/dom.ts";
 import type { Listing, Request } from "./connection.ts";
 
@@ -115,7 +115,9 @@ export function dryRun(
     const group = (label: string, ships: boolean) => {
       const own = experiments.filter((one) => one.ships === ships);
       if (own.length === 0) return [];
-      const each = own.map(({ id, name, wrong }) => el("option", { value: id }, wrong === null ? name : `${id} (wrong)`));
+      const each = own.map(({ id, name, wrong }) =>
+        el("option", { value: id }, wrong === null ? name : `${id} (wrong)`),
+      );
       return [el("optgroup", { label }, ...each)];
     };
     experiment.replaceChildren(...group("Your own", false), ...group("Shipped", true));
@@ -137,7 +139,9 @@ export function dryRun(
       ...(isOpen
         ? [
             el("a", { href: runningAt(run.port!, "dashboard") }, "Open its dashboard"),
-            ...(run.hasDisplay ? [el("a", { href: runningAt(run.port!, ""), target: "_blank" }, "Open its display")] : []),
+            ...(run.hasDisplay
+              ? [el("a", { href: runningAt(run.port!, ""), target: "_blank" }, "Open its display")]
+              : []),
             end,
           ]
         : []),

@@ -20,6 +20,17 @@ afterAll(() => {
   if (isMounted) execFileSync("umount", [out]);
 });
 
+/** Fills the small disk but for so many bytes. */
+function fill(left: number): void {
+  const { bavail, bsize } = statfsSync(out);
+  try {
+    writeFileSync(join(out, "filler"), new Uint8Array(bavail * bsize - left));
+  } catch (error) {
+    // A session has written meanwhile: then it is full all the sooner.
+    if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+  }
+}
+
 test.skipIf(!isMounted)(
   "J3 a disk that is full pauses the session and says so; once there is room it goes on, and nothing is lost",
   { timeout: 120_000 },
@@ -34,8 +45,7 @@ test.skipIf(!isMounted)(
       if (records.filter(({ kind }) => kind === "trial").length >= 5) break;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
-    const { bavail, bsize } = statfsSync(out);
-    writeFileSync(join(out, "filler"), new Uint8Array(bavail * bsize));
+    fill(0);
     await session.says(/paused: the disk is full \(ENOSPC/);
     // The last record that was begun may be torn as long as the disk is full.
     const full = (await readJournal(folder)).records.length;
@@ -53,5 +63,29 @@ test.skipIf(!isMounted)(
     expect(records.flatMap((r) => (r.kind === "command" ? [r.command] : []))).toEqual(["pause", "resume"]);
     const replay = await start("replay", folder, "--verify").finished;
     expect(replay.stdout).toContain("identical: 40 choices");
+  },
+);
+
+test.skipIf(!isMounted)(
+  "J3 a session in virtual time waits for room too, and is then the one that it would have been",
+  { timeout: 120_000 },
+  async () => {
+    const trials = 100;
+    const run = (folder: string) =>
+      start(
+        ...["run", "protocols/experiments/one-to-one.yaml", "--virtual", "--trials", `${trials}`],
+        ...["--seed", "1", "--out", folder, "--json"],
+      );
+    fill(100_000);
+    const session = run(out);
+    await session.says(/paused: the journal can't be written \(ENOSPC/);
+    rmSync(join(out, "filler"));
+    await session.says(/the journal is written again/);
+    const { code, stdout, stderr } = await session.finished;
+    expect(code, stderr).toBe(0);
+    const elsewhere = temporaryFolder();
+    const undisturbed = JSON.parse((await run(elsewhere).finished).stdout);
+    rmSync(elsewhere, { recursive: true });
+    expect({ ...JSON.parse(stdout), sessionDir: "" }).toEqual({ ...undisturbed, sessionDir: "" });
   },
 );
