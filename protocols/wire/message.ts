@@ -44,7 +44,7 @@ function describeIssue(issue: z.core.$ZodIssue, input: unknown, whole: string): 
   for (const key of issue.path) found = (found as Record<PropertyKey, unknown> | undefined)?.[key];
   const field = issue.path.length > 0 ? issue.path.join(".") : whole;
   const extra = issue.code === "unrecognized_keys" ? "" : `, found ${describe(found)}`;
-  return `${field}: ${issue.message.replace(/, received .*$/, "").replace(/^Invalid input: /, "")}${extra}`;
+  return `${field}: ${issue.message.replace(/, received .*$/, "").replace(/^(Invalid input|Too small|Too big): /, "")}${extra}`;
 }
 
 function describe(value: unknown): string {

@@ -44,7 +44,11 @@ const operatorCommand = z.discriminatedUnion("op", [
   z.object({ ...base, op: z.enum(operatorOps) }),
   z.object({ ...base, op: z.enum(unitOps), unit: z.string().min(1) }),
   /** A note, journalled with its time. */
-  z.object({ ...base, op: z.literal("mark"), text: z.string().trim().min(1).max(2000) }),
+  z.object({
+    ...base,
+    op: z.literal("mark"),
+    text: z.string().trim().min(1, "expected some words").max(2000, "expected at most 2000 characters"),
+  }),
   z.object({ ...base, op: z.literal("change"), change }),
   /** Takes the last change back. */
   z.object({ ...base, op: z.literal("undo") }),

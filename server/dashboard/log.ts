@@ -1,5 +1,6 @@
 /** The events of a session in words, for the dashboard's log. */
 import type { LogKind } from "../../protocols/wire/dashboard.ts";
+import type { TrialFlag } from "../../protocols/wire/events.ts";
 import type { SessionEvent } from "../session/view.ts";
 
 /** Which kind a sentence of the announcer (server/session/words.ts) is. */
@@ -35,7 +36,8 @@ export function quietWords(event: SessionEvent): { kind: LogKind; text: string }
     case "trial": {
       const { trial, flags } = event.trial;
       if (flags.includes("complete")) return null;
-      return { kind: "problem", text: `trial ${trial + 1} can't be used: ${flags.join(", ")}` };
+      const why = flags.map((flag) => reasons[flag]).filter((reason) => reason !== null);
+      return { kind: "problem", text: `trial ${trial + 1} can't be used: ${why.join(", ")}` };
     }
     case "plan":
       return event.output.deadlineMissed ? { kind: "problem", text: "a face was not ready when its frame came" } : null;
@@ -54,5 +56,18 @@ export function quietWords(event: SessionEvent): { kind: LogKind; text: string }
       return null;
   }
 }
+
+/** Why a trial teaches nothing; null for what alone would not keep it from that. */
+const reasons: Record<TrialFlag, string | null> = {
+  complete: null,
+  late: null,
+  droppedFrame: null,
+  gap: "spikes are missing",
+  aborted: "the display went away",
+  unaligned: "its onset could not be placed on the recording's clock",
+  gateBroken: "the gate closed",
+  interrupted: "the server was gone",
+  skipped: "it was skipped",
+};
 
 const commandWords = { pause: "paused", resume: "resumed", skip: "skipped the face on the screen" } as const;

@@ -31,6 +31,7 @@ export function matrix(page: Page): View {
     { className: "told", role: "status" },
     "Point at a cell, or move with the arrow keys, to read it; Enter opens the unit.",
   );
+  const empty = el("p", { className: "empty" }, "Nothing is known yet: the first trials are on their way.");
   const legend = el("div", { className: "legend" }, "0 ", ...ramp.map((step) => swatch(step)), " 1");
   const score = el("span", { className: "value", id: "matrix-population" });
   const history = plot({
@@ -58,6 +59,7 @@ export function matrix(page: Page): View {
       el("div", { className: "tools" }, el("label", {}, "Units ", order), legend),
       box,
       told,
+      empty,
     ),
     panel(
       "Alignment of the population",
@@ -170,6 +172,9 @@ export function matrix(page: Page): View {
     themed: () => history.redraw(),
     update(latest) {
       store = latest;
+      const isKnown = (latest.estimates?.trials ?? 0) > 0;
+      box.hidden = told.hidden = legend.hidden = !isKnown;
+      empty.hidden = isKnown;
       draw();
       setText(score, latest.estimates?.population ? interval(latest.estimates.population) : "–");
       const own = latest.series.filter(({ kind }) => kind === "alignment");

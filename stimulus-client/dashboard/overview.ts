@@ -20,6 +20,7 @@ export function overview(page: Page): View {
     const item = el("li", { data: { next: String(i) } }, face.element, words);
     return { face, words, item };
   });
+  const noneComing = el("p", { className: "empty" });
   const population = el("span", { className: "value", id: "population" });
   const alignmentPlot = plot({
     title: "Population alignment over trials, with its 90 % interval",
@@ -38,7 +39,12 @@ export function overview(page: Page): View {
     "div",
     { className: "grid-overview" },
     panel("On the screen now", "now", now.element, nowWords),
-    panel("Next, and why", "coming", el("ol", { className: "coming-list" }, ...coming.map(({ item }) => item))),
+    panel(
+      "Next, and why",
+      "coming",
+      el("ol", { className: "coming-list" }, ...coming.map(({ item }) => item)),
+      noneComing,
+    ),
     panel(
       "Alignment of the population",
       "alignment",
@@ -80,6 +86,7 @@ export function overview(page: Page): View {
         face.show(store.faces.get(next.face) ?? null, `Face ${next.face + 1}, to come`);
         setText(words, `Face ${next.face + 1}. ${why(next, names)}`);
       });
+      setText(noneComing, message.next.length > 0 ? "" : "No face has been chosen to come next.");
       const points = store.series.filter(({ kind }) => kind === "alignment");
       if (points.length !== drawn) {
         drawn = points.length;

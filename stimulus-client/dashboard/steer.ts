@@ -158,21 +158,22 @@ export function steer(page: Page): View & { note(): void } {
         unit.append(...session.units.map(({ name }) => el("option", { value: name }, name)));
         unit.onchange = () => {
           shown = "";
+          delete weight.dataset.told;
         };
       }
       const { tunables } = now;
-      // What is being edited is left alone; what others change is shown.
       const key = JSON.stringify(tunables) + unit.value;
       if (key !== shown) {
         shown = key;
-        objective.value = tunables.objective;
-        latency.value = String(tunables.window.latencyMs);
-        width.value = String(tunables.window.windowMs);
-        minDistance.value = String(tunables.constraints.minDistance);
-        recentFaces.value = String(tunables.constraints.recentFaces);
-        balance.value = String(tunables.constraints.balance);
-        balanceFaces.value = String(tunables.constraints.balanceFaces);
-        weight.value = String(tunables.weights[unit.value] ?? 1);
+        const { window, constraints } = tunables;
+        follow(objective, tunables.objective);
+        follow(latency, window.latencyMs);
+        follow(width, window.windowMs);
+        follow(minDistance, constraints.minDistance);
+        follow(recentFaces, constraints.recentFaces);
+        follow(balance, constraints.balance);
+        follow(balanceFaces, constraints.balanceFaces);
+        follow(weight, tunables.weights[unit.value] ?? 1);
         const others = Object.entries(tunables.weights).filter(([, w]) => w !== 1);
         setText(
           weights,
@@ -211,14 +212,22 @@ export function steer(page: Page): View & { note(): void } {
   };
 }
 
+/** What others change is shown; what is being edited, and not changed by anybody, is left alone. */
+function follow(field: HTMLInputElement | HTMLSelectElement, value: string | number): void {
+  if (field.dataset.told === String(value)) return;
+  field.dataset.told = String(value);
+  field.value = String(value);
+}
+
 function number(id: string, min: number, step: number): HTMLInputElement {
-  return el("input", { type: "number", id, min: String(min), step: String(step), required: true });
+  return el("input", { type: "number", id, min: String(min), step: String(step) });
 }
 
 function form(title: string, children: HTMLElement[], submitted: () => unknown, action = "Change"): HTMLFormElement {
   const one = el(
     "form",
-    { className: "setting", ariaLabel: title },
+    // The server says what it expected, as in every other way to steer.
+    { className: "setting", ariaLabel: title, noValidate: true },
     el("h3", {}, title),
     el("div", { className: "tools" }, ...children, el("button", { type: "submit" }, action)),
   );

@@ -70,7 +70,7 @@ export function units(page: Page): View {
       text,
       kind,
       count,
-      el("span", { className: "hint" }, "↑ ↓ move · Enter opens · X excludes"),
+      el("span", { className: "hint" }, "Arrow keys move, Enter opens, X excludes"),
     ),
     table,
     empty,

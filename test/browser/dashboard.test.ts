@@ -74,6 +74,7 @@ test("O, D: a simulated session is started, inspected, steered, paused and ended
 
   // Nothing is shown until it is started here.
   await state.filter({ hasText: "On hold" }).waitFor();
+  expect(await page.locator("#past").isVisible()).toBe(false);
   await page.getByRole("button", { name: "Start" }).click();
   await state.filter({ hasText: "Running" }).waitFor();
   await page.locator("#trials", { hasText: /^[2-9]\d \// }).waitFor();
@@ -113,6 +114,12 @@ test("O, D: a simulated session is started, inspected, steered, paused and ended
   await page.locator("#toasts", { hasText: "Not done: expected a value that is not the present one" }).waitFor();
   await page.getByRole("button", { name: "Undo" }).click();
   await page.locator("main", { hasText: "nothing to take back" }).waitFor();
+  await page.locator("#window-for").fill("-5");
+  await page.getByRole("form", { name: "Response window" }).getByRole("button").click();
+  await page.locator("#toasts", { hasText: /Not done: .*windowMs: .*found -5/ }).waitFor();
+  await page.locator("#check-faces").fill("");
+  await page.getByRole("button", { name: "Show them" }).click();
+  await page.locator("#toasts", { hasText: /Not done: .*faces: .*found no number/ }).waitFor();
   await page.getByRole("textbox", { name: "Note" }).fill("electrode moved by 50 µm");
   await page.getByRole("button", { name: "Note it" }).click();
   await page.locator("#check-faces").fill("3");
