@@ -100,8 +100,12 @@ export function attendDisplay(socket: WebSocket, { welcome, emit, claim, mirror,
 
   const keepAlive = () => {
     clearTimeout(handshake);
+    let tickedServerMs = serverNow();
     pinging = setInterval(() => {
-      const silentMs = serverNow() - heardServerMs;
+      // A server that was held up has not read yet what the display said meanwhile.
+      heardServerMs += Math.max(serverNow() - tickedServerMs - PING_EVERY_MS, 0);
+      tickedServerMs = serverNow();
+      const silentMs = tickedServerMs - heardServerMs;
       if (silentMs > SILENCE_MS) cut(`no word from the display for ${(silentMs / 1000).toFixed(1)} s`);
       else ping();
     }, PING_EVERY_MS);
@@ -132,8 +136,9 @@ export function attendDisplay(socket: WebSocket, { welcome, emit, claim, mirror,
     serverMs: number,
   ) => {
     const onset = toServerMs(clock, shown.displayMs);
-    // A callback that ran late in its frame says less about when the frame was.
-    const uncertaintyMs = onset.uncertaintyMs + shown.callbackLateMs;
+    // A callback that ran late in its frame says less about when the frame was; and nothing can be told of before it is.
+    const impossibleMs = Math.max(onset.serverMs - onset.uncertaintyMs - serverMs, 0);
+    const uncertaintyMs = onset.uncertaintyMs + shown.callbackLateMs + impossibleMs;
     emit({ type: "shown", ...shown, onsetServerMs: onset.serverMs, uncertaintyMs, retold, serverMs });
   };
 

@@ -121,6 +121,35 @@ describe("J12 a thread that is lost", { timeout: 180_000 }, () => {
   });
 });
 
+describe("J14 the server itself is disturbed", { timeout: 180_000 }, () => {
+  test("its loop is blocked for seconds: no thread is blamed, each face has its one trial, and the session goes on", async () => {
+    const made = await session(30, 8, () => {
+      for (const untilMs = performance.now() + 7000; performance.now() < untilMs; );
+    });
+    await check(made, 30);
+    expect(told(made.records)).toEqual([]);
+    expect(
+      made.records.filter(({ kind, event }) => kind === "display" && (event as { type: string }).type === "lost"),
+    ).toEqual([]);
+  });
+
+  test("the system's clock is set back an hour: the session's own clock goes on, trials stay in order", async () => {
+    try {
+      const made = await session(30, 8, () => {
+        vi.useFakeTimers({ toFake: ["Date"], now: Date.now() - 3_600_000 });
+      });
+      await check(made, 30);
+      const closedMs = made.records.flatMap((r) => (r.kind === "trial" ? [r.closedServerMs as number] : []));
+      expect(closedMs).toEqual(closedMs.toSorted((a, b) => a - b));
+      const recordedMs = made.records.map(({ serverMs }) => serverMs);
+      expect(recordedMs.at(-1)! - recordedMs[0]).toBeLessThan(600_000);
+      expect(recordedMs.every((ms, i) => i === 0 || ms - recordedMs[i - 1] > -60_000)).toBe(true);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
+
 interface Counter {
   add(n: number): number;
   slow(n: number): number;

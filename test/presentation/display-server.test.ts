@@ -63,6 +63,18 @@ test("S1: a face goes out, ready and shown come back in order, the onset on the 
   expect(onset.serverMs).toBeGreaterThanOrEqual(onset.onsetServerMs - onset.uncertaintyMs);
 });
 
+test("S10: an onset that is told before it can have been is as uncertain as it is impossible", async () => {
+  const { server, display } = await connectedDisplay();
+  const told = nextEvents(server, "shown", 1);
+  const displayMs = performance.now() + 10_000;
+  const shown = { presentation: 0, face: 0, frame: 9, displayMs, dropped: 0, lateFrames: 0, cause: "none" } as const;
+  display.send({ op: "shown", ...shown, patch: true, dueMs: displayMs, callbackLateMs: 0, intervalsMs: [16.7] });
+  const [{ onsetServerMs, serverMs, uncertaintyMs }] = await told;
+  expect(onsetServerMs).toBeGreaterThan(serverMs + 5000);
+  // The interval that is stated holds the message's arrival, so the onset may well have been before it.
+  expect(onsetServerMs - uncertaintyMs).toBeLessThanOrEqual(serverMs);
+});
+
 test("S2: a display of another version is refused in words", async () => {
   const { events, url } = await testServer();
   const display = await rawDisplay(url);

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { readFile, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -94,6 +94,28 @@ describe("J1 to J3 journal", () => {
     const { records, end } = await readJournal(folder);
     expect(records.map((r) => r.i)).toEqual(Array.from({ length: 200 }, (_, i) => i));
     expect(end).toMatchObject({ file: readdirSync(folder).length - 1, n: 200, torn: null });
+  });
+
+  test("J3 a next file that may not be made stalls the journal; all that came meanwhile is in it once it may", async () => {
+    const told: string[] = [];
+    const journal = createJournal(
+      folder,
+      { sync: 1000, rotateBytes: 1000 },
+      { stalled: ({ code }) => told.push(`stalled: ${code}`), recovered: () => told.push("recovered") },
+    );
+    // A folder in its place is refused to an administrator too.
+    mkdirSync(join(folder, "journal-0001.llj"));
+    for (let i = 0; i < 100; i++) journal.write("trial", i, { i });
+    await expect.poll(() => told).toEqual(["stalled: EISDIR"]);
+    const kept = (await readJournal(folder).catch(() => null))?.records.length ?? 0;
+    expect(kept).toBeLessThan(100);
+    rmdirSync(join(folder, "journal-0001.llj"));
+    await expect.poll(() => told).toEqual(["stalled: EISDIR", "recovered"]);
+    journal.write("trial", 100, { i: 100 });
+    await journal.close();
+    const { records, end } = await readJournal(folder);
+    expect(records.map(({ i }) => i)).toEqual(Array.from({ length: 101 }, (_, i) => i));
+    expect(end.torn).toBeNull();
   });
 
   test("J3 a journal goes on at its end, and nowhere else; reading may begin at any record", async () => {
