@@ -22,6 +22,7 @@ import { isUsable } from "../trials/trial.ts";
 import { handAllOver, openWorker } from "../worker.ts";
 import { alertsOf } from "./alerts.ts";
 import type { Analyst } from "./analyst.ts";
+import { createCalm } from "./calm.ts";
 import { createFeed } from "./feed.ts";
 import { emptyHealth } from "./health.ts";
 import { unitMessage } from "./unit-message.ts";
@@ -67,6 +68,7 @@ const LAST = 100;
 export function openDashboard(options: DashboardOptions): Dashboard {
   const { experiment, info, settings } = options;
   const feed = createFeed(experiment, serverNow());
+  const calm = createCalm(experiment.response);
   const names = info.units.map(({ name }) => name);
   const excluded = new Set<string>();
   const workersDown = new Set<WorkerState["worker"]>();
@@ -338,6 +340,7 @@ export function openDashboard(options: DashboardOptions): Dashboard {
         stability: feed.stability(),
       };
     },
+    isCalm: () => calm.is(serverNow()),
     logFrom: feed.logFrom,
     seriesFrom: feed.seriesFrom,
     pictures: () => feed.pictures,
@@ -366,6 +369,7 @@ export function openDashboard(options: DashboardOptions): Dashboard {
     told(event, serverMs) {
       lastToldMs = serverMs;
       feed.told(event, serverMs);
+      calm.told(event, serverMs);
       if (event.kind === "worker") workersDown[event.up ? "delete" : "add"](event.worker);
       if (event.kind === "setting") pending = Math.max(pending - 1, 0);
       if (event.kind === "unit") {

@@ -52,6 +52,8 @@ export function health(): View {
     update({ now, session }: Store) {
       if (!now || !session) return;
       const { health: h } = now;
+      // What a past session's journal does not say is not known.
+      const live = (text: string) => (session.past ? "–" : text);
       latency.set(
         h.latency.length > 0
           ? h.latency.map(({ words, n, p50, p99 }) => [
@@ -60,19 +62,19 @@ export function health(): View {
               fixed(p99),
               String(n),
             ])
-          : [["no trial yet", "–", "–", "0"]],
+          : [[session.past ? "not kept trial by trial" : "no trial yet", "–", "–", "–"]],
       );
       incoming.set([
-        ["spikes a second", h.spikesPerS.toFixed(0)],
-        ["messages a second", h.messagesPerS.toFixed(0)],
-        ["recording restarts", String(h.restarts)],
+        ["spikes a second", live(h.spikesPerS.toFixed(0))],
+        ["messages a second", live(h.messagesPerS.toFixed(0))],
+        ["recording restarts", live(String(h.restarts))],
       ]);
       const rejected = Object.entries(h.rejected).map(([reason, n]) => [`rejected: ${reason}`, String(n)]);
       lost.set([
-        ["messages lost", String(h.lostMessages)],
-        ["messages out of order", String(h.reorderedMessages)],
-        ["late spikes", String(h.lateSpikes)],
-        ...(rejected.length > 0 ? rejected : [["messages rejected", "0"]]),
+        ["messages lost", live(String(h.lostMessages))],
+        ["messages out of order", live(String(h.reorderedMessages))],
+        ["late spikes", live(String(h.lateSpikes))],
+        ...(rejected.length > 0 ? rejected : [["messages rejected", live("0")]]),
         ["faces that came too late", String(h.deadlineMisses)],
         ["dropped frames", String(h.droppedFrames)],
         ["presentations given up", String(h.abortedPresentations)],
@@ -90,8 +92,8 @@ export function health(): View {
         ["model", session.model],
         ["event loop held up, p99 ms", h.loopDelayMs ? fixed(h.loopDelayMs.p99, 1) : "–"],
         ["disk free", bytes(h.diskFreeBytes)],
-        ["memory in use", bytes(h.memoryBytes)],
-        ["dashboards open", String(h.watchers)],
+        ["memory in use", live(bytes(h.memoryBytes))],
+        ["dashboards open", live(String(h.watchers))],
         ["session folder", session.folder],
       ]);
     },
