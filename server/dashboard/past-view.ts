@@ -50,7 +50,7 @@ export function openPastView(
   const watchers = createWatchers({
     info,
     now(n) {
-      const { feed, experiment, excluded, serverMs } = moment.state();
+      const { feed, experiment, excluded, serverMs, loopMs } = moment.state();
       const { known, stride, isRead } = past.progress();
       const view = feed.view();
       const { displayUncertaintyMs, streamUncertaintyMs, streamOffsetS, alignedBy } = feed.edges(serverMs);
@@ -64,9 +64,9 @@ export function openPastView(
         displayConnected: view.displayConnected,
         alerts: alertsOf(past),
         trials: view.trials,
-        ...feed.pace(serverMs),
+        ...feed.pace(loopMs),
         flags: view.flags,
-        onScreen: at < trials ? feed.onScreen(serverMs) : null,
+        onScreen: at < trials ? feed.onScreen(loopMs) : null,
         next: at < trials ? feed.next() : [],
         readBack,
         health: {
@@ -128,7 +128,7 @@ export function openPastView(
     const feed = moment.goTo(at);
     // What stands at the end is not known before the whole journal is.
     const isFollowed = asked === null && !past.progress().isRead;
-    const faces = [feed.onScreen(moment.state().serverMs), ...feed.next()].filter((face) => face !== null);
+    const faces = [feed.onScreen(moment.state().loopMs), ...feed.next()].filter((face) => face !== null);
     pictures = await drawn(faces);
     if (!isCurrent()) return;
     watchers.anew();
@@ -228,7 +228,7 @@ const alertsOf = ({ progress }: PastSession): Alert[] => {
 };
 
 /** The session folded to one moment; back is from the beginning again. */
-function createMoment({ events, ends, found }: PastSession) {
+function createMoment({ events, ends, found, aheadMs }: PastSession) {
   let feed: Feed;
   let experiment: Experiment;
   let excluded: Set<string>;
@@ -253,6 +253,9 @@ function createMoment({ events, ends, found }: PastSession) {
       }
       return feed;
     },
-    state: () => ({ feed, experiment, excluded, serverMs: events[Math.max(index - 1, 0)].serverMs }),
+    state() {
+      const { serverMs } = events[Math.max(index - 1, 0)];
+      return { feed, experiment, excluded, serverMs, loopMs: serverMs - aheadMs };
+    },
   };
 }

@@ -22,6 +22,8 @@ export interface PastSession {
   events: readonly { event: SessionEvent; serverMs: number }[];
   /** Of `events`, those before this index had happened when so many trials had closed and the next one had not. */
   ends: readonly number[];
+  /** What records' times are ahead of those that the loop knows: a session in virtual time begins at 0. */
+  aheadMs: number;
   /** The whole session: its log, and points of its plots. */
   whole: Feed;
   analyst: WorkerHandle<PastAnalyst>;
@@ -47,10 +49,12 @@ export async function openPast(folder: string, failed: (error: Error) => void): 
   const taught: Taught[] = [];
   let whole: Feed | null = null;
   let closed = 0;
-  const found = await readSession(folder, (event, serverMs, { experiment, decider }) => {
+  let aheadMs = 0;
+  const found = await readSession(folder, (event, serverMs, { experiment, decider, options }) => {
     whole ??= createFeed(experiment, serverMs);
     const closes = event.kind === "trial" && !isBroken(event.trial);
     if (closes) ends.push(events.length);
+    if (closes && closed === 0 && options.virtual === true) aheadMs = serverMs - event.trial.closedServerMs;
     closed += Number(closes);
     events.push({ event, serverMs });
     const usable = whole.trials.length;
@@ -110,6 +114,7 @@ export async function openPast(folder: string, failed: (error: Error) => void): 
     info,
     events,
     ends,
+    aheadMs,
     whole: session,
     analyst,
     progress: () => progress,

@@ -63,6 +63,10 @@ test("D6: a past session at a trial is what a session that ended with this trial
   await page.locator("#trial").fill("24");
   await words(page).filter({ hasText: "24 of 40" }).waitFor();
   expect(await page.locator("#state .word").innerText()).toBe("Past");
+  // Four faces a second, in virtual time too.
+  expect(await page.locator("#elapsed").innerText()).toBe("0:06");
+  await open(page, "Overview");
+  await page.locator("#on-screen", { hasText: /^Face 2[5-7]\. / }).waitFor();
   await shows(half);
 
   // One unit's page, the face read back and the log stand at this trial too.
