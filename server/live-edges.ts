@@ -20,6 +20,7 @@ import { clientFolder } from "./package-root.ts";
 import { openDisplayServer } from "./presentation/display-server.ts";
 import { createLuminance, type Luminance } from "./presentation/luminance.ts";
 import { random } from "./random.ts";
+import { admitOnly, type Keys, readKeys } from "./security/curve.ts";
 import { guardOptions, type Network } from "./security/entry.ts";
 import type { Disposers } from "./session/disposers.ts";
 import { openPublicEvents } from "./session/public-events.ts";
@@ -37,6 +38,8 @@ export interface LiveOptions extends Network {
   display: "browser" | "headless";
   /** Where the public events are published. */
   events: string;
+  /** Key file that encrypts spikes, gate and public events; left out: they are not. */
+  keys?: string;
   backend?: BackendName;
   /** Folder that session folders are made in. */
   out: string;
@@ -121,9 +124,19 @@ export async function openLiveEdges(
       },
     }),
   );
-  const events = disposers.opened(await openPublicEvents(options.events));
+  const keys = options.keys === undefined ? null : await readKeys(options.keys);
+  if (keys) {
+    if (!truth && experiment.recording.format !== "latentloop")
+      throw new ConfigurationError(
+        `--keys: expected recording.format latentloop, found ${experiment.recording.format}, whose own sockets can't be encrypted`,
+      );
+    disposers.opened(await admitOnly(keys));
+  }
+  const events = disposers.opened(await openPublicEvents(options.events, keys));
   const rig = truth
-    ? disposers.opened(await forkSimulatedRig(experiment, events.address, options.rigFormat, failed))
+    ? disposers.opened(
+        await forkSimulatedRig(experiment, events.address, options.rigFormat, options.keys ?? null, failed),
+      )
     : null;
   const acquisition = disposers.opened(
     rig
@@ -133,11 +146,12 @@ export async function openLiveEdges(
           format: options.rigFormat,
           roster,
           streams: [],
+          keys,
         })
-      : await openRecording(experiment, options.rig, roster),
+      : await openRecording(experiment, options.rig, roster, keys),
   );
   const gate = experiment.gate
-    ? disposers.opened(await openGateSocket({ ...experiment.gate, rejected: gateRejected }))
+    ? disposers.opened(await openGateSocket({ ...experiment.gate, keys, rejected: gateRejected }))
     : null;
   // `truth`: the simulated units, null for a real recording; `rigOriginMs`: server time at their stream's time 0.
   return {
@@ -191,6 +205,7 @@ async function openRecording(
   { recording: { format, socket, stream, sampleRate, streams } }: Experiment,
   address: string,
   roster: Roster,
+  keys: Keys | null,
 ): Promise<Acquisition> {
   if (format === "trodes") return openTrodes({ address, roster, ...(sampleRate && { sampleRate }) });
   const followed = streams.map((one) => ({
@@ -210,6 +225,7 @@ async function openRecording(
           format,
           roster,
           heartbeat: format === "open-ephys" && socket === "sub",
+          keys,
           streams: followed.filter((one) => one.address === at),
           ...(sampleRate && { sampleRate }),
         }),

@@ -10,6 +10,7 @@ import { evaluateCommand } from "./commands/evaluate.ts";
 import { exportCommand } from "./commands/export.ts";
 import { facesCommand } from "./commands/faces.ts";
 import { journalCommand } from "./commands/journal.ts";
+import { keysCommand } from "./commands/keys.ts";
 import { linkTensorflowCommand } from "./commands/link-tensorflow.ts";
 import { listenCommand } from "./commands/listen.ts";
 import { operatorCommand } from "./commands/operator.ts";
@@ -53,6 +54,7 @@ for (const command of [
   replayCommand(),
   dashboardCommand(),
   exportCommand(),
+  keysCommand(),
   analyseCommand(),
   facesCommand(),
   trainCommand(),

@@ -13,12 +13,14 @@ export interface ForkedProcess {
 /**
  * Starts the simulated rig; it finds out what is on the screen from the public events alone.
  *
+ * @param keys file of the keys, which no other process is shown; null: nothing is encrypted
  * @param failed called if it dies while it is needed
  */
 export async function forkSimulatedRig(
   { simulation, latents, seed, alignment }: Experiment,
   events: string,
   format: RigProcessOptions["format"],
+  keys: string | null,
   failed: (error: Error) => void,
 ): Promise<ForkedProcess & { address: string; originMs: number }> {
   const options: RigProcessOptions = {
@@ -29,6 +31,7 @@ export async function forkSimulatedRig(
     bind: "tcp://127.0.0.1:*",
     format,
     photodiode: alignment.method === "photodiode" ? { line: alignment.line } : null,
+    keys,
   };
   const child = forkModule("sim/rig/main.js", [JSON.stringify(options)]);
   const { address, originMs } = await new Promise<RigProcessMessage>((resolve, reject) => {

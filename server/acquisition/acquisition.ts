@@ -2,6 +2,7 @@ import { merge, Observable, Subject } from "rxjs";
 import { Pull, Subscriber } from "zeromq";
 import { serverNow } from "../clock.ts";
 import { ConfigurationError } from "../failure.ts";
+import { bindingWith, connectingWith, type Keys } from "../security/curve.ts";
 import type { FollowedStream, FrameReader } from "./frame-reader.ts";
 import { heartbeatAddress, startHeartbeat } from "./heartbeat.ts";
 import { createLatentloopReader } from "./latentloop-reader.ts";
@@ -22,6 +23,8 @@ export interface AcquisitionOptions {
   sampleRate?: number;
   /** Open Ephys only: tell the GUI that this client is there. */
   heartbeat?: boolean;
+  /** Left out: nothing is encrypted. */
+  keys?: Keys | null;
 }
 
 export interface Acquisition {
@@ -43,7 +46,11 @@ export async function openAcquisition(options: AcquisitionOptions): Promise<Acqu
   const events = new Subject<AcquisitionEvent>();
   // No high-water mark (0): with one, ZeroMQ would drop a burst without a word; memory bounds it, and the loop keeps up.
   const unbounded = { receiveHighWaterMark: 0 };
-  const socket = options.socket === "sub" ? new Subscriber(unbounded) : new Pull(unbounded);
+  const { keys = null } = options;
+  const socket =
+    options.socket === "sub"
+      ? new Subscriber({ ...unbounded, ...connectingWith(keys) })
+      : new Pull({ ...unbounded, ...bindingWith(keys) });
   const early: AcquisitionEvent[] = [];
   let isReading = false;
   const tell = (event: AcquisitionEvent) => {

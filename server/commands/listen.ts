@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { Pull, Subscriber } from "zeromq";
 import { type Heard, hear, nothingHeard, recordingSection, unitsHeard } from "../acquisition/listening.ts";
 import { ConfigurationError } from "../failure.ts";
+import { admitOnly, bindingWith, connectingWith, type Keys, readKeys } from "../security/curve.ts";
 import { numberOption } from "./options.ts";
 
 interface ListenOptions {
@@ -10,6 +11,7 @@ interface ListenOptions {
   stream?: string;
   write?: string;
   pull: boolean;
+  keys?: string;
 }
 
 const EVERY_MS = 1000;
@@ -27,12 +29,15 @@ export function listenCommand(): Command {
     .option("--stream <name>", "the stream to write, where there are several")
     .option("--write <file>", "write the units that were heard as YAML")
     .option("--pull", "bind, for senders that PUSH", false)
+    .option("--keys <file>", "the key file, where what is sent is encrypted")
     .action(listen);
 }
 
 async function listen(address: string, options: ListenOptions): Promise<void> {
   const heard = nothingHeard();
-  const socket = await attach(address, options.pull);
+  const keys = options.keys === undefined ? null : await readKeys(options.keys);
+  const admission = keys && (await admitOnly(keys));
+  const socket = await attach(address, options.pull, keys);
   const startMs = performance.now();
   const elapsedS = () => (performance.now() - startMs) / 1000;
   const end = () => socket.close();
@@ -49,6 +54,7 @@ async function listen(address: string, options: ListenOptions): Promise<void> {
   } finally {
     clearTimeout(timer);
     clearInterval(live);
+    admission?.dispose();
   }
   process.stdout.write(`${table(heard, elapsedS())}\n`);
   if (options.write !== undefined) await write(heard, options.write, options);
@@ -88,8 +94,11 @@ function table(heard: Heard, seconds: number): string {
   return lines.join("\n");
 }
 
-async function attach(address: string, pull: boolean): Promise<Subscriber | Pull> {
-  const socket = pull ? new Pull({ receiveHighWaterMark: 0 }) : new Subscriber({ receiveHighWaterMark: 0 });
+async function attach(address: string, pull: boolean, keys: Keys | null): Promise<Subscriber | Pull> {
+  const unbounded = { receiveHighWaterMark: 0 };
+  const socket = pull
+    ? new Pull({ ...unbounded, ...bindingWith(keys) })
+    : new Subscriber({ ...unbounded, ...connectingWith(keys) });
   try {
     if (socket instanceof Pull) await socket.bind(address);
     else {

@@ -66,7 +66,7 @@ export function runCommand(): Command {
     )
     .option(
       "--virtual",
-      "simulated rig and display in virtual time, as fast as it can be computed; no faces are drawn, and --rig, --display, --backend, --host, --port, --token-file, --allow-host and --events say nothing",
+      "simulated rig and display in virtual time, as fast as it can be computed; no faces are drawn, and --rig, --display, --backend, --host, --port, --token-file, --allow-host, --events and --keys say nothing",
       false,
     );
   return withNetworkOptions(command)
@@ -75,6 +75,7 @@ export function runCommand(): Command {
       "where every presentation and trial is published (ZeroMQ PUB)",
       "tcp://127.0.0.1:5570",
     )
+    .option("--keys <file>", "encrypt spikes, gate and public events with this file, as `latentloop keys` makes one")
     .option("--out <folder>", "where the session's folder is made", "sessions")
     .option(
       "--hold",
@@ -111,7 +112,12 @@ Exit code: 0 ended or aborted; 1 something broke (the journal is intact); 2 some
           const experiment = await readExperiment(file, options);
           result = options.virtual
             ? await runVirtual(experiment, file, options.out, watcher)
-            : await runLive(experiment, { ...options, experimentFile: resolve(file) }, interrupts(watcher), watcher);
+            : await runLive(
+                experiment,
+                { ...options, ...(options.keys && { keys: resolve(options.keys) }), experimentFile: resolve(file) },
+                interrupts(watcher),
+                watcher,
+              );
         }
       } finally {
         watcher.stop();

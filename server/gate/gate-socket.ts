@@ -2,12 +2,15 @@ import { Subject } from "rxjs";
 import { Pull, Subscriber } from "zeromq";
 import { decodeGateMessage, type GateMessage } from "../../protocols/wire/gate.ts";
 import { ConfigurationError } from "../failure.ts";
+import { bindingWith, connectingWith, type Keys } from "../security/curve.ts";
 
 export interface GateSocketOptions {
   /** ZeroMQ endpoint, as "tcp://eye-tracker:5580". */
   address: string;
   /** `sub` connects to a publisher; `pull` binds, and the sender pushes. */
   socket: "sub" | "pull";
+  /** Left out: nothing is encrypted. */
+  keys?: Keys | null;
   /** Told of each message that can't be used. */
   rejected(detail: string): void;
 }
@@ -20,8 +23,13 @@ export interface GateSocket {
 }
 
 /** @throws ConfigurationError where the address is none or cannot be bound */
-export async function openGateSocket({ address, socket: kind, rejected }: GateSocketOptions): Promise<GateSocket> {
-  const socket = kind === "sub" ? new Subscriber() : new Pull();
+export async function openGateSocket({
+  address,
+  socket: kind,
+  keys = null,
+  rejected,
+}: GateSocketOptions): Promise<GateSocket> {
+  const socket = kind === "sub" ? new Subscriber(connectingWith(keys)) : new Pull(bindingWith(keys));
   try {
     if (socket instanceof Pull) await socket.bind(address);
     else {

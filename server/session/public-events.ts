@@ -1,6 +1,7 @@
 import { Publisher } from "zeromq";
 import { encodePublicEvent, type PublicEvent } from "../../protocols/wire/events.ts";
 import { ConfigurationError } from "../failure.ts";
+import { bindingWith, type Keys } from "../security/curve.ts";
 
 export interface PublicEvents {
   /** The endpoint others connect to. */
@@ -11,8 +12,8 @@ export interface PublicEvents {
 }
 
 /** Opens the socket on which any program can follow the session. Throws ConfigurationError where it can't be bound. */
-export async function openPublicEvents(address: string): Promise<PublicEvents> {
-  const socket = new Publisher({ sendHighWaterMark: 0, linger: 500 });
+export async function openPublicEvents(address: string, keys: Keys | null = null): Promise<PublicEvents> {
+  const socket = new Publisher({ sendHighWaterMark: 0, linger: 500, ...bindingWith(keys) });
   await socket.bind(address).catch((error: Error) => {
     throw new ConfigurationError(
       `--events ${address}: expected an address that is free, as tcp://127.0.0.1:5570; ${error.message}`,

@@ -1,6 +1,7 @@
 /** The simulated rig as a process of its own; its options come as one JSON argument from the command that forks it. */
 
 import { random } from "../../server/random.ts";
+import { admitOnly, readKeys } from "../../server/security/curve.ts";
 import { createPopulation, type Population } from "../neurons/unit.ts";
 import { runSimulatedRig } from "./simulated.ts";
 
@@ -12,6 +13,8 @@ export interface RigProcessOptions {
   bind: string;
   format: "latentloop" | "open-ephys";
   photodiode: { line: number } | null;
+  /** File of the keys; null: nothing is encrypted. */
+  keys: string | null;
 }
 
 /** What it tells its parent once it is there. */
@@ -22,9 +25,12 @@ export interface RigProcessMessage {
 }
 
 const options = JSON.parse(process.argv[2]) as RigProcessOptions;
+const keys = options.keys === null ? null : await readKeys(options.keys);
+if (keys) await admitOnly(keys);
 const root = random(options.seed);
 const rig = await runSimulatedRig({
   ...options,
+  keys,
   adaptation: options.population.adaptation,
   units: createPopulation(options.population, options.latents, root.split("population")),
   random: root.split("brain"),

@@ -5,6 +5,7 @@ import { encodeOpenEphys, TTL_EVENT } from "../../protocols/wire/open-ephys.ts";
 import { encodeSpikeMessage, SPIKES_VERSION } from "../../protocols/wire/spikes.ts";
 import { serverNow } from "../../server/clock.ts";
 import type { Random } from "../../server/random.ts";
+import { bindingWith, connectingWith, type Keys } from "../../server/security/curve.ts";
 import type { Edge } from "../../server/trials/edges.ts";
 import { createBrain, type Spikes } from "../neurons/brain.ts";
 import type { SimulatedUnit } from "../neurons/unit.ts";
@@ -20,6 +21,8 @@ export interface SimulatedRigOptions {
   random: Random;
   /** A photodiode on the display's patch, on this digital line; null where the rig has none. */
   photodiode: { line: number } | null;
+  /** Left out: nothing is encrypted. */
+  keys?: Keys | null;
 }
 
 export interface SimulatedRig {
@@ -47,9 +50,10 @@ const WAVEFORM = new Uint8Array(4);
  * publishes what its neurons fire. Streams from the first event that it hears, so that it misses no presentation.
  */
 export async function runSimulatedRig(options: SimulatedRigOptions): Promise<SimulatedRig> {
-  const publisher = new Publisher({ sendHighWaterMark: 0 });
+  const { keys = null } = options;
+  const publisher = new Publisher({ sendHighWaterMark: 0, ...bindingWith(keys) });
   await publisher.bind(options.bind);
-  const subscriber = new Subscriber();
+  const subscriber = new Subscriber(connectingWith(keys));
   subscriber.subscribe("");
   subscriber.connect(options.events);
   const originMs = serverNow() - 1000 * CLOCK_STARTS_AT_S;
