@@ -55,7 +55,8 @@ export function superviseWorker<Api>(options: SupervisionOptions<Api>): WorkerHa
   function make(call: Call): void {
     const asked = worker!;
     const settle = (how: () => void) => {
-      if (worker !== asked) return;
+      // After `dispose` nobody waits, and nothing has failed.
+      if (disposed || worker !== asked) return;
       open = open.filter((one) => one !== call);
       how();
     };

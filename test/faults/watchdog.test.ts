@@ -224,6 +224,19 @@ describe("J12 supervision", () => {
     }
   });
 
+  test("one that is disposed of is no loss, and what it was asked last is refused to nobody", async () => {
+    const { made, said, supervised } = counters();
+    let settled = false;
+    const settle = () => {
+      settled = true;
+    };
+    supervised.call("add", 1).then(settle, settle);
+    await supervised.dispose();
+    made[0].answer(1);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect({ settled, said }).toEqual({ settled: false, said: [] });
+  });
+
   test("one that can't be replaced is given up after the third attempt, and every call is refused", async () => {
     const { made, said, supervised } = counters(() => {
       throw new Error("no way back");
