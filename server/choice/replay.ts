@@ -17,11 +17,16 @@ export const lessonOf = (trial: Trial, windowMs: number): Lesson => ({
   ...exposureOf(trial, windowMs),
 });
 
-/** Where the window is another one than the session began with, the logarithm of the ratio. */
 function exposureOf({ window }: Trial, windowMs: number): Pick<Lesson, "logExposure"> {
-  const ratio = window ? (1000 * (window.endS - window.startS)) / windowMs : 1;
+  const logExposure = window ? logExposureOf(window.endS - window.startS, windowMs / 1000) : 0;
+  return logExposure === 0 ? {} : { logExposure };
+}
+
+/** Logarithm of a response window over the one that the session began with; 0 where they are the same. */
+export function logExposureOf(windowS: number, firstS: number): number {
   // Times on the stream's clock are not exact sums.
-  return Math.abs(ratio - 1) > 1e-6 ? { logExposure: Math.log(ratio) } : {};
+  const ratio = windowS / firstS;
+  return Math.abs(ratio - 1) > 1e-6 ? Math.log(ratio) : 0;
 }
 
 /** What the decider is told of an experiment that was changed. */

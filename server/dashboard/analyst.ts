@@ -6,9 +6,10 @@ import type { DashboardInterval, EstimatesMessage } from "../../protocols/wire/d
 import { bytesOf } from "../../protocols/wire/message.ts";
 import type { Beliefs, DeciderSettings } from "../choice/decider.ts";
 import { refitterSettings } from "../choice/decider.ts";
+import { logExposureOf } from "../choice/replay.ts";
 import { random } from "../random.ts";
 import { features } from "../tuning/basis.ts";
-import { believedAt, type UnitBelief } from "../tuning/belief.ts";
+import { atGain, believedAt, type UnitBelief } from "../tuning/belief.ts";
 import { dot } from "../tuning/cholesky.ts";
 import { glanceAt } from "../tuning/glance.ts";
 import { Z95 } from "../tuning/interval.ts";
@@ -24,6 +25,8 @@ export interface SeenTrial {
   /** As they explain the counts: read back where they are. */
   latents: Float64Array;
   counts: Float64Array;
+  /** Length of its response window. */
+  windowS: number;
 }
 
 export interface StripStop {
@@ -50,7 +53,7 @@ export interface Analyst {
   /** Takes over what is believed now and says it at a glance; the interval of the population's alignment only where asked. */
   take(beliefs: Beliefs, withInterval: boolean): Omit<EstimatesMessage, "op">;
   /** The face that a trial's counts speak for, by what was believed when `take` was last called; null before that. */
-  read(latents: Float64Array, counts: Float64Array, trial: number): ReadBackFace | null;
+  read(seen: SeenTrial, trial: number): ReadBackFace | null;
   look(unit: number): UnitLook | null;
   /** Looks for what the model of one more unit's tuning leaves out; the unit, or null where none is due. */
   examineNext(): number | null;
@@ -85,7 +88,8 @@ export function createAnalyst(settings: DeciderSettings): Analyst {
 
   return {
     learn(trials) {
-      for (const trial of trials) refitter.learn({ ...trial, logGain: 0 });
+      for (const { latents: face, counts, windowS: own } of trials)
+        refitter.learn({ latents: face, counts, logGain: logExposureOf(own, windowS) });
       taught += trials.length;
     },
     reset(unit) {
@@ -132,7 +136,7 @@ export function createAnalyst(settings: DeciderSettings): Analyst {
               },
       };
     },
-    read(shown, counts, trial) {
+    read({ latents: shown, counts, windowS: own }, trial) {
       if (!known || known.trials === 0) return null;
       const heard = units
         .map((_, u) => u)
@@ -141,7 +145,7 @@ export function createAnalyst(settings: DeciderSettings): Analyst {
         .slice(0, READERS);
       if (heard.length === 0) return null;
       const { latents: read } = readFace(
-        heard.map(beliefAt),
+        heard.map((u) => atGain(beliefAt(u), logExposureOf(own, windowS))),
         heard.map((u) => counts[u]),
         random("dashboard").split("reading", trial),
       );

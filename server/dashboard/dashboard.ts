@@ -23,7 +23,7 @@ import { handAllOver, openWorker } from "../worker.ts";
 import { alertsOf } from "./alerts.ts";
 import type { Analyst } from "./analyst.ts";
 import { createCalm } from "./calm.ts";
-import { createFeed } from "./feed.ts";
+import { createFeed, type FeedTrial } from "./feed.ts";
 import { emptyHealth } from "./health.ts";
 import { unitMessage } from "./unit-message.ts";
 import { createWatchers } from "./watchers.ts";
@@ -93,7 +93,7 @@ export function openDashboard(options: DashboardOptions): Dashboard {
 
   /** The analyst serves calls in order: what it is asked next is asked of all trials so far. */
   function teach(): void {
-    const fresh = feed.trials.slice(taught).map(({ latents, counts }) => ({ latents, counts }));
+    const fresh = feed.trials.slice(taught).map(({ latents, counts, windowS }) => ({ latents, counts, windowS }));
     taught += fresh.length;
     if (fresh.length > 0) void analyst?.call("learn", fresh).catch(failed);
   }
@@ -190,15 +190,15 @@ export function openDashboard(options: DashboardOptions): Dashboard {
     examineDueMs = endMs + Math.max(500, 4 * (endMs - begunMs));
   }
 
-  async function read(trial: number, face: number, latents: Float64Array, counts: Float64Array): Promise<void> {
-    const found = await analyst!.call("read", latents, counts, trial);
+  async function read({ trial, face, ...seen }: FeedTrial): Promise<void> {
+    const found = await analyst!.call("read", seen, trial);
     if (!found) return;
     feed.plot({ kind: "distance", trial: trial + 1, value: found.distance });
     const own: ReadFace = {
       trial,
       face,
       latentsF64: bytesOf(found.latents),
-      shownF64: bytesOf(latents),
+      shownF64: bytesOf(seen.latents),
       distance: found.distance,
       cells: found.cells,
       units: names.length,
@@ -384,7 +384,7 @@ export function openDashboard(options: DashboardOptions): Dashboard {
         lastTrialMs = serverMs;
         const last = feed.trials.at(-1);
         if (watched && analyst && last && isUsable(event.trial) && last.trial === event.trial.trial)
-          read(last.trial, last.face, last.latents, last.counts).catch(failed);
+          read(last).catch(failed);
       }
       if (event.kind === "refined") pause();
     },

@@ -25,7 +25,6 @@ import { createStability } from "./stability.ts";
 export interface FeedTrial extends SeenTrial {
   trial: number;
   face: number;
-  windowS: number;
   serverMs: number;
 }
 
@@ -77,7 +76,9 @@ export function createFeed(experiment: Experiment, startedServerMs: number): Fee
   const realised = new Map<number, Float64Array>();
   const pictures = new Map<number, Picture>();
   const waiting = new Set<number>();
-  const onsetMs = new Map<number, number>();
+  /** Of presentations on their way to a trial, with the latency that an operator had set by then. */
+  const onsets = new Map<number, { serverMs: number; latencyMs: number }>();
+  let { latencyMs } = experiment.response;
   let log: LogLine[] = [];
   let series: SeriesPoint[] = [];
   let lines = 0;
@@ -133,6 +134,9 @@ export function createFeed(experiment: Experiment, startedServerMs: number): Fee
           if (event.event.dropped > 0) happened("frame", serverMs, event.event.dropped);
         }
         return;
+      case "setting":
+        if (event.order.op !== "stability") latencyMs = event.order.experiment.response.latencyMs;
+        return;
       case "trial":
         takeTrial(event, serverMs);
     }
@@ -148,7 +152,7 @@ export function createFeed(experiment: Experiment, startedServerMs: number): Fee
       if (screen && screen.face !== onset.face) pictures.delete(screen.face);
       screen = { face: onset.face, sinceMs: onset.onsetServerMs };
       waiting.delete(onset.face);
-      onsetMs.set(onset.presentation, onset.onsetServerMs);
+      onsets.set(onset.presentation, { serverMs: onset.onsetServerMs, latencyMs });
     }
     for (const { face } of output.broken) waiting.add(face);
     if (output.deadlineMissed) happened("miss", serverMs);
@@ -156,8 +160,8 @@ export function createFeed(experiment: Experiment, startedServerMs: number): Fee
   }
 
   function takeTrial({ trial }: Extract<SessionEvent, { kind: "trial" }>, serverMs: number): void {
-    const shownMs = onsetMs.get(trial.presentation);
-    onsetMs.delete(trial.presentation);
+    const onset = onsets.get(trial.presentation);
+    onsets.delete(trial.presentation);
     happened("trial", serverMs);
     if (!isUsable(trial)) happened("unusable", serverMs);
     if (isBroken(trial)) return;
@@ -167,10 +171,9 @@ export function createFeed(experiment: Experiment, startedServerMs: number): Fee
     const latents = realised.get(face) ?? trial.latents;
     realised.delete(face);
     chosen.delete(face - 64);
-    if (window) {
-      const onsetS = window.startS - experiment.response.latencyMs / 1000;
-      if (shownMs !== undefined)
-        stream = { uncertaintyMs: window.uncertaintyMs, offsetS: onsetS - shownMs / 1000, by: window.by };
+    if (window && onset) {
+      const onsetS = window.startS - onset.latencyMs / 1000;
+      stream = { uncertaintyMs: window.uncertaintyMs, offsetS: onsetS - onset.serverMs / 1000, by: window.by };
       if (isUsable(trial)) raster.closed(trial.trial, onsetS);
     }
     if (!isUsable(trial) || !window) return;

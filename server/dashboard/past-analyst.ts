@@ -138,7 +138,7 @@ export function createPastAnalyst({ folder, settings, seed, taught }: PastData, 
   function readAfter(reader: Analyst, { after, trial, seen }: Extract<Taught, { seen: SeenTrial }>) {
     if (after === 0) return null;
     reader.take(beliefs.get(keptAt(after - 1))!, false);
-    return reader.read(seen.latents, seen.counts, trial);
+    return reader.read(seen, trial);
   }
 
   /** One that has learned what the session had by then, and nothing else: the same whichever way a page came here. */

@@ -60,8 +60,8 @@ export async function openPast(folder: string, failed: (error: Error) => void): 
     const usable = whole.trials.length;
     whole.told(event, serverMs);
     if (whole.trials.length > usable) {
-      const { trial, latents, counts } = whole.trials[usable];
-      taught.push({ after: closed, trial, seen: { latents, counts } });
+      const { trial, latents, counts, windowS } = whole.trials[usable];
+      taught.push({ after: closed, trial, seen: { latents, counts, windowS } });
     }
     if (event.kind === "unit" && event.order.op === "reset")
       taught.push({ after: closed, reset: decider!.settings.units.indexOf(event.order.unit) });

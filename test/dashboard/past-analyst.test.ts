@@ -22,8 +22,12 @@ beforeAll(async () => {
   const taught: Taught[] = [];
   const { decider } = await readSession(folder, (event) => {
     if (event.kind !== "trial" || !isUsable(event.trial)) return;
-    const { trial, latents, counts } = event.trial;
-    taught.push({ after: taught.length + 1, trial, seen: { latents, counts: Float64Array.from(counts) } });
+    const { trial, latents, counts, window } = event.trial;
+    taught.push({
+      after: taught.length + 1,
+      trial,
+      seen: { latents, counts: Float64Array.from(counts), windowS: window!.endS - window!.startS },
+    });
   });
   data = { ...decider!, folder, taught };
 });
