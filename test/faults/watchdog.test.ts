@@ -4,11 +4,12 @@ import { join, resolve } from "node:path";
 import type { Worker } from "node:worker_threads";
 import { NEVER } from "rxjs";
 import { afterAll, describe, expect, test, vi } from "vitest";
+import { WebSocket } from "ws";
+import { WATCH_PATH } from "../../protocols/wire/dashboard.ts";
 import { runLive } from "../../server/live.ts";
 import type { LiveOptions } from "../../server/live-edges.ts";
 import { readExperiment } from "../../server/session/experiment-file.ts";
 import { readJournal } from "../../server/session/journal-reader.ts";
-import type { SessionView } from "../../server/session/view.ts";
 import { superviseWorker } from "../../server/supervision.ts";
 import type { WorkerHandle } from "../../server/worker.ts";
 import { start, temporaryFolder } from "../cli.ts";
@@ -37,7 +38,7 @@ afterAll(() => rm(out, { recursive: true }));
 const latest = (name: string): Worker => opened.findLast(({ module }) => module.includes(name))!.worker;
 
 /** A live session, in the middle of which something happens to a thread. */
-async function session(trials: number, after: number, happens: (view: SessionView) => void) {
+async function session(trials: number, after: number, happens: (lines: readonly string[]) => void) {
   opened.length = 0;
   const file = resolve("protocols/experiments/one-to-one.yaml");
   const experiment = { ...(await readExperiment(file, {})), trials };
@@ -53,7 +54,7 @@ async function session(trials: number, after: number, happens: (view: SessionVie
     changed(view) {
       if (done || view.trials.closed < after) return;
       done = true;
-      happens(view);
+      happens(lines);
     },
     stop() {},
   });
@@ -148,6 +149,26 @@ describe("J14 the server itself is disturbed", { timeout: 180_000 }, () => {
       vi.useRealTimers();
     }
   });
+});
+
+test("J12 the dashboard's analyst ends: a warning, and the session goes on without it", {
+  timeout: 180_000,
+}, async () => {
+  let page: WebSocket | null = null;
+  const made = await session(30, 8, (lines) => {
+    const [, address] = lines.join("\n").match(/dashboard: http(\S+)dashboard/)!;
+    page = new WebSocket(`ws${address}${WATCH_PATH.slice(1)}`);
+    const wait = setInterval(() => {
+      const analyst = opened.find(({ module }) => module.includes("analyst-worker"));
+      if (!analyst) return;
+      clearInterval(wait);
+      void analyst.worker.terminate();
+    }, 20);
+  });
+  await check(made, 30);
+  expect(told(made.records)).toEqual([]);
+  expect(made.lines.join("\n")).toMatch(/the dashboard can't go on, the session does: .*ended with code \d/);
+  page!.terminate();
 });
 
 interface Counter {
