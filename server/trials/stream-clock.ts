@@ -28,6 +28,8 @@ const SLOT_MS = 100;
 const REMEMBERED_MS = 15_000;
 /** Slots that a clock set back would show in: the running one may hold a slow message only. */
 const NEWEST_SLOTS = 2;
+/** Slots that tell how much delays vary. */
+const JUDGED_BY = 10;
 /** Bound on how fast two quartz clocks drift apart: 100 parts per million. */
 export const MAX_DRIFT = 1e-4;
 
@@ -46,7 +48,7 @@ export function stepStreamClock({ quickest }: StreamClock, untilS: number, arriv
 
 /**
  * Whether a message says that the stream's clock has jumped ahead: it came sooner after its samples than the quickest message of
- * the last 15 s, by more than delays and drift explain. After a queue, too, where every message of that time was in it.
+ * the last 15 s, by more than drift and delays explain, `transportMs` and as much as the quickest of each tenth of the last second differed.
  */
 export function hasJumpedAhead(
   { quickest }: StreamClock,
@@ -54,14 +56,14 @@ export function hasJumpedAhead(
   arrivedServerMs: number,
   transportMs: number,
 ): boolean {
+  if (quickest.length < JUDGED_BY) return false;
   const offsetMs = arrivedServerMs - 1000 * reachedS;
-  return (
-    quickest.length > 0 &&
-    quickest.every((sample) => {
-      const driftMs = MAX_DRIFT * Math.abs(arrivedServerMs - sample.serverMs);
-      return offsetMs < sample.offsetMs - transportMs - driftMs;
-    })
-  );
+  const lately = quickest.slice(-JUDGED_BY).map((sample) => sample.offsetMs);
+  const spreadMs = Math.max(...lately) - Math.min(...lately);
+  return quickest.every((sample) => {
+    const driftMs = MAX_DRIFT * Math.abs(arrivedServerMs - sample.serverMs);
+    return offsetMs < sample.offsetMs - transportMs - spreadMs - driftMs;
+  });
 }
 
 /**
