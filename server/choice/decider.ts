@@ -371,7 +371,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
       choose: () => ({ latents: face, reason }),
       looked: false,
     });
-    if ("face" in due) return fixed("program", due.face, plainReason(settings.program.objective, due.special));
+    if (due.planned) return fixed("program", due.planned.face, plainReason(due.objective, due.planned.special));
     const own = random.split("choice", chosen);
     const allowed = constraints(limits, shown);
     if (due.objective === "cma-es") {

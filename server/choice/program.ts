@@ -29,7 +29,11 @@ export interface ProgramSettings {
   repeats: { shows: number; afterFaces: number } | null;
 }
 
-export type Due = { face: Float64Array; special: string } | { objective: Objective };
+/** The objective whose turn it is, and the face that comes by plan in its place. */
+export interface Due {
+  objective: Objective;
+  planned: { face: Float64Array; special: string } | null;
+}
 
 /** What a program has been told and has not done yet. */
 export interface ProgramState {
@@ -60,6 +64,27 @@ export function createProgram(settings: ProgramSettings, fixed: readonly Float64
   let checks = 0;
   const checking: ProgramState["checking"] = [];
   const repeats: ProgramState["repeats"] = [];
+
+  function turnOf(index: number): Objective {
+    if (override) return override;
+    let first = 0;
+    for (const { objective, faces } of settings.blocks) {
+      first += faces;
+      if (index < first) return objective;
+    }
+    return settings.objective;
+  }
+
+  function plannedAt(index: number): Due["planned"] {
+    if (checking.length > 0) return checking[0];
+    if (settings.catch && index % settings.catch.everyFaces === settings.catch.everyFaces - 1) {
+      const which = Math.floor(index / settings.catch.everyFaces) % fixed.length;
+      return { face: fixed[which], special: `catch face ${which + 1} of ${fixed.length}` };
+    }
+    const again = repeats.find(({ dueAt }) => dueAt <= index);
+    return again ? { face: again.face, special: `show ${again.show} of ${settings.repeats?.shows}` } : null;
+  }
+
   return {
     turnTo(objective) {
       override = objective;
@@ -74,23 +99,9 @@ export function createProgram(settings: ProgramSettings, fixed: readonly Float64
       );
     },
     due(index) {
-      if (checking.length > 0) return checking[0];
-      if (settings.catch && index % settings.catch.everyFaces === settings.catch.everyFaces - 1) {
-        const which = Math.floor(index / settings.catch.everyFaces) % fixed.length;
-        return { face: fixed[which], special: `catch face ${which + 1} of ${fixed.length}` };
-      }
-      const shows = settings.repeats?.shows ?? 1;
-      const again = repeats.find(({ dueAt }) => dueAt <= index);
-      if (again) return { face: again.face, special: `show ${again.show} of ${shows}` };
-      if (settings.randomEvery && index % settings.randomEvery === settings.randomEvery - 1)
-        return { objective: "random-range" };
-      if (override) return { objective: override };
-      let first = 0;
-      for (const { objective, faces } of settings.blocks) {
-        first += faces;
-        if (index < first) return { objective };
-      }
-      return { objective: settings.objective };
+      const planned = plannedAt(index);
+      const atRandom = settings.randomEvery && index % settings.randomEvery === settings.randomEvery - 1;
+      return { objective: !planned && atRandom ? "random-range" : turnOf(index), planned };
     },
     shown(index, face, byObjective) {
       if (checking[0]?.face === face) {

@@ -417,7 +417,9 @@ describe("C5 faces that come by plan", () => {
     const catches = queue.filter((_, i) => i % 5 === 4);
     expect(catches.every(({ reason }) => reason.special?.startsWith("catch face"))).toBe(true);
     expect(new Set(facesOf(catches)).size).toBe(2);
-    expect(queue.slice(0, 3).map(({ reason }) => reason.objective)).toEqual(["random", "random", "random"]);
+    // Those that come by plan take places in the block, and name its objective.
+    expect(queue.slice(3, 6).filter(({ reason }) => reason.special !== null)).toHaveLength(3);
+    expect(queue.map(({ reason }) => reason.objective)).toEqual(queue.map((_, i) => (i < 6 ? "random" : "variance")));
     const shows = new Map<string, number>();
     for (const face of facesOf(queue.filter(({ reason }) => !reason.special?.startsWith("catch"))))
       shows.set(face, (shows.get(face) ?? 0) + 1);
