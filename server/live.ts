@@ -42,7 +42,7 @@ import { type SessionSummary, summarise } from "./session/summary.ts";
 import { planWarnings } from "./session/timing.ts";
 import { otherVersions, versions } from "./session/versions.ts";
 import { type SessionEvent, type SessionView, type WorkerState, waitingView } from "./session/view.ts";
-import { createAnnouncer, validityWords } from "./session/words.ts";
+import { createAnnouncer, isSaidAgain, validityWords } from "./session/words.ts";
 import { forkHeadlessDisplay } from "./simulated-edges.ts";
 import { isBroken, isUsable } from "./trials/trial.ts";
 import type { WorkerHandle } from "./worker.ts";
@@ -121,6 +121,7 @@ async function runSession(
     watch.state = () => view.state;
     /** Told of what happens outside the loop too; null before it begins. */
     let told: ((event: SessionEvent) => void) | null = null;
+    let gateRejections = 0;
     const supervision = (worker: WorkerState["worker"]) => ({
       lost(why: string) {
         told?.({ kind: "worker", worker, up: false, why });
@@ -160,7 +161,10 @@ async function runSession(
         return written().then(() => ({ folder: path, records }));
       },
       changed: reopened?.folder.progress.changed ?? null,
-      gateRejected: (detail) => watcher.said(`gate message rejected: ${detail}`),
+      gateRejected(detail) {
+        if (isSaidAgain(++gateRejections))
+          watcher.said(`gate message rejected${gateRejections > 1 ? ` (${gateRejections} so far)` : ""}: ${detail}`);
+      },
     });
     const { card } = model;
     const then = reopened?.found.modelDigest ?? model.digest;
@@ -215,7 +219,7 @@ async function runSession(
         now: serverNow,
         said: watcher.said,
       });
-      const inWords = createAnnouncer(experiment.stimulus);
+      const inWords = createAnnouncer(experiment);
       let quiet = initQuiet(serverNow(), truth ? [] : experiment.recording.streams.map(({ name }) => name));
       let failure: Error | null = null;
       let usable = view.trials.usable;

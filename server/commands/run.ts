@@ -247,7 +247,7 @@ const LOG_EVERY_MS = 10_000;
 function createWatcher(): Watcher {
   const bar = process.stderr.isTTY
     ? new SingleBar({
-        format: "{bar} trial {value}/{total}  {left} to go  {rate}/min  {best}",
+        format: "{bar} trial {value}/{total}{unusable}  {left} to go  {rate}/min  {best}",
         stream: process.stderr,
         hideCursor: true,
       })
@@ -261,18 +261,19 @@ function createWatcher(): Watcher {
     changed(latest, latentNames) {
       const first = !view || view.trials.closed === 0;
       view = latest;
-      const { closed, planned } = view.trials;
+      const { closed, planned, usable } = view.trials;
       if (closed === 0) return;
       const rate = trialsPerMinute(view);
       const left = rate > 0 ? duration(((planned - closed) * 60) / rate) : "unknown time";
+      const unusable = closed > usable ? `, ${closed - usable} not usable` : "";
       const best = view.bestUnit ? `best known: ${view.bestUnit.unit} on ${latentNames[view.bestUnit.latent]}` : "";
       if (bar) {
-        const figures = { left, rate: rate.toFixed(0), best };
+        const figures = { left, rate: rate.toFixed(0), best, unusable };
         if (first) bar.start(planned, closed, figures);
         else bar.update(closed, figures);
       } else if (serverNow() - loggedMs > LOG_EVERY_MS) {
         loggedMs = serverNow();
-        say(`trial ${closed}/${planned}, ${rate.toFixed(0)}/min, ${left} to go${best && `, ${best}`}`);
+        say(`trial ${closed}/${planned}${unusable}, ${rate.toFixed(0)}/min, ${left} to go${best && `, ${best}`}`);
       }
     },
     stop() {

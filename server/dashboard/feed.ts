@@ -68,7 +68,7 @@ const LATELY_MS = 60_000;
 const PACE_TRIALS = 20;
 
 export function createFeed(experiment: Experiment, startedServerMs: number): Feed {
-  const announce = createAnnouncer(experiment.stimulus);
+  const announce = createAnnouncer(experiment);
   const raster = createRaster();
   const stability = createStability();
   const trials: FeedTrial[] = [];

@@ -1,5 +1,6 @@
 /** Where the time goes between a spike and the next face, by step, over a session. */
 import type { Experiment } from "../../protocols/experiment.ts";
+import { initStreamClock, leastOffsetMs, type StreamClock, stepStreamClock } from "../trials/stream-clock.ts";
 import { quantile } from "./quantile.ts";
 import type { SessionEvent } from "./view.ts";
 
@@ -7,7 +8,10 @@ import type { SessionEvent } from "./view.ts";
 export const latencySteps = [
   /** From a message's sending to its arrival; known of simulated rigs alone. */
   "spikesToServer",
-  /** From the end of a response window to the arrival of the message that closes it: the sender's blocks, transport, the margin. */
+  /**
+   * From the end of a response window to the arrival of the message that closes it: the sender's blocks, the margin, and transport (by
+   * photodiode, where the end is known on the stream's clock alone: what of it the quickest messages do not take).
+   */
   "windowToClosed",
   /** Tuning and choice. */
   "closedToDecided",
@@ -53,11 +57,13 @@ interface Passage {
  */
 export function createLatencyBudget(experiment: Experiment, rigOriginMs: number | null): LatencyBudget {
   let { response } = experiment;
+  const isPhotodiode = experiment.alignment.method === "photodiode";
   const samples = new Map<LatencyStep, number[]>(latencySteps.map((step) => [step, []]));
   const add = (step: LatencyStep, ms: number) => samples.get(step)!.push(ms);
   /** Server time of each open window's end, by presentation. */
   const windowEnds = new Map<number, number>();
   const closed = new Map<number, number>();
+  const clocks = new Map<string, StreamClock>();
   const byLatents = new Map<Float64Array, Passage>();
   const byFace = new Map<number, Passage>();
 
@@ -78,8 +84,11 @@ export function createLatencyBudget(experiment: Experiment, rigOriginMs: number 
     told(event, serverMs) {
       switch (event.kind) {
         case "acquisition":
-          if (event.event.type === "batch" && rigOriginMs !== null)
-            add("spikesToServer", event.event.arrivedServerMs - rigOriginMs - 1000 * event.event.reachedS);
+          if (event.event.type === "batch") {
+            const { stream, reachedS, arrivedServerMs } = event.event;
+            clocks.set(stream, stepStreamClock(clocks.get(stream) ?? initStreamClock(), reachedS, arrivedServerMs));
+            if (rigOriginMs !== null) add("spikesToServer", arrivedServerMs - rigOriginMs - 1000 * reachedS);
+          } else if (event.event.type === "restart") clocks.clear();
           break;
         case "plan":
           for (const { presentation, onsetServerMs } of event.output.onsets)
@@ -89,12 +98,17 @@ export function createLatencyBudget(experiment: Experiment, rigOriginMs: number 
           if (event.order.op === "change") response = event.order.experiment.response;
           break;
         case "trial": {
-          const { trial, presentation, closedServerMs, window } = event.trial;
+          const { trial, presentation, closedServerMs, stream, window } = event.trial;
           const endMs = windowEnds.get(presentation);
           windowEnds.delete(presentation);
           closed.set(trial, closedServerMs);
+          const clock = clocks.get(stream);
+          const offsetMs = clock && leastOffsetMs(clock);
           // By photodiode a window ends later than the display's report has it, by the screen's own delay.
-          if (endMs !== undefined && window?.by === "software") add("windowToClosed", closedServerMs - endMs);
+          if (window?.by === "software" && !isPhotodiode) {
+            if (endMs !== undefined) add("windowToClosed", closedServerMs - endMs);
+          } else if (window?.by === "photodiode" && offsetMs != null)
+            add("windowToClosed", closedServerMs - 1000 * window.endS - offsetMs);
           break;
         }
         case "choice": {

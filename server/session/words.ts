@@ -1,3 +1,4 @@
+import type { Experiment } from "../../protocols/experiment.ts";
 import type { UnitOp } from "../../protocols/wire/operator.ts";
 import type { Validity } from "../model/validity.ts";
 import type { SettingOrder } from "../operator/desk.ts";
@@ -7,9 +8,20 @@ import type { SessionEvent, WorkerState } from "./view.ts";
 /** Tells in words what a person at the rig should know at once; null for what goes without saying. */
 export type Announcer = (event: SessionEvent) => string | null;
 
+/** Trials in a row that can't be placed after which it is said. */
+const UNPLACED = 5;
+
+/** Whether what has happened n times is said again: at 1, 2, 5, 10, 20, 50 and so on, so that no flood buries the rest. */
+export const isSaidAgain = (n: number): boolean => /^[125]0*$/.test(String(n));
+
 /** A reason for rejection is told the first time; the summary counts the rest. */
-export function createAnnouncer(stimulus: Stimulus): Announcer {
+export function createAnnouncer(experiment: Pick<Experiment, "stimulus" | "alignment" | "recording">): Announcer {
+  const { stimulus } = experiment;
   const told = new Set<string>();
+  const gaps = { times: 0, missing: 0 };
+  let unplaced = 0;
+  /** Edges seen, by digital line. */
+  const edges = new Map<number, number>();
   return (event) => {
     if (event.kind === "display") {
       const { event: said } = event;
@@ -39,17 +51,29 @@ export function createAnnouncer(stimulus: Stimulus): Announcer {
     if (event.kind === "mark") return `note: ${event.text}`;
     if (event.kind === "setting") return settingWords(event.order);
     if (event.kind === "gate") return `gate ${event.event.open ? "open" : "closed"}: ${event.event.why}`;
+    if (event.kind === "trial") {
+      unplaced = event.trial.flags.includes("unaligned") ? unplaced + 1 : 0;
+      return unplaced >= UNPLACED && isSaidAgain(unplaced) ? unplacedWords(experiment, unplaced, edges) : null;
+    }
     if (event.kind !== "acquisition") return null;
     const { event: said } = event;
     switch (said.type) {
+      case "ttl":
+        edges.set(said.line, (edges.get(said.line) ?? 0) + 1);
+        return null;
       case "link":
         return said.up ? "recording system connected" : "recording system lost; waiting for it to come back";
       case "heartbeat":
         return said.answered
           ? "Open Ephys answers heartbeats"
           : "Open Ephys does not answer heartbeats: its ZMQ Interface will not list this client; spikes come all the same";
-      case "gap":
-        return `${said.missing} messages of ${streamWords(said.stream)} are missing; trials they belong to are flagged`;
+      case "gap": {
+        gaps.times++;
+        gaps.missing += said.missing;
+        if (!isSaidAgain(gaps.times)) return null;
+        const before = gaps.times > 1 ? ` (${gaps.missing} in ${gaps.times} gaps so far)` : "";
+        return `${said.missing} messages of ${streamWords(said.stream)} are missing${before}; trials they belong to are flagged`;
+      }
       case "restart":
         return `${streamWords(said.stream)} began again; trials that were open are flagged`;
       case "rejected": {
@@ -62,6 +86,21 @@ export function createAnnouncer(stimulus: Stimulus): Announcer {
         return null;
     }
   };
+}
+
+/** What to look at where one onset after another finds no place on the recording's clock. */
+function unplacedWords(
+  { alignment, recording }: Pick<Experiment, "alignment" | "recording">,
+  trials: number,
+  edges: ReadonlyMap<number, number>,
+): string {
+  const begin = `warning: the last ${trials} trials teach nothing, for their onsets could not be placed on the recording's clock`;
+  if (alignment.method === "software")
+    return `${begin} to ${alignment.maxUncertaintyMs} ms (alignment.maxUncertaintyMs): spikes or the display's reports come too irregularly`;
+  const own = new Set(recording.streams.map(({ line }) => line ?? alignment.line));
+  if (own.size === 0) own.add(alignment.line);
+  const seen = [...edges].sort(([a], [b]) => a - b).map(([line, n]) => `${n} on line ${line}`);
+  return `${begin}: expected the photodiode's edges on line ${[...own].join(" and ")}, seen so far: ${seen.join(", ") || "none on any line"}; check alignment.line, polarity, the patch and the diode (run listen shows every line)`;
 }
 
 const streamWords = (stream: string | null): string => (stream === null ? "the followed streams" : `stream ${stream}`);

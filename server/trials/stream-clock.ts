@@ -46,6 +46,10 @@ export function stepStreamClock({ quickest }: StreamClock, untilS: number, arriv
   return { quickest: [...(kept < 0 ? [] : quickest.slice(kept)), sample] };
 }
 
+/** Server time less stream time of the quickest message that is remembered, in ms; null before the stream was heard. */
+export const leastOffsetMs = ({ quickest }: StreamClock): number | null =>
+  quickest.length > 0 ? Math.min(...quickest.map(({ offsetMs }) => offsetMs)) : null;
+
 /**
  * Whether a message says that the stream's clock has jumped ahead: it came sooner after its samples than the quickest message of
  * the last 15 s, by more than drift and delays explain, `transportMs` and as much as the quickest of each tenth of the last second differed.

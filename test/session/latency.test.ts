@@ -18,6 +18,8 @@ response: { latencyMs: 80, windowMs: ${windowMs} }
   return parsed.experiment;
 };
 
+const photodiode = { alignment: { ...withWindow(200).alignment, method: "photodiode" as const } };
+
 test("O4: a window that an operator has changed ends where it ends now, for onsets from then on", () => {
   const budget = createLatencyBudget(withWindow(200), null);
   const onset = (presentation: number, onsetServerMs: number): SessionEvent => ({
@@ -38,4 +40,23 @@ test("O4: a window that an operator has changed ends where it ends now, for onse
   budget.told(trial(1, 2387), 0);
   expect(budget.table(1).windowToClosed).toEqual({ n: 1, p50: 7, p99: 7, max: 7 });
   expect(budget.table().windowToClosed).toMatchObject({ n: 2, max: 7, p50: 6 });
+});
+
+test("T10: by photodiode a window's end is where the stream's clock has it, by the quickest messages", () => {
+  const budget = createLatencyBudget({ ...withWindow(200), ...photodiode }, null);
+  const batch = (reachedS: number, arrivedServerMs: number) =>
+    ({ kind: "acquisition", event: { type: "batch", stream: "s", reachedS, arrivedServerMs } }) as SessionEvent;
+  // The stream's clock is 1 s behind; the quickest message takes 2 ms, others 6.
+  for (let i = 0; i < 20; i++) budget.told(batch(i / 10, 1000 + 100 * i + (i === 7 ? 2 : 6)), 0);
+  const trial = (by: string, flags: string[]) =>
+    ({
+      kind: "trial",
+      trial: { trial: 0, presentation: 0, stream: "s", closedServerMs: 2510, window: { endS: 1.5, by }, flags },
+    }) as unknown as SessionEvent;
+  budget.told(trial("photodiode", ["complete"]), 0);
+  // One that no edge was found for says nothing.
+  budget.told(trial("software", ["unaligned"]), 0);
+  const { n, max } = budget.table().windowToClosed!;
+  expect(n).toBe(1);
+  expect(max).toBeCloseTo(8, 9);
 });
