@@ -10,6 +10,7 @@ import {
   planAxisTest,
   trialsOfAxisTest,
 } from "./axis-test.ts";
+import { createProgram, type ProgramSettings } from "./program.ts";
 
 /** Runs axis tests one unit after another: estimates first, then the unit's frozen axis is tested, then the next unit's. */
 export interface AxisTester {
@@ -156,4 +157,34 @@ export function createAxisTester(
       answers = [...state.answers];
     },
   };
+}
+
+/**
+ * After how many trials each of a session's tests is judged where every trial can be used; shorter than `tests` where blocks leave no room.
+ *
+ * @param lookahead faces chosen ahead of the answers: as many pass between what a test needs to know and its first face
+ */
+export function axisTestEnds(
+  program: ProgramSettings,
+  axisTest: AxisTestSettings,
+  tests: number,
+  lookahead: number,
+): number[] {
+  const anyFace = () => new Float64Array(0);
+  const own = createProgram(program, Array.from({ length: program.catch?.faces ?? 0 }, anyFace));
+  const inBlocks = program.blocks.reduce((sum, { faces }) => sum + faces, 0);
+  const turns = program.objective === "axis-test" ? Number.POSITIVE_INFINITY : inBlocks;
+  const ends: number[] = [];
+  let steps = 0;
+  for (let index = 0; index < turns && ends.length < tests; index++) {
+    const { objective, planned } = own.due(index);
+    const begins = Math.max(axisTest.afterTrials, ends.at(-1) ?? 0) + lookahead;
+    const isStep = !planned && objective === "axis-test" && index >= begins;
+    if (isStep && ++steps === trialsOfAxisTest(axisTest)) {
+      ends.push(index + 1);
+      steps = 0;
+    }
+    own.shown(index, planned?.face ?? anyFace(), !planned && !isStep);
+  }
+  return ends;
 }

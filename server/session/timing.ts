@@ -1,12 +1,20 @@
 import { type Experiment, periodMs } from "../../protocols/experiment.ts";
-import { trialsOfAxisTest } from "../choice/axis-test.ts";
+import { axisTestEnds } from "../choice/axis-tester.ts";
+import { drawBox, drawPrior } from "../choice/candidates.ts";
+import { constraints, drawAllowed } from "../choice/constraints.ts";
+import { random } from "../random.ts";
 
 /** Time that the answer to a trial takes besides its window: transport, decision and synthesis, generously. */
 const LOOP_MS = 50;
 
 /** What in an experiment can't work out as it was meant, before the first face. */
 export function planWarnings(experiment: Experiment): string[] {
-  return [...lookaheadWarnings(experiment), ...photodiodeWarnings(experiment), ...lengthWarnings(experiment)];
+  return [
+    ...lookaheadWarnings(experiment),
+    ...photodiodeWarnings(experiment),
+    ...lengthWarnings(experiment),
+    ...constraintWarnings(experiment),
+  ];
 }
 
 /** What the session is too short for. */
@@ -18,16 +26,58 @@ function lengthWarnings({ trials, choice }: Experiment): string[] {
     warnings.push(
       `choice.blocks take ${inBlocks} faces and the session has ${trials} trials: the objective ${objective} never has its turn`,
     );
-  if (objective === "axis-test") {
+  if (objectivesOf(choice).includes("axis-test")) {
     const tests = Math.max(axisTest.units.length, 1);
-    const needed = Math.max(axisTest.afterTrials, inBlocks) + tests * trialsOfAxisTest(axisTest);
-    if (needed > trials)
+    const ends = axisTestEnds(choice, axisTest, tests, choice.lookahead);
+    const judged = ends.filter((end) => end <= trials).length;
+    const what = tests === 1 ? "the test needs" : `${tests} tests need`;
+    const left = tests === 1 ? "it" : `${tests - judged} of them`;
+    if (ends.length < tests)
       warnings.push(
-        `choice.axisTest: ${tests} ${tests === 1 ? "test needs" : "tests need"} ${needed} trials and the session has ${trials}: ${tests === 1 ? "it" : "the last"} will not be judged`,
+        `choice.axisTest: ${what} more trials than choice.blocks give to axis-test: ${left} will not be judged`,
+      );
+    else if (judged < tests)
+      warnings.push(
+        `choice.axisTest: ${what} ${ends[tests - 1]} trials, faces chosen ahead and by plan included, and the session has ${trials}: ${left} will not be judged`,
       );
   }
   return warnings;
 }
+
+/** Faces that are walked through the constraints, and the share of them that has to be lost for a word. */
+const WALKED = 200;
+const MOST = 0.5;
+
+/** Constraints that most faces will not keep. Where a model's faces can be shown is not asked here. */
+function constraintWarnings({ latents, trials, seed, choice }: Experiment): string[] {
+  const { range } = choice;
+  const faces = Math.min(trials, WALKED);
+  const lost = (draw: typeof drawBox) => {
+    const shown: Float64Array[] = [];
+    let kept = 0;
+    for (let i = 0; i < faces; i++) {
+      const allowed = constraints(choice.constraints, shown);
+      const face = drawAllowed(allowed, (r) => draw(latents, range, r), random(seed).split("constraints", i));
+      if (allowed(face)) kept++;
+      shown.push(face);
+    }
+    return faces - kept;
+  };
+  // `traversal-grid` shows the faces that it must.
+  const drawn = objectivesOf(choice).filter((objective) => objective !== "traversal-grid");
+  const draws = new Set(drawn.map((objective) => (objective === "random" ? drawPrior : drawBox)));
+  const worst = Math.max(...[...draws].map(lost), 0);
+  return worst > MOST * faces
+    ? [
+        `choice.constraints can hardly be kept: of ${faces} faces tried beforehand ${worst} did not keep them; loosen them`,
+      ]
+    : [];
+}
+
+const objectivesOf = ({ objective, blocks }: Experiment["choice"]) => [
+  objective,
+  ...blocks.map((block) => block.objective),
+];
 
 function lookaheadWarnings({ stimulus, response, choice }: Experiment): string[] {
   const answerMs = response.latencyMs + response.windowMs + LOOP_MS;
