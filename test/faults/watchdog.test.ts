@@ -226,6 +226,20 @@ describe("J12 supervision", () => {
     await supervised.dispose();
   });
 
+  test("an answer that is missed is a loss too where a call that may take long was asked first", async () => {
+    vi.useFakeTimers();
+    try {
+      const { said, supervised } = counters();
+      void supervised.call("slow", 1);
+      void supervised.call("add", 2);
+      await vi.advanceTimersByTimeAsync(5000);
+      expect(said).toEqual(["lost: no answer to add for 3 s", "back"]);
+      await supervised.dispose();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   test("an answer that is missed for so many of the loop's own seconds is a loss; a call that may take long is not", async () => {
     vi.useFakeTimers();
     try {
