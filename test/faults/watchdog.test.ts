@@ -13,6 +13,7 @@ import { readJournal } from "../../server/session/journal-reader.ts";
 import { superviseWorker } from "../../server/supervision.ts";
 import type { WorkerHandle } from "../../server/worker.ts";
 import { start, temporaryFolder } from "../cli.ts";
+import { isLong } from "./long.ts";
 
 /** The threads that a session has opened, by what they do. */
 const opened = vi.hoisted(() => [] as { module: string; worker: Worker }[]);
@@ -97,11 +98,14 @@ describe("J12 a thread that is lost", { timeout: 180_000 }, () => {
     expect(made.lines.join("\n")).toMatch(/stopped \(no answer to (decide|refine|rehearse) for \d+ s\)/);
   });
 
-  test("the thread that makes faces ends: the session pauses, and goes on with the faces that were asked for", async () => {
-    const made = await session(30, 10, () => void latest("synthesis-worker").terminate());
-    await check(made, 30);
-    expect(told(made.records)).toEqual(["synthesis down", "pause", "synthesis up", "resume"]);
-  });
+  test.skipIf(!isLong)(
+    "the thread that makes faces ends: the session pauses, and goes on with the faces that were asked for",
+    async () => {
+      const made = await session(30, 10, () => void latest("synthesis-worker").terminate());
+      await check(made, 30);
+      expect(told(made.records)).toEqual(["synthesis down", "pause", "synthesis up", "resume"]);
+    },
+  );
 
   test("it is lost again and again: the session ends, says why, and its journal is whole", async () => {
     const killed = new Set<Worker>();
@@ -134,42 +138,49 @@ describe("J14 the server itself is disturbed", { timeout: 180_000 }, () => {
     ).toEqual([]);
   });
 
-  test("the system's clock is set back an hour: the session's own clock goes on, trials stay in order", async () => {
-    try {
-      const made = await session(30, 8, () => {
-        vi.useFakeTimers({ toFake: ["Date"], now: Date.now() - 3_600_000 });
-      });
-      await check(made, 30);
-      const closedMs = made.records.flatMap((r) => (r.kind === "trial" ? [r.closedServerMs as number] : []));
-      expect(closedMs).toEqual(closedMs.toSorted((a, b) => a - b));
-      const recordedMs = made.records.map(({ serverMs }) => serverMs);
-      expect(recordedMs.at(-1)! - recordedMs[0]).toBeLessThan(600_000);
-      expect(recordedMs.every((ms, i) => i === 0 || ms - recordedMs[i - 1] > -60_000)).toBe(true);
-    } finally {
-      vi.useRealTimers();
-    }
-  });
+  test.skipIf(!isLong)(
+    "the system's clock is set back an hour: the session's own clock goes on, trials stay in order",
+    async () => {
+      try {
+        const made = await session(30, 8, () => {
+          vi.useFakeTimers({ toFake: ["Date"], now: Date.now() - 3_600_000 });
+        });
+        await check(made, 30);
+        const closedMs = made.records.flatMap((r) => (r.kind === "trial" ? [r.closedServerMs as number] : []));
+        expect(closedMs).toEqual(closedMs.toSorted((a, b) => a - b));
+        const recordedMs = made.records.map(({ serverMs }) => serverMs);
+        expect(recordedMs.at(-1)! - recordedMs[0]).toBeLessThan(600_000);
+        expect(recordedMs.every((ms, i) => i === 0 || ms - recordedMs[i - 1] > -60_000)).toBe(true);
+      } finally {
+        vi.useRealTimers();
+      }
+    },
+  );
 });
 
-test("J12 the dashboard's analyst ends: a warning, and the session goes on without it", {
-  timeout: 180_000,
-}, async () => {
-  let page: WebSocket | null = null;
-  const made = await session(30, 8, (lines) => {
-    const [, address] = lines.join("\n").match(/dashboard: http(\S+)dashboard/)!;
-    page = new WebSocket(`ws${address}${WATCH_PATH.slice(1)}`);
-    const wait = setInterval(() => {
-      const analyst = opened.find(({ module }) => module.includes("analyst-worker"));
-      if (!analyst) return;
-      clearInterval(wait);
-      void analyst.worker.terminate();
-    }, 20);
-  });
-  await check(made, 30);
-  expect(told(made.records)).toEqual([]);
-  expect(made.lines.join("\n")).toMatch(/the dashboard can't go on, the session does: .*ended with code \d/);
-  page!.terminate();
-});
+test.skipIf(!isLong)(
+  "J12 the dashboard's analyst ends: a warning, and the session goes on without it",
+  {
+    timeout: 180_000,
+  },
+  async () => {
+    let page: WebSocket | null = null;
+    const made = await session(30, 8, (lines) => {
+      const [, address] = lines.join("\n").match(/dashboard: http(\S+)dashboard/)!;
+      page = new WebSocket(`ws${address}${WATCH_PATH.slice(1)}`);
+      const wait = setInterval(() => {
+        const analyst = opened.find(({ module }) => module.includes("analyst-worker"));
+        if (!analyst) return;
+        clearInterval(wait);
+        void analyst.worker.terminate();
+      }, 20);
+    });
+    await check(made, 30);
+    expect(told(made.records)).toEqual([]);
+    expect(made.lines.join("\n")).toMatch(/the dashboard can't go on, the session does: .*ended with code \d/);
+    page!.terminate();
+  },
+);
 
 interface Counter {
   add(n: number): number;
