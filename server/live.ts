@@ -42,7 +42,7 @@ import { type SessionSummary, summarise } from "./session/summary.ts";
 import { planWarnings } from "./session/timing.ts";
 import { otherVersions, versions } from "./session/versions.ts";
 import { type SessionEvent, type SessionView, type WorkerState, waitingView } from "./session/view.ts";
-import { createAnnouncer, isSaidAgain, validityWords } from "./session/words.ts";
+import { createAnnouncer, isSaidAgain, stalledWords, validityWords } from "./session/words.ts";
 import { forkHeadlessDisplay } from "./simulated-edges.ts";
 import { isBroken, isUsable } from "./trials/trial.ts";
 import type { WorkerHandle } from "./worker.ts";
@@ -178,6 +178,7 @@ async function runSession(
     const session = (folder ??= await openSessionFolder(options.out, experiment, options, watch.disk));
     let summary: SessionSummary | null = null;
     let findings: Findings | null = null;
+    let result: LiveResult | null = null;
     try {
       const { backend, warnings, validity } = synthesis;
       if (restored) {
@@ -374,11 +375,13 @@ async function runSession(
         backend: `${backend.name} ${backend.version}`,
         sessionDir: session.path,
       });
-      return { summary, latentNames, failure };
+      result = { summary, latentNames, failure };
     } finally {
       folder = null;
-      await session.close(summary, findings);
+      const unwritten = await session.close(summary, findings);
+      if (unwritten && result) result.failure ??= unwritten;
     }
+    return result;
   } finally {
     // One that goes on and could not be opened is left as it was found.
     await folder?.close(null, null);
@@ -431,11 +434,8 @@ function createWatch(watcher: Watcher): Watch {
     hold: createHold(() => watch.state()),
     state: () => "waiting",
     disk: {
-      stalled({ message, code }) {
-        const why = code === "ENOSPC" || code === "EDQUOT" ? "the disk is full" : "the journal can't be written";
-        watcher.said(
-          `paused: ${why} (${message}); nothing is lost, what comes is kept in memory until it can be written`,
-        );
+      stalled(error) {
+        watcher.said(stalledWords(error));
         watch.hold.begin("disk");
       },
       recovered() {

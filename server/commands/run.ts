@@ -19,6 +19,7 @@ import { deciderSettings } from "../session/settings.ts";
 import { describeSummary, type SessionSummary, summarise } from "../session/summary.ts";
 import { planWarnings } from "../session/timing.ts";
 import { type SessionView, trialsPerMinute } from "../session/view.ts";
+import { stalledWords } from "../session/words.ts";
 import { withNetworkOptions } from "./network.ts";
 import { numberOption } from "./options.ts";
 import { duration } from "./progress.ts";
@@ -163,9 +164,9 @@ async function runVirtual(experiment: Experiment, file: string, out: string, wat
     experiment,
     { virtual: true },
     {
-      stalled({ message }) {
+      stalled(error) {
         isStalled = true;
-        watcher.said(`paused: the journal can't be written (${message}); nothing is lost, Ctrl-C ends the session`);
+        watcher.said(stalledWords(error));
       },
       recovered() {
         isStalled = false;
@@ -211,7 +212,8 @@ async function runVirtual(experiment: Experiment, file: string, out: string, wat
       sessionDir: folder.path,
     });
   } finally {
-    await folder.close(summary, findings);
+    const unwritten = await folder.close(summary, findings);
+    failure ??= unwritten;
   }
   return { summary, latentNames, failure };
 }

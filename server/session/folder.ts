@@ -6,7 +6,7 @@ import { stringify } from "yaml";
 import type { Experiment } from "../../protocols/experiment.ts";
 import type { DeciderData, Findings } from "../choice/decider.ts";
 import { serverNow } from "../clock.ts";
-import { ConfigurationError } from "../failure.ts";
+import { ConfigurationError, LostEdgeError } from "../failure.ts";
 import {
   continueJournal,
   createJournal,
@@ -39,8 +39,11 @@ export interface SessionFolder {
   place(): JournalPlace;
   /** Settles once what was recorded until now is in the journal's files. */
   written(): Promise<void>;
-  /** Journals the summary, closes the journal, then writes summary.json and estimates.json. */
-  close(summary: SessionSummary | null, findings: Findings | null): Promise<void>;
+  /**
+   * Journals the summary, closes the journal, then writes summary.json and estimates.json. Gives what could not be written, or null:
+   * a summary that is known is worth more than the file that it was for.
+   */
+  close(summary: SessionSummary | null, findings: Findings | null): Promise<LostEdgeError | null>;
 }
 
 /** Rejections of one reason that are journalled; a sender of garbage must not fill the disk. The summary counts all. */
@@ -240,6 +243,11 @@ function folderOf(journal: Journal, lock: Lock, progress: Progress): SessionFold
         await journal.close();
         if (summary) await writeFile(join(path, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
         if (findings) await writeFile(join(path, "estimates.json"), `${JSON.stringify(findings)}\n`);
+        return null;
+      } catch (error) {
+        return new LostEdgeError(
+          `the session's end could not be written to ${path} (${(error as Error).message}): what is printed here is all there is of it`,
+        );
       } finally {
         lock.release();
       }

@@ -1,12 +1,14 @@
 import {
   closeSync,
-  existsSync,
   fdatasync,
   fdatasyncSync,
   fstatSync,
   ftruncateSync,
   mkdirSync,
   openSync,
+  type Stats,
+  stat,
+  statSync,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -155,9 +157,12 @@ function appendTo(
     try {
       writeOut();
     } catch (error) {
-      retrying = setInterval(retry, RETRY_EVERY_MS);
-      stalled(error as NodeJS.ErrnoException);
+      stall(error as NodeJS.ErrnoException);
     }
+  }
+  function stall(error: NodeJS.ErrnoException): void {
+    retrying = setInterval(retry, RETRY_EVERY_MS);
+    stalled(error);
   }
   function writeOut(): void {
     while (pending.length > 0) {
@@ -186,7 +191,8 @@ function appendTo(
     try {
       // The descriptor itself may be what broke, and the last write may have left a part behind.
       const path = join(folder, journalFileName(written.file));
-      if (!existsSync(path)) throw new Error(`${path} has gone`);
+      const { size } = statSync(path);
+      if (size < written.bytes) throw new Error(`${path}: expected ${written.bytes} bytes, found ${size}`);
       const opened = openSync(path, "a");
       try {
         ftruncateSync(opened, written.bytes);
@@ -208,9 +214,15 @@ function appendTo(
     if (!unsynced || syncing) return;
     unsynced = false;
     syncing = true;
+    const { file } = written;
+    const path = join(folder, journalFileName(file));
     // A sync that fails shows in the next write or in close.
     fdatasync(fd, () => {
-      syncing = false;
+      stat(path, (error, found) => {
+        syncing = false;
+        // A file that was taken away takes whatever is written, for nobody to find.
+        if (file === written.file && !retrying && !isOpenAs(fd, error ? null : found)) stall(error ?? goneError(path));
+      });
     });
   }
   const everySync = sync === "trial" ? null : setInterval(syncSoon, sync);
@@ -243,6 +255,8 @@ function appendTo(
         writeOut();
         while (syncing) await new Promise((resolve) => setTimeout(resolve, 1));
         fdatasyncSync(fd);
+        const path = join(folder, journalFileName(written.file));
+        if (!isOpenAs(fd, statSync(path))) throw goneError(path);
       } finally {
         closeQuietly(fd);
       }
@@ -254,6 +268,15 @@ function appendTo(
 function writeWhole(fd: number, bytes: Buffer): void {
   for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
 }
+
+/** Whether what was found at a path is the file that is open. */
+function isOpenAs(fd: number, found: Stats | null): boolean {
+  const { dev, ino } = fstatSync(fd);
+  return found !== null && found.dev === dev && found.ino === ino;
+}
+
+const goneError = (path: string): NodeJS.ErrnoException =>
+  Object.assign(new Error(`ENOENT: another file is at ${path} now`), { code: "ENOENT" });
 
 function closeQuietly(fd: number): void {
   try {

@@ -48,7 +48,7 @@ export function createSnapshotKeeper({ folder, session, everyTrials, write, now,
         (error: Error) => {
           if (!hasFailed)
             said(
-              `warning: no snapshot could be written (${error.message}); the journal has all, to go on takes longer`,
+              `warning: no snapshot could be written (${error.message}); to go on with the session takes longer without`,
             );
           hasFailed = true;
         },

@@ -183,3 +183,12 @@ const workerLine = ({ worker, up, why }: WorkerState): string =>
   up
     ? `${workerNames[worker]} is back, nothing is lost (${why})`
     : `paused: ${workerNames[worker]} stopped (${why}); it is started again`;
+
+/** Why a session is paused whose journal can't be written, and what may be done. */
+export function stalledWords({ code, message }: NodeJS.ErrnoException): string {
+  const until = "what comes is kept in memory until it can be written; Ctrl-C ends the session";
+  if (code === "ENOENT" || code === "ESTALE")
+    return `paused: the session's folder has gone (${message}); put it back as it was, ${until}`;
+  const why = code === "ENOSPC" || code === "EDQUOT" ? "the disk is full" : "the journal can't be written";
+  return `paused: ${why} (${message}); nothing is lost, ${until}`;
+}

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { readJournal } from "../../server/session/journal-reader.ts";
@@ -78,7 +78,7 @@ test.skipIf(!isMounted)(
       );
     fill(100_000);
     const session = run(out);
-    await session.says(/paused: the journal can't be written \(ENOSPC/);
+    await session.says(/paused: the disk is full \(ENOSPC/);
     rmSync(join(out, "filler"));
     await session.says(/the journal is written again/);
     const { code, stdout, stderr } = await session.finished;
@@ -89,3 +89,28 @@ test.skipIf(!isMounted)(
     expect({ ...JSON.parse(stdout), sessionDir: "" }).toEqual({ ...undisturbed, sessionDir: "" });
   },
 );
+
+test("J3 a session whose folder is deleted is paused and says so; its summary is printed all the same", {
+  timeout: 120_000,
+}, async () => {
+  const parent = temporaryFolder();
+  const session = start(
+    ...["run", "protocols/experiments/one-to-one.yaml", ...anyPorts, "--display", "headless"],
+    ...["--trials", "400", "--seed", "1", "--out", parent, "--json"],
+  );
+  const [, folder] = await session.says(/session (\/.*)/);
+  while (!(await readJournal(folder)).records.some(({ kind }) => kind === "trial"))
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  rmSync(folder, { recursive: true });
+  await session.says(/paused: the session's folder has gone \(ENOENT/);
+  session.signal("SIGINT");
+  const { code, stdout, stderr } = await session.finished;
+  expect(code, stderr).toBe(1);
+  expect(JSON.parse(stdout).trials).toBeGreaterThan(0);
+  expect(stderr).toMatch(
+    /the session's end could not be written to \/.* \(ENOENT.*: what is printed here is all there is of it\n$/,
+  );
+  expect(stderr).not.toContain("    at ");
+  expect(existsSync(folder)).toBe(false);
+  rmSync(parent, { recursive: true });
+});

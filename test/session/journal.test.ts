@@ -1,4 +1,13 @@
-import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+} from "node:fs";
 import { readFile, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -116,6 +125,43 @@ describe("J1 to J3 journal", () => {
     const { records, end } = await readJournal(folder);
     expect(records.map(({ i }) => i)).toEqual(Array.from({ length: 101 }, (_, i) => i));
     expect(end.torn).toBeNull();
+  });
+
+  test("J3 a folder that is moved away stalls the journal; all that came meanwhile is in it once it is back", async () => {
+    const told: string[] = [];
+    const journal = createJournal(
+      folder,
+      { sync: 20, rotateBytes: 2 ** 30 },
+      { stalled: ({ code }) => told.push(`stalled: ${code}`), recovered: () => told.push("recovered") },
+    );
+    journal.write("trial", 0, { i: 0 });
+    renameSync(folder, `${folder}-away`);
+    journal.write("trial", 1, { i: 1 });
+    await expect.poll(() => told).toEqual(["stalled: ENOENT"]);
+    journal.write("trial", 2, { i: 2 });
+    renameSync(`${folder}-away`, folder);
+    await expect.poll(() => told).toEqual(["stalled: ENOENT", "recovered"]);
+    await journal.close();
+    const { records, end } = await readJournal(folder);
+    expect(records.map(({ i }) => i)).toEqual([0, 1, 2]);
+    expect(end.torn).toBeNull();
+  });
+
+  test("J3 a folder that was deleted stalls the journal, another in its place is not written, and closing says so", async () => {
+    const told: string[] = [];
+    const journal = createJournal(
+      folder,
+      { sync: 20, rotateBytes: 2 ** 30 },
+      { stalled: ({ code }) => told.push(`stalled: ${code}`), recovered: () => told.push("recovered") },
+    );
+    rmSync(folder, { recursive: true });
+    journal.write("trial", 0, { i: 0 });
+    await expect.poll(() => told).toEqual(["stalled: ENOENT"]);
+    mkdirSync(folder);
+    appendFileSync(join(folder, JOURNAL_FILE), "another");
+    await expect(journal.close()).rejects.toThrow("another file is at");
+    expect(readFileSync(join(folder, JOURNAL_FILE), "utf8")).toBe("another");
+    expect(told).toEqual(["stalled: ENOENT"]);
   });
 
   test("J3 a journal goes on at its end, and nowhere else; reading may begin at any record", async () => {
