@@ -1,8 +1,9 @@
-import { writeFile } from "node:fs/promises";
+import { access, constants, stat, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { Command } from "commander";
 import { Pull, Subscriber } from "zeromq";
 import { type Heard, hear, nothingHeard, recordingSection, unitsHeard } from "../acquisition/listening.ts";
-import { ConfigurationError } from "../failure.ts";
+import { ConfigurationError, LostEdgeError } from "../failure.ts";
 import { admitOnly, bindingWith, connectingWith, type Keys, readKeys } from "../security/curve.ts";
 import { numberOption } from "./options.ts";
 
@@ -34,6 +35,7 @@ export function listenCommand(): Command {
 }
 
 async function listen(address: string, options: ListenOptions): Promise<void> {
+  if (options.write !== undefined) await checkWritable(options.write);
   const heard = nothingHeard();
   const keys = options.keys === undefined ? null : await readKeys(options.keys);
   const admission = keys && (await admitOnly(keys));
@@ -60,6 +62,19 @@ async function listen(address: string, options: ListenOptions): Promise<void> {
   if (options.write !== undefined) await write(heard, options.write, options);
 }
 
+/** Before the listening: whoever listened for minutes should not learn only then that it was for nothing. */
+async function checkWritable(file: string): Promise<void> {
+  try {
+    const found = await stat(file).catch(() => null);
+    if (found?.isDirectory()) throw new Error("it is a folder");
+    await access(found ? file : dirname(file), constants.W_OK);
+  } catch (error) {
+    throw new ConfigurationError(
+      `--write: expected a file that can be written, got ${file}: ${(error as Error).message}`,
+    );
+  }
+}
+
 async function write(heard: Heard, file: string, { stream: wanted, pull }: ListenOptions): Promise<void> {
   const streams = [...new Set(unitsHeard(heard).map(({ stream }) => stream))];
   if (streams.length === 0) throw new ConfigurationError("--write: expected spikes, heard none: nothing written");
@@ -67,7 +82,13 @@ async function write(heard: Heard, file: string, { stream: wanted, pull }: Liste
     throw new ConfigurationError(
       `--stream: expected one of the streams with spikes (${streams.join(", ")}), got "${wanted}": nothing written`,
     );
-  await writeFile(file, recordingSection(heard, wanted === undefined ? streams : [wanted], pull));
+  const section = recordingSection(heard, wanted === undefined ? streams : [wanted], pull);
+  try {
+    await writeFile(file, section);
+  } catch (error) {
+    process.stdout.write(section);
+    throw new LostEdgeError(`--write: ${file} can't be written (${(error as Error).message}): what was heard is above`);
+  }
   process.stderr.write(`written: ${file}; put it into your experiment file and name the units as you like\n`);
 }
 

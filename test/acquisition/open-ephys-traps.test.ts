@@ -219,3 +219,12 @@ describe("W31 latentloop listen", () => {
     });
   });
 });
+
+test("W31 `listen --write` refuses a file that can't be written before it listens", async () => {
+  const file = join(temporaryFolder(), "nowhere", "units.yaml");
+  const { code, stdout, stderr } = await start("listen", "tcp://127.0.0.1:9", "--seconds", "60", "--write", file)
+    .finished;
+  expect(code).toBe(2);
+  expect(stdout).toBe("");
+  expect(stderr).toMatch(/^latentloop: --write: expected a file that can be written, got .*units\.yaml: ENOENT.*\n$/);
+});
