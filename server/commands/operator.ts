@@ -11,6 +11,7 @@ import {
 } from "../../protocols/wire/operator.ts";
 import { ConfigurationError } from "../failure.ts";
 import { credentials } from "../security/token.ts";
+import { unitWords } from "../session/words.ts";
 
 /** `latentloop operator`: one command to a running session. */
 export function operatorCommand(): Command {
@@ -39,7 +40,12 @@ export function operatorCommand(): Command {
       const answer = decodeOperatorAnswer(data);
       if (!answer.ok) throw new Error(`the session's answer can't be read: ${answer.detail}`);
       if (answer.value.op === "refused") throw new ConfigurationError(answer.value.reason);
-      process.stdout.write(`${op}: the session is ${answer.value.state}\n`);
+      const { state } = answer.value;
+      process.stdout.write(
+        "unit" in command
+          ? `unit ${command.unit}: ${unitWords[command.op]} (the session is ${state})\n`
+          : `${op}: the session is ${state}\n`,
+      );
     });
 }
 

@@ -109,7 +109,7 @@ const settingWords = (order: SettingOrder): string =>
     ? `${order.undone ? "undone: " : "changed: "}${order.words}`
     : `stability check: ${order.faces} fixed faces come next`;
 
-const unitWords: Record<UnitOp, string> = {
+export const unitWords: Record<UnitOp, string> = {
   exclude: "no longer counts when faces are chosen",
   include: "counts again when faces are chosen",
   reset: "sorted anew; what was learned of it is forgotten",

@@ -10,12 +10,13 @@ import {
 } from "../../protocols/wire/operator.ts";
 import { createOperatorDesk } from "../../server/operator/desk.ts";
 import { readExperiment } from "../../server/session/experiment-file.ts";
+import { start } from "../cli.ts";
 import { testServer } from "../presentation/rig.ts";
 
 const experiment = await readExperiment("protocols/experiments/one-to-one.yaml");
 
-/** A desk whose session is paused and resumed as it is told, and an operator at it. */
-async function operator(ordered: (order: UnitOrder) => void = () => {}) {
+/** A desk whose session is paused and resumed as it is told; its address. */
+async function openDesk(ordered: (order: UnitOrder) => void = () => {}): Promise<string> {
   let state: "running" | "paused" | "ended" = "running";
   const desk = createOperatorDesk(() => state, ["a", "b"], experiment);
   desk.commands$.subscribe((op) => {
@@ -23,7 +24,12 @@ async function operator(ordered: (order: UnitOrder) => void = () => {}) {
   });
   desk.unitOrders$.subscribe(ordered);
   const { url } = await testServer({ others: { [OPERATOR_PATH]: desk } });
-  const socket = new WebSocket(url.replace("/display", OPERATOR_PATH));
+  return url.replace("/display", OPERATOR_PATH);
+}
+
+/** An operator at such a desk. */
+async function operator(ordered?: (order: UnitOrder) => void) {
+  const socket = new WebSocket(await openDesk(ordered));
   await once(socket, "open");
   return async (message: unknown): Promise<OperatorAnswer> => {
     socket.send(pack(message));
@@ -70,4 +76,14 @@ test("O3: an order about a unit is passed on; one that the session does not have
     reason: "expected one of this session's units (a, b), got z",
   });
   expect(orders).toEqual([{ op: "exclude", unit: "b" }]);
+});
+
+test("O3: `operator` says what was done to a unit, whatever the session's state", { timeout: 60_000 }, async () => {
+  const url = await openDesk();
+  const tell = async (...command: string[]) => (await start("operator", ...command, "--url", url).finished).stdout;
+  expect(await tell("pause")).toBe("pause: the session is paused\n");
+  expect(await tell("exclude", "b")).toBe("unit b: no longer counts when faces are chosen (the session is paused)\n");
+  expect(await tell("reset", "a")).toBe(
+    "unit a: sorted anew; what was learned of it is forgotten (the session is paused)\n",
+  );
 });
