@@ -1,7 +1,7 @@
 /** The experiment file (YAML). Units of measure are in the names; unknown keys are errors, so that a typo is found. */
 import { parse } from "yaml";
 import { z } from "zod";
-import { describeIssues } from "./wire/message.ts";
+import { describeIssues, namingKeys } from "./wire/message.ts";
 
 const positive = z.number().positive();
 const whole = z.number().int().positive();
@@ -497,7 +497,7 @@ export function parseExperiment(text: string): ParsedExperiment {
 
 /** The same of what a file's text parsed to. */
 export function parseExperimentValue(raw: unknown): ParsedExperiment {
-  const parsed = experiment.safeParse(raw);
+  const parsed = experiment.safeParse(raw, namingKeys);
   return parsed.success
     ? { ok: true, experiment: parsed.data }
     : { ok: false, errors: describeIssues(parsed.error, raw, "the file") };

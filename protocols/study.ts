@@ -2,7 +2,7 @@
 import { parse } from "yaml";
 import { z } from "zod";
 import { simulation } from "./experiment.ts";
-import { describeIssues } from "./wire/message.ts";
+import { describeIssues, namingKeys } from "./wire/message.ts";
 
 const whole = z.number().int().positive();
 const label = z
@@ -131,7 +131,7 @@ export function parseStudy(text: string): ParsedStudy {
   } catch (error) {
     return { ok: false, errors: `not YAML: ${(error as Error).message.split("\n")[0]}` };
   }
-  const parsed = study.safeParse(raw);
+  const parsed = study.safeParse(raw, namingKeys);
   return parsed.success
     ? { ok: true, study: parsed.data }
     : { ok: false, errors: describeIssues(parsed.error, raw, "the file") };

@@ -34,6 +34,15 @@ export function unpack(bytes: Uint8Array): Decoded<unknown, "malformed"> {
   }
 }
 
+/** For files that people write: an unknown key is told with those that are known at its place. */
+export const namingKeys: z.core.ParseContext<z.core.$ZodIssue> = {
+  error({ code, keys, inst }) {
+    if (code !== "unrecognized_keys") return undefined;
+    const { shape } = (inst as z.core.$ZodObject)._zod.def;
+    return `Unrecognized key: ${keys.map((key) => `"${key}"`).join(", ")} (known: ${Object.keys(shape).join(", ")})`;
+  },
+};
+
 /** Says for each issue of a failed parse: which field (or the `whole`), what was expected, what was found. */
 export function describeIssues(error: z.ZodError, input: unknown, whole = "message"): string {
   return error.issues.map((issue) => describeIssue(issue, input, whole)).join("; ");

@@ -39,7 +39,7 @@ describe("what the user gave is wrong: one clear line, exit code 2", () => {
     [
       "a typo",
       () => file("c.yaml", (t) => t.replace("onMs:", "onms:")),
-      /stimulus\.onMs: expected number, found nothing.*Unrecognized key: "onms"/,
+      /stimulus\.onMs: expected number, found nothing.*Unrecognized key: "onms" \(known: onMs, gapMs, .*background/,
     ],
     [
       "out of range",

@@ -168,7 +168,7 @@ checkpoints: [50, 100]
 `;
   test.each([
     [good.replace("seeds: 2", "seds: 2"), 'Unrecognized key: "seds"'],
-    [good.replace("ramp: 1", "rampp: 1"), 'populations.one: Unrecognized key: "rampp"'],
+    [good.replace("ramp: 1", "rampp: 1"), 'populations.one: Unrecognized key: "rampp" (known: ramp, '],
     [good.replace("reference: a", "reference: b"), 'reference: expected one of the designs (a), found "b"'],
     [good.replace("[50, 100]", "[50, 200]"), "checkpoints.1: expected at most 100 trials, found 200"],
     [good.replace("[50, 100]", "[50, 50]"), "checkpoints.1: expected more than the one before, found 50"],
