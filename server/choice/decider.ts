@@ -122,7 +122,7 @@ export interface BestUnit {
 
 export interface Findings {
   units: UnitReport[];
-  /** How well the units that count are aligned with single latents, as a population: 0 to 1; null where none counts. */
+  /** How well the units that count are aligned with single latents, as a population: 0 to 1; null where none counts, and before the first usable trial. */
   alignment: Interval | null;
   axisTests: AxisTestResult[];
   /** Tests that were begun or wanted, and not finished. */
@@ -649,10 +649,13 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
       const beliefs = units.map((_, u) => beliefOf(posterior, u));
       return {
         units: await this.examine(),
-        alignment: populationAlignment(
-          beliefs.filter((_, u) => inChoices(u)),
-          random.split("alignment"),
-        ),
+        alignment:
+          learned === 0
+            ? null
+            : populationAlignment(
+                beliefs.filter((_, u) => inChoices(u)),
+                random.split("alignment"),
+              ),
         axisTests: tester.results(),
         axisTestsLeft: objectives.includes("axis-test") ? tester.left() : [],
         readBack: await refits.readBack(beliefs),

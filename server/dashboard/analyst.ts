@@ -18,7 +18,7 @@ import { expectedCount } from "../tuning/observation.ts";
 import { unpackBelief } from "../tuning/packed-beliefs.ts";
 import { cosineDistance, readFace } from "../tuning/reading.ts";
 import { createRefitter } from "../tuning/refits.ts";
-import { alignmentTogether, curveGrid, populationAlignment, reportUnit, type UnitReport } from "../tuning/report.ts";
+import { curveGrid, populationAlignment, reportUnit, type UnitReport } from "../tuning/report.ts";
 
 /** A usable trial as the dashboard keeps it. */
 export interface SeenTrial {
@@ -50,8 +50,8 @@ export interface ReadBackFace {
 export interface Analyst {
   learn(trials: readonly SeenTrial[]): void;
   reset(unit: number): void;
-  /** Takes over what is believed now and says it at a glance; the interval of the population's alignment only where asked. */
-  take(beliefs: Beliefs, withInterval: boolean): Omit<EstimatesMessage, "op">;
+  /** Takes over what is believed now and says it at a glance; the population's alignment is as it was when `withPopulation` was last asked. */
+  take(beliefs: Beliefs, withPopulation: boolean): Omit<EstimatesMessage, "op">;
   /** The face that a trial's counts speak for, by what was believed when `take` was last called; null before that. */
   read(seen: SeenTrial, trial: number): ReadBackFace | null;
   look(unit: number): UnitLook | null;
@@ -77,7 +77,7 @@ export function createAnalyst(settings: DeciderSettings): Analyst {
   const misfits: (Misfit | null)[] = units.map(() => null);
   const examinedAt = new Float64Array(units.length);
   let turn = 0;
-  let interval: DashboardInterval | null = null;
+  let population: DashboardInterval | null = null;
 
   const beliefs = new Map<number, UnitBelief>();
   const beliefAt = (unit: number): UnitBelief => {
@@ -97,17 +97,15 @@ export function createAnalyst(settings: DeciderSettings): Analyst {
       misfits[unit] = null;
       examinedAt[unit] = 0;
     },
-    take(next, withInterval) {
+    take(next, withPopulation) {
       known = next;
       beliefs.clear();
       const points = curveGrid.length;
       const curves = new Float32Array(units.length * latents * 3 * points);
       const glances = units.map((_, u) => glanceAt(beliefAt(u), windowS, curves, u * latents * 3 * points));
       strength = Float64Array.from(glances, ({ explained }) => explained.reduce((a, b) => a + b, 0));
-      const counting = glances.filter((_, u) => next.counting[u] > 0);
-      const estimate = alignmentTogether(counting.map(({ explained }) => explained));
-      if (withInterval)
-        interval = populationAlignment(
+      if (withPopulation)
+        population = populationAlignment(
           units.flatMap((_, u) => (next.counting[u] > 0 ? [beliefAt(u)] : [])),
           random("dashboard").split("alignment"),
         );
@@ -126,14 +124,7 @@ export function createAnalyst(settings: DeciderSettings): Analyst {
         baselineHz: glances.map(({ baselineHz }) => baselineHz),
         learned: next.heldOut.map((heldOut) => heldOut?.trials ?? 0),
         warnings: misfits.map((misfit) => misfit?.warning ?? null),
-        population:
-          next.trials === 0
-            ? null
-            : {
-                estimate,
-                low: Math.min(interval?.low ?? estimate, estimate),
-                high: Math.max(interval?.high ?? estimate, estimate),
-              },
+        population: next.trials === 0 ? null : population,
       };
     },
     read({ latents: shown, counts, windowS: own }, trial) {

@@ -110,16 +110,16 @@ export function openDashboard(options: DashboardOptions): Dashboard {
       const beliefs = await options.beliefs();
       if (!beliefs || !analyst) return;
       teach();
-      const withInterval = begunMs >= populationDueMs;
+      const withPopulation = begunMs >= populationDueMs;
       const { mean, precision, covariance, dispersion } = beliefs;
       const estimates = await analyst.call(
         "take",
         handAllOver(beliefs, [mean, precision, covariance, dispersion]),
-        withInterval,
+        withPopulation,
       );
       const tookMs = serverNow() - begunMs;
       estimatesDueMs = begunMs + Math.max(ESTIMATES_MS, tookMs / SHARE);
-      if (withInterval) populationDueMs = begunMs + POPULATION_MS;
+      if (withPopulation) populationDueMs = begunMs + POPULATION_MS;
       watchers.estimates(pack({ op: "estimates", ...estimates } satisfies EstimatesMessage));
       const { population } = estimates;
       if (population && feed.seriesFrom(0).findLast(({ kind }) => kind === "alignment")?.trial !== estimates.trials)

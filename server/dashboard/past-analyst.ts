@@ -37,7 +37,7 @@ export interface PastProgress {
 export interface PastAnalyst {
   progress(fromPoint: number): PastProgress;
   /** `at`: the trial whose beliefs stand for those after `trials`. */
-  estimates(trials: number, withInterval: boolean): { at: number; estimates: ReturnType<Analyst["take"]> };
+  estimates(trials: number, withPopulation: boolean): { at: number; estimates: ReturnType<Analyst["take"]> };
   /** The face read from the last usable trial's counts, by what was believed before it, as far as that is kept. */
   read(trials: number): (ReadBackFace & { trial: number; shown: Float64Array }) | null;
   look(trials: number, unit: number): UnitLook | null;
@@ -51,8 +51,8 @@ const MOST_ANALYSTS = 4;
 /** Plots wait for pages: so long after one has come to a trial, and a little between points. */
 const CALM_MS = 1000;
 const PLOTTED_EVERY_MS = 5;
-/** Points of the population's alignment that have an interval of their own. */
-const INTERVALS = 24;
+/** Points of the population's alignment. */
+const ALIGNMENTS = 24;
 
 export function createPastAnalyst({ folder, settings, seed, taught }: PastData, mostBytes = MOST_BYTES): PastAnalyst {
   const beliefs = new Map<number, Beliefs>();
@@ -111,16 +111,16 @@ export function createPastAnalyst({ folder, settings, seed, taught }: PastData, 
 
   async function plotAll(): Promise<void> {
     const reader = createAnalyst(settings);
-    const every = Math.max(stride, Math.ceil(known / INTERVALS));
+    const every = Math.max(stride, Math.ceil(known / ALIGNMENTS));
     let at = 0;
     for (const one of taught) {
       if ("reset" in one) continue;
       const { distance } = readAfter(reader, one) ?? {};
       if (distance !== undefined) points.push({ kind: "distance", trial: one.trial + 1, value: distance });
       const now = beliefs.get(one.after);
-      const withInterval = now !== undefined && (at === 0 || one.after - at >= every);
-      if (withInterval) at = one.after;
-      const population = now && reader.take(now, withInterval).population;
+      const withPopulation = now !== undefined && (at === 0 || one.after - at >= every);
+      if (withPopulation) at = one.after;
+      const population = withPopulation && reader.take(now, true).population;
       if (population)
         points.push({
           kind: "alignment",
@@ -175,10 +175,10 @@ export function createPastAnalyst({ folder, settings, seed, taught }: PastData, 
       failed,
       points: points.slice(from),
     }),
-    estimates: (trials, withInterval) => {
+    estimates: (trials, withPopulation) => {
       askedMs = performance.now();
       const at = keptAt(trials);
-      return { at, estimates: analystAt(at).take(beliefs.get(at)!, withInterval) };
+      return { at, estimates: analystAt(at).take(beliefs.get(at)!, withPopulation) };
     },
     read(trials) {
       const last = taught.findLast((one) => "seen" in one && one.after <= keptAt(trials));

@@ -81,7 +81,7 @@ export interface SessionSummary {
   /** Error of √rate relative to its variance; null where the truth is not known. */
   curveError: { median: number } | null;
   bestLatentCorrect: number | null;
-  /** How well the units that count are aligned with single latents, 0 to 1, with its 90 % interval; null where none counts. */
+  /** How well the units that count are aligned with single latents, 0 to 1, with its 90 % interval; null where none counts, and before the first usable trial. */
   alignment: Interval | null;
   axisTests: AxisTestResult[];
   /** Axis tests that the session was too short for. */
@@ -225,7 +225,9 @@ export function describeSummary(summary: SessionSummary, latentNames: readonly s
       : []),
     summary.alignment
       ? `alignment of the population with single latents: ${number(summary.alignment.estimate)} (${number(summary.alignment.low)}–${number(summary.alignment.high)})`
-      : "no unit counts when faces are chosen: there is no population to be aligned",
+      : summary.usableTrials === 0
+        ? "alignment of the population with single latents: not known"
+        : "no unit counts when faces are chosen: there is no population to be aligned",
     ...(summary.readBack
       ? [
           `faces read back from ${summary.readBack.units} units' counts, median cosine distance over the last ${summary.readBack.trials} trials: ${number(summary.readBack.bayes)}; from one unit a latent ${number(summary.readBack.oneToOne)}`,

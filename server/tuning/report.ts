@@ -96,7 +96,7 @@ export function reportUnit(belief: UnitBelief, name: string, options: ReportOpti
   const draws = drawWeights(belief, DRAWS, random);
   const explained = explainedWith(belief, draws);
   const shares = normalised(explained.estimate);
-  const drawn = explained.draws.map(normalised);
+  const drawn = explained.drawsWithout(2).map(normalised);
   const perLatent = shares.map((share, d) =>
     intervalAbout(
       share,
@@ -141,19 +141,28 @@ export function reportUnit(belief: UnitBelief, name: string, options: ReportOpti
 
 /**
  * Alignment of a population with the latents: Σ ρ_n a_n with ρ_n the unit's share of the variance that all units' tuning has together
- * (the completeness score of Eastwood & Williams 2018 with units for codes). Null without units.
+ * (the completeness score of Eastwood & Williams 2018 with units for codes). What is not known of a unit makes it look tuned to every
+ * latent where it is taken for tuning, and to few where it is taken for noise: the interval goes from the one to the other, and the
+ * estimate lies half-way between their medians. Null without units.
  */
 export function populationAlignment(beliefs: readonly UnitBelief[], random: Random): Interval | null {
   if (beliefs.length === 0) return null;
   const units = beliefs.map((belief, u) => explainedWith(belief, drawWeights(belief, DRAWS, random.split("unit", u))));
-  return intervalAbout(
-    alignmentTogether(units.map(({ estimate }) => estimate)),
-    Array.from({ length: DRAWS }, (_, k) => alignmentTogether(units.map(({ draws }) => draws[k]))),
-  );
+  const drawn = (noises: number) => {
+    const each = units.map(({ drawsWithout }) => drawsWithout(noises));
+    return Array.from({ length: DRAWS }, (_, k) => alignmentTogether(each.map((draws) => draws[k])));
+  };
+  const [asTuning, asNoise] = [drawn(0), drawn(2)];
+  const estimate = (quantile(asTuning, 0.5) + quantile(asNoise, 0.5)) / 2;
+  return {
+    estimate,
+    low: Math.min(quantile(asTuning, 0.05), estimate),
+    high: Math.max(quantile(asNoise, 0.95), estimate),
+  };
 }
 
 /** The population's alignment from what each latent explains of each unit, units × D. */
-export function alignmentTogether(explained: readonly number[][]): number {
+function alignmentTogether(explained: readonly number[][]): number {
   let total = 0;
   let sum = 0;
   for (const unit of explained) {
@@ -171,8 +180,9 @@ export function explainedShares(belief: UnitBelief): { shares: number[]; explain
 }
 
 /**
- * Variance that each latent explains, w'V w, as an estimate and over draws of the weights, both without the part that is noise: what is
- * not known of w adds tr(V C) to the square of its mean, and a draw adds as much again (the bias-corrected bootstrap, Efron 1987).
+ * Variance that each latent explains, w'V w, as an estimate without the part that is noise, and over draws of the weights: what is
+ * not known of w adds tr(V C) to the square of its mean, and a draw adds as much again (the bias-corrected bootstrap, Efron 1987), so
+ * that draws without noise are those less twice it.
  */
 function explainedWith({ basis, mean, covariance }: UnitBelief, draws: readonly Float64Array[]) {
   const { block, size } = basis;
@@ -187,7 +197,8 @@ function explainedWith({ basis, mean, covariance }: UnitBelief, draws: readonly 
   const without = (times: number) => (v: number, d: number) => Math.max(v - times * noise[d], 0);
   return {
     estimate: explainedBy(basis, mean).map(without(1)),
-    draws: draws.map((weights) => explainedBy(basis, weights).map(without(2))),
+    /** Less so many times what is noise in the estimate. */
+    drawsWithout: (noises: number) => draws.map((weights) => explainedBy(basis, weights).map(without(noises))),
   };
 }
 
@@ -318,7 +329,8 @@ export function alignmentOf(shares: readonly number[]): number {
   if (shares.length < 2) return 1;
   let entropy = 0;
   for (const p of shares) if (p > 0) entropy -= p * Math.log(p);
-  return 1 - entropy / Math.log(shares.length);
+  // Rounding takes even shares below 0.
+  return Math.max(1 - entropy / Math.log(shares.length), 0);
 }
 
 const normalised = (values: readonly number[]): number[] => {

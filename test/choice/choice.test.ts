@@ -402,6 +402,17 @@ describe("P7 what is known of a unit beside its curves", () => {
   });
 });
 
+test("P7 the population's alignment is not known before a trial could be used", async () => {
+  const d = decider(deciderSettings("random"), 1);
+  d.decide(null, 2);
+  d.refine();
+  expect((await d.conclude()).alignment).toBeNull();
+  const { latents } = d.outstanding()[0].choice;
+  d.decide({ latents, counts: [1, 2] }, 1);
+  d.refine();
+  expect((await d.conclude()).alignment).not.toBeNull();
+});
+
 describe("C5 faces that come by plan", () => {
   test("blocks, catch faces and repeats take their turns", () => {
     const settings = deciderSettings("variance", ["a", "b"], {

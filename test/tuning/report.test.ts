@@ -3,7 +3,14 @@ import { random } from "../../server/random.ts";
 import { createBasis, features } from "../../server/tuning/basis.ts";
 import type { UnitBelief } from "../../server/tuning/belief.ts";
 import type { Observation } from "../../server/tuning/observation.ts";
-import { curveGrid, drawWeights, populationAlignment, reportUnit, sharesOf } from "../../server/tuning/report.ts";
+import {
+  alignmentOf,
+  curveGrid,
+  drawWeights,
+  populationAlignment,
+  reportUnit,
+  sharesOf,
+} from "../../server/tuning/report.ts";
 import { priorStart } from "./draws.ts";
 
 const basis = createBasis(3, 4, 1.5, 4.5);
@@ -152,4 +159,31 @@ test("P7 alignment of a population weighs each unit by the variance of its tunin
   expect(populationAlignment([one, even], random(1))!.estimate).toBeCloseTo(0.36 / 0.63, 3);
   expect(populationAlignment([], random(1))).toBeNull();
   expect(populationAlignment([one, one], random(1))!.estimate).toBeCloseTo(1, 3);
+});
+
+test("P7 a population's alignment lies inside its interval, which spans what is not known of the units", () => {
+  const weights = [{ [weightOf(0)]: 0.6 }, { [weightOf(1)]: -0.5 }, { [weightOf(0)]: 0.3, [weightOf(2)]: 0.3 }];
+  const of = (doubt: number, known = weights) =>
+    populationAlignment(
+      known.map((own) => believe(own, doubt)),
+      random(1),
+    )!;
+  for (const doubt of [0.1, 0.2, 0.4, 1]) {
+    const { estimate, low, high } = of(doubt);
+    expect(low).toBeLessThan(estimate);
+    expect(high).toBeGreaterThan(estimate);
+  }
+  // a = 1, 1 and 1 − log 2/log 3, weighed by 0.36, 0.25 and 0.18.
+  const truth = (0.61 + 0.18 * (1 - Math.log(2) / Math.log(3))) / 0.79;
+  expect(of(0.01).estimate).toBeCloseTo(truth, 1);
+  const unknown = of(1, [{}, {}, {}]);
+  expect(unknown.low).toBeLessThan(0.3);
+  expect(unknown.estimate).toBeLessThan(0.7);
+  expect(unknown.high).toBeGreaterThan(0.8);
+});
+
+test("P7 even shares have an alignment of 0, whatever the rounding", () => {
+  const even = Array.from({ length: 40 }, (_, n) => alignmentOf(Array(n + 2).fill(1 / (n + 2))));
+  expect(Math.min(...even)).toBe(0);
+  for (const alignment of even) expect(alignment).toBeCloseTo(0, 12);
 });
