@@ -129,8 +129,7 @@ export function superviseWorker<Api>(options: SupervisionOptions<Api>): WorkerHa
     const first = open.find(({ name }) => options.quick.includes(name as keyof Api & string)) ?? null;
     waitedMs = worker && first === waitedFor ? waitedMs + TICK_MS : 0;
     waitedFor = first;
-    if (worker && first && waitedMs >= options.limitMs)
-      lose(`no answer to ${first.name} for ${waitedMs / 1000} s`);
+    if (worker && first && waitedMs >= options.limitMs) lose(`no answer to ${first.name} for ${waitedMs / 1000} s`);
   }, TICK_MS);
   watch.unref();
 

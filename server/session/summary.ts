@@ -15,6 +15,8 @@ export interface UnitSummary {
   bestLatent: number;
   /** Share of the unit's tuning that its best latent carries, 0 to 1. */
   share: number;
+  /** The same of every latent. */
+  shares: number[];
   /** 1 where one latent carries all of its tuning, 0 where all carry as much; with its 90 % interval. */
   alignment: Interval;
   /** Probability that one latent carries its tuning and it is this one; that several do; that it is not tuned. */
@@ -176,6 +178,7 @@ const unitFigures = (report: UnitReport, { choice }: Experiment) => {
     unit,
     bestLatent,
     share: shares[bestLatent],
+    shares,
     alignment,
     codesBest: codes ? codes.one * codes.latents[bestLatent] : 0,
     codesSeveral: codes?.several ?? 0,
@@ -238,7 +241,9 @@ export function describeSummary(summary: SessionSummary, latentNames: readonly s
       ({ unit, answered, of }) =>
         `axis test of ${unit ?? "the unit whose tuning is most concentrated"}: the session ended after ${answered} of its ${of} trials`,
     ),
-    ...(summary.objective === "peak" ? summary.units.filter(({ counts }) => counts).map(peakWords) : []),
+    ...(summary.objective === "peak"
+      ? summary.units.filter(({ counts }) => counts).map((unit) => peakWords(unit, latentNames))
+      : []),
     ...summary.units.flatMap(({ unit, compared }) =>
       compared
         ? [
@@ -275,8 +280,17 @@ const interval = ({ estimate, low, high }: Interval, digits = 2): string =>
 const axisTestWords = ({ unit, ramp, flat }: AxisTestResult): string =>
   `axis test of ${unit}: along its axis p = ${ramp.p.toPrecision(2)}, slope ${interval(ramp.slope)}; across it p = ${flat.p.toPrecision(2)}, slope ${interval(flat.slope)}; ${ramp.trials} and ${flat.trials} trials`;
 
-const peakWords = ({ unit, peak }: UnitSummary): string =>
-  `peak of ${unit}: ${interval(peak.rateHz, 1)} spikes/s at ${peak.latents.map((z) => number(z, 1)).join(", ")}`;
+/** A peak's rate is known once its interval spans less than this factor, and its place on latents that carry this share of the tuning. */
+const KNOWN_WITHIN = 10;
+const CARRIES = 0.05;
+
+export function peakWords({ unit, peak, shares }: UnitSummary, latentNames: readonly string[]): string {
+  const { rateHz, latents } = peak;
+  if (rateHz.high > KNOWN_WITHIN * rateHz.low)
+    return `peak of ${unit}: not known yet, ${number(rateHz.low, 1)} to ${number(rateHz.high, 1)} spikes/s`;
+  const places = latents.flatMap((z, d) => (shares[d] >= CARRIES ? [`${latentNames[d]} ${number(z, 1)}`] : []));
+  return `peak of ${unit}: ${interval(rateHz, 1)} spikes/s at ${places.join(", ")}${places.length < latents.length ? ", whatever the others" : ""}`;
+}
 
 /** What kept trials from being used, or came close. */
 function flagWords(flags: SessionSummary["flags"]): string[] {
