@@ -27,6 +27,8 @@ import { gateOf } from "./gate/gate.ts";
 import { type LiveOptions, openLiveEdges } from "./live-edges.ts";
 import { type Edges, runLoop } from "./loop.ts";
 import { refusal } from "./operator/desk.ts";
+import { clientFolder } from "./package-root.ts";
+import { arePagesBuilt } from "./presentation/client-pages.ts";
 import { entryAddress } from "./security/entry.ts";
 import { Disposers } from "./session/disposers.ts";
 import { openSessionFolder, type Reopened, reopenSessionFolder } from "./session/folder.ts";
@@ -201,6 +203,8 @@ async function runSession(
         watcher.said(`display: headless, at ${display.url}`);
         disposers.opened(forkHeadlessDisplay(display.socketUrl, displayToken, failed));
       } else watcher.said(`display: open ${entryAddress(display.url, options, displayToken)} in a browser`);
+      if (!arePagesBuilt(clientFolder))
+        watcher.said("warning: the pages of display and dashboard are not built; `npm run build` makes them");
       for (const warning of planWarnings(experiment)) watcher.said(`warning: ${warning}`);
 
       /** Faces that were read back and are still to be shown. */
@@ -221,7 +225,8 @@ async function runSession(
         said: watcher.said,
       });
       const inWords = createAnnouncer(experiment);
-      let quiet = initQuiet(serverNow(), truth ? [] : experiment.recording.streams.map(({ name }) => name));
+      const streams = truth ? [] : experiment.recording.streams.map(({ name }) => name);
+      let quiet = initQuiet(serverNow(), streams, acquisition.address);
       let failure: Error | null = null;
       let usable = view.trials.usable;
       const budget = createLatencyBudget(desk.tunables.experiment(), rigOriginMs);

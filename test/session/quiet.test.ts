@@ -27,3 +27,11 @@ test("of several streams, the one that is silent is named", () => {
   expect(complaints(heard, view, 250, 9000)).toEqual(["no spikes of stream B for 9 s"]);
   expect(complaints(stepQuiet(heard, batchOf("B"), 9000), view, 250, 9000)).toEqual([]);
 });
+
+test("an address where there never was a connection is named, until there is one", () => {
+  const start = stepQuiet(initQuiet(0, [], "tcp://10.0.0.9:5556"), shown, 8500);
+  expect(complaints(start, view, 250, 1000)).toEqual([]);
+  expect(complaints(start, view, 250, 9000)).toEqual(["no connection at tcp://10.0.0.9:5556 yet", "no spikes for 9 s"]);
+  const link = { kind: "acquisition", event: { type: "link", up: true } } as SessionEvent;
+  expect(complaints(stepQuiet(start, link, 8000), view, 250, 9000)).toEqual(["no spikes for 9 s"]);
+});
