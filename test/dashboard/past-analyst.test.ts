@@ -53,6 +53,9 @@ test("D6: a trial's figures are the same whichever way a page comes to it", asyn
     expect(one.read(trials)).toEqual(other.read(trials));
     expect(one.look(trials, 1)).toEqual(other.look(trials, 1));
   }
+  const { estimate, low, high } = one.estimates(18, true).estimates.population!;
+  expect(low).toBeLessThan(estimate);
+  expect(high).toBeGreaterThan(estimate);
   expect(one.estimates(18, true).estimates).not.toEqual(one.estimates(12, true).estimates);
 });
 
