@@ -94,7 +94,7 @@ Examples:
   $ npx latentloop run --resume sessions/2026-01-31T12-00-00-000-one-to-one
 
 Ctrl-C ends the session and prints its summary; what was recorded is kept.
-Exit code: 0 ended or aborted; 1 something broke (the journal is intact); 2 something you gave is wrong.`,
+Exit code: 0 ended or aborted; 1 something broke, or could not be written (what the journal has is kept); 2 something you gave is wrong.`,
     )
     .action(async (file: string | undefined, options: RunOptions, command: Command) => {
       if (options.rig !== "sim") checkEndpoint("--rig", options.rig);
