@@ -23,7 +23,7 @@ export function rigCommand(): Command {
   return new Command("rig")
     .description("Play an Open Ephys recording over ZeroMQ exactly as the GUI's ZMQ Interface sends it live")
     .requiredOption("--replay <folder>", "recording in Open Ephys' Binary format, or a folder above one")
-    .option("--bind <address>", "where to publish", "tcp://127.0.0.1:5556")
+    .option("--bind <address>", "where to publish; heartbeats are answered on the next port", "tcp://127.0.0.1:5556")
     .option(
       "--speed <times>",
       "times real time; max (or 0): as fast as the subscriber takes it",
