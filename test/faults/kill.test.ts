@@ -92,7 +92,7 @@ async function check(folder: string, planned: number) {
 }
 
 describe("J5, J11 a server that is killed at any instant", () => {
-  const kills = isLong ? 300 : 8;
+  const kills = isLong ? 300 : 5;
   test(`${kills} times: the session goes on with the same posterior, no trial twice or lost, no face shown twice unmarked`, {
     timeout: isLong ? 3_600_000 : 180_000,
   }, async () => {

@@ -9,6 +9,7 @@ import { onCluster as engineOn } from "../../../sim/study/cluster/coordinate.ts"
 import { queueName } from "../../../sim/study/cluster/queue.ts";
 import type { Outcome } from "../../../sim/study/worker.ts";
 import { type Running, start } from "../../cli.ts";
+import { isLong } from "../../faults/long.ts";
 import { openRedis, redisServer } from "./redis.ts";
 
 const text = `
@@ -106,7 +107,7 @@ describe.skipIf(!redisServer)("a study on several machines (skipped where no red
     PROCESSES_MS,
   );
 
-  test(
+  test.skipIf(!isLong)(
     "V6 the coordinator is killed: what was run meanwhile is there when the same command goes on; two at once take nothing from each other",
     async () => {
       await worker();
@@ -129,7 +130,7 @@ describe.skipIf(!redisServer)("a study on several machines (skipped where no red
     PROCESSES_MS,
   );
 
-  test(
+  test.skipIf(!isLong)(
     "V6 Redis loses all it held: workers and coordinator find their way back, and the study ends with the same figures",
     async () => {
       await worker();
