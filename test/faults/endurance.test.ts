@@ -19,7 +19,7 @@ function slopeOf(points: readonly { x: number; y: number }[]): number {
 
 /** Four trials a second. */
 const trialsOf = (hours: number) => Math.round(hours * 3600 * 4);
-const hours = isLong ? 24 : 1;
+const hours = isLong ? 24 : 2;
 
 test(`J10 ${hours} h of trials in virtual time: memory grows by the history that refits need, and by no more`, async () => {
   const parsed = parseExperiment(`
