@@ -59,8 +59,8 @@ export function varianceScoring({ posterior, total, worth }: Outlook): Scoring {
     add(unit, weight, { base, m, s2, reach }) {
       const { link, priorCount } = observations[unit];
       const share = weight / total[unit];
-      const kernel = link === "exponential" ? kernels.worthExponential : kernels.worthSoftplus;
-      kernel(
+      kernels.addWorth(
+        link === "softplus",
         m.byteOffset,
         s2.byteOffset,
         reach.byteOffset,

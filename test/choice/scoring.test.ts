@@ -18,8 +18,17 @@ test.each<Link>(["exponential", "softplus"])(
         reach[k] = Math.exp(2 * r.normal());
         worth[k] = k;
       }
-      const kernel = link === "exponential" ? kernels.worthExponential : kernels.worthSoftplus;
-      kernel(m.byteOffset, s2.byteOffset, reach.byteOffset, 0.7, dispersion, priorCount, worth.byteOffset, n);
+      kernels.addWorth(
+        link === "softplus",
+        m.byteOffset,
+        s2.byteOffset,
+        reach.byteOffset,
+        0.7,
+        dispersion,
+        priorCount,
+        worth.byteOffset,
+        n,
+      );
       for (let k = 0; k < n; k++) {
         const j = information({ link, counts: "negative-binomial", priorCount }, m[k], dispersion);
         const expected = k + (0.7 * reach[k] * j) / (1 + s2[k] * j);
@@ -38,7 +47,7 @@ test("faces at which a unit can't fire, or would without bound, are worth finite
   m.set([-1e4, 1e4, -700, 700]);
   s2.fill(1);
   reach.fill(1);
-  for (const kernel of [kernels.worthExponential, kernels.worthSoftplus])
-    kernel(m.byteOffset, s2.byteOffset, reach.byteOffset, 1, 0.1, 2, worth.byteOffset, 4);
+  for (const softplus of [false, true])
+    kernels.addWorth(softplus, m.byteOffset, s2.byteOffset, reach.byteOffset, 1, 0.1, 2, worth.byteOffset, 4);
   expect(worth.every((value) => Number.isFinite(value) && value >= 0)).toBe(true);
 });

@@ -33,7 +33,11 @@ export function factor(a: usize, n: i32): bool {
     }
     let i = first + width;
     if (width == 4) {
-      for (; i + 1 < n; i += 2) subtractTwo(a + usize(i) * stride, stride, panel, bytes);
+      for (; i + 1 < n; i += 2) {
+        const row = a + usize(i) * stride;
+        const next = row + stride;
+        addTwoByFour(row, next, panel, stride, bytes, -1, row + bytes, next + bytes);
+      }
       if (i < n) subtractOne(a + usize(i) * stride, stride, panel, bytes);
     }
     for (let c = 0; c < width; c++) {
@@ -59,12 +63,23 @@ export function factor(a: usize, n: i32): bool {
   return true;
 }
 
-/** Four entries of two rows, from `bytes` on, less the products of what is before them with four rows. */
+/**
+ * Adds sign · a'b over `bytes` for two rows a and four rows b, `stride` apart: to four numbers at `pAt` for the first row, and at `qAt` for
+ * the second. `bytes` is a multiple of 16.
+ */
 // @ts-ignore: decorator
 @inline
-function subtractTwo(row: usize, stride: usize, panel: usize, bytes: usize): void {
-  const next = row + stride;
-  const b = panel + stride;
+function addTwoByFour(
+  pRow: usize,
+  qRow: usize,
+  rows: usize,
+  stride: usize,
+  bytes: usize,
+  sign: f64,
+  pAt: usize,
+  qAt: usize,
+): void {
+  const b = rows + stride;
   const c = b + stride;
   const d = c + stride;
   let p0 = f64x2.splat(0);
@@ -76,9 +91,9 @@ function subtractTwo(row: usize, stride: usize, panel: usize, bytes: usize): voi
   let q2 = f64x2.splat(0);
   let q3 = f64x2.splat(0);
   for (let k: usize = 0; k < bytes; k += 16) {
-    const p = v128.load(row + k);
-    const q = v128.load(next + k);
-    const x0 = v128.load(panel + k);
+    const p = v128.load(pRow + k);
+    const q = v128.load(qRow + k);
+    const x0 = v128.load(rows + k);
     const x1 = v128.load(b + k);
     const x2 = v128.load(c + k);
     const x3 = v128.load(d + k);
@@ -91,8 +106,8 @@ function subtractTwo(row: usize, stride: usize, panel: usize, bytes: usize): voi
     q2 = f64x2.add(q2, f64x2.mul(q, x2));
     q3 = f64x2.add(q3, f64x2.mul(q, x3));
   }
-  subtractFour(row + bytes, p0, p1, p2, p3);
-  subtractFour(next + bytes, q0, q1, q2, q3);
+  addFour(pAt, sign, p0, p1, p2, p3);
+  addFour(qAt, sign, q0, q1, q2, q3);
 }
 
 // @ts-ignore: decorator
@@ -103,11 +118,11 @@ function subtractOne(row: usize, stride: usize, panel: usize, bytes: usize): voi
 
 // @ts-ignore: decorator
 @inline
-function subtractFour(at: usize, a: v128, b: v128, c: v128, d: v128): void {
-  store<f64>(at, load<f64>(at) - total(a));
-  store<f64>(at, load<f64>(at, 8) - total(b), 8);
-  store<f64>(at, load<f64>(at, 16) - total(c), 16);
-  store<f64>(at, load<f64>(at, 24) - total(d), 24);
+function addFour(at: usize, sign: f64, a: v128, b: v128, c: v128, d: v128): void {
+  store<f64>(at, load<f64>(at) + sign * total(a));
+  store<f64>(at, load<f64>(at, 8) + sign * total(b), 8);
+  store<f64>(at, load<f64>(at, 16) + sign * total(c), 16);
+  store<f64>(at, load<f64>(at, 24) + sign * total(d), 24);
 }
 
 /** M = L⁻¹, lower triangle; the upper one becomes 0. */
@@ -208,46 +223,8 @@ export function addGram(x: usize, w: usize, out: usize, features: i32, count: i3
       v128.store(other + k, f64x2.mul(weight, v128.load(own + stride + k)));
     }
     for (let j = 0; j <= i + 1; j += 4) {
-      const a = x + usize(j) * stride;
-      let p0 = f64x2.splat(0);
-      let p1 = f64x2.splat(0);
-      let p2 = f64x2.splat(0);
-      let p3 = f64x2.splat(0);
-      let q0 = f64x2.splat(0);
-      let q1 = f64x2.splat(0);
-      let q2 = f64x2.splat(0);
-      let q3 = f64x2.splat(0);
-      const b = a + stride;
-      const c = b + stride;
-      const d = c + stride;
-      for (let k: usize = 0; k < bytes; k += 16) {
-        const p = v128.load(scratch + k);
-        const q = v128.load(other + k);
-        const x0 = v128.load(a + k);
-        const x1 = v128.load(b + k);
-        const x2 = v128.load(c + k);
-        const x3 = v128.load(d + k);
-        p0 = f64x2.add(p0, f64x2.mul(p, x0));
-        p1 = f64x2.add(p1, f64x2.mul(p, x1));
-        p2 = f64x2.add(p2, f64x2.mul(p, x2));
-        p3 = f64x2.add(p3, f64x2.mul(p, x3));
-        q0 = f64x2.add(q0, f64x2.mul(q, x0));
-        q1 = f64x2.add(q1, f64x2.mul(q, x1));
-        q2 = f64x2.add(q2, f64x2.mul(q, x2));
-        q3 = f64x2.add(q3, f64x2.mul(q, x3));
-      }
       const at = out + usize(i) * outStride + (usize(j) << 3);
-      addFour(at, p0, p1, p2, p3);
-      addFour(at + outStride, q0, q1, q2, q3);
+      addTwoByFour(scratch, other, x + usize(j) * stride, stride, bytes, 1, at, at + outStride);
     }
   }
-}
-
-// @ts-ignore: decorator
-@inline
-function addFour(at: usize, a: v128, b: v128, c: v128, d: v128): void {
-  store<f64>(at, load<f64>(at) + total(a));
-  store<f64>(at, load<f64>(at, 8) + total(b), 8);
-  store<f64>(at, load<f64>(at, 16) + total(c), 16);
-  store<f64>(at, load<f64>(at, 24) + total(d), 24);
 }

@@ -291,33 +291,11 @@ function bounded(eta: v128): v128 {
 }
 
 /**
- * Adds share · reach J/(1 + s² J) of n faces to `out` (scoring.ts, `varianceScoring`), J the information of a count about η = m: for the
- * exponential link λ/(1 + φ λ), λ = e^η. n is even.
+ * Adds share · reach J/(1 + s² J) of n faces to `out` (scoring.ts, `varianceScoring`), J the information of a count about η = m. Exponential
+ * link: λ/(1 + φ λ), λ = e^η. Softplus: λ'²/(λ (1 + φ λ)), λ = c log(1 + e^η), λ' = c/(1 + e^−η), c = priorCount/log 2. n is even.
  */
-export function worthExponential(
-  mAt: usize,
-  s2At: usize,
-  reachAt: usize,
-  share: f64,
-  dispersion: f64,
-  priorCount: f64,
-  outAt: usize,
-  n: i32,
-): void {
-  const one = f64x2.splat(1);
-  const factor = f64x2.splat(share);
-  const phi = f64x2.splat(dispersion);
-  const bytes = usize(n) << 3;
-  for (let k: usize = 0; k < bytes; k += 16) {
-    const count = exp(bounded(v128.load(mAt + k)));
-    const rest = f64x2.add(one, f64x2.mul(count, f64x2.add(phi, v128.load(s2At + k))));
-    const worth = f64x2.div(f64x2.mul(f64x2.mul(factor, v128.load(reachAt + k)), count), rest);
-    v128.store(outAt + k, f64x2.add(v128.load(outAt + k), worth));
-  }
-}
-
-/** The same for the softplus link: J = λ'²/(λ (1 + φ λ)), λ = c log(1 + e^η), λ' = c/(1 + e^−η), c = priorCount/log 2. */
-export function worthSoftplus(
+export function addWorth(
+  softplus: bool,
   mAt: usize,
   s2At: usize,
   reachAt: usize,
@@ -335,16 +313,22 @@ export function worthSoftplus(
   const bytes = usize(n) << 3;
   for (let k: usize = 0; k < bytes; k += 16) {
     const eta = bounded(v128.load(mAt + k));
-    const e = exp(f64x2.neg(f64x2.abs(eta)));
-    const count = f64x2.mul(c, f64x2.add(f64x2.max(eta, zero), log1p(e)));
-    const open = f64x2.div(v128.bitselect(one, e, f64x2.ge(eta, zero)), f64x2.add(one, e));
-    const slope = f64x2.mul(c, open);
-    const square = f64x2.mul(slope, slope);
-    const rest = f64x2.add(
-      f64x2.mul(count, f64x2.add(one, f64x2.mul(phi, count))),
-      f64x2.mul(v128.load(s2At + k), square),
-    );
-    const worth = f64x2.div(f64x2.mul(f64x2.mul(factor, v128.load(reachAt + k)), square), rest);
+    const s2 = v128.load(s2At + k);
+    // J/(1 + s² J) as a fraction.
+    let above: v128;
+    let below: v128;
+    if (softplus) {
+      const e = exp(f64x2.neg(f64x2.abs(eta)));
+      const count = f64x2.mul(c, f64x2.add(f64x2.max(eta, zero), log1p(e)));
+      const open = f64x2.div(v128.bitselect(one, e, f64x2.ge(eta, zero)), f64x2.add(one, e));
+      const slope = f64x2.mul(c, open);
+      above = f64x2.mul(slope, slope);
+      below = f64x2.add(f64x2.mul(count, f64x2.add(one, f64x2.mul(phi, count))), f64x2.mul(s2, above));
+    } else {
+      above = exp(eta);
+      below = f64x2.add(one, f64x2.mul(above, f64x2.add(phi, s2)));
+    }
+    const worth = f64x2.div(f64x2.mul(f64x2.mul(factor, v128.load(reachAt + k)), above), below);
     v128.store(outAt + k, f64x2.add(v128.load(outAt + k), worth));
   }
 }

@@ -40,8 +40,17 @@ interface Exports {
     block: number,
     steps: number,
   ): void;
-  worthExponential: Worth;
-  worthSoftplus: Worth;
+  addWorth(
+    softplus: boolean,
+    mAt: number,
+    s2At: number,
+    reachAt: number,
+    share: number,
+    dispersion: number,
+    priorCount: number,
+    outAt: number,
+    n: number,
+  ): void;
   squares(blocksAt: number, phiAt: number, outAt: number, latents: number, block: number, steps: number): void;
   factor(at: number, n: number): number;
   invertFactor(lAt: number, mAt: number, n: number): void;
@@ -56,17 +65,6 @@ interface Exports {
     scratchAt: number,
   ): void;
 }
-
-type Worth = (
-  mAt: number,
-  s2At: number,
-  reachAt: number,
-  share: number,
-  dispersion: number,
-  priorCount: number,
-  outAt: number,
-  n: number,
-) => void;
 
 /** The loops, and the one memory on which they and TypeScript both work. */
 export interface Kernels extends Exports {
