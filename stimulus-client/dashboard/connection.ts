@@ -9,13 +9,13 @@ import { pack, unpack } from "../../protocols/wire/message.ts";
 import type { OperatorAnswer, OperatorCommand } from "../../protocols/wire/operator.ts";
 import { CLOSED_FOR_GOOD } from "../../protocols/wire/sessions.ts";
 import { enter } from "../entry.ts";
+import { createRequests, type Without } from "../requests.ts";
 
 const RECONNECT_MS = 1000;
 const ANSWER_MS = 5000;
 const OPERATOR_VERSION = 1;
 const OPERATOR_PATH = "/operator";
 
-type Without<T, K extends string> = T extends unknown ? Omit<T, K> : never;
 export type Command = Without<OperatorCommand, "v" | "id">;
 type Request = Without<WatchRequest, "v">;
 
@@ -34,8 +34,7 @@ export function connect(
 ): Connection {
   let watch: WebSocket | null = null;
   let operator: Promise<WebSocket> | null = null;
-  let id = 0;
-  const waiting = new Map<number, (answer: string | null) => void>();
+  const requests = createRequests();
 
   const open = async () => {
     const unwelcome = await enter();
@@ -69,21 +68,13 @@ export function connect(
         const message = unpack(new Uint8Array(data));
         if (!message.ok) return;
         const answer = message.value as OperatorAnswer;
-        const told = answer.op === "refused" ? answer.reason : null;
-        // Null: the command could not be read, or nobody may command here; that is said to whoever waits.
-        for (const [number, answered] of waiting)
-          if (answer.id === null || answer.id === number) {
-            waiting.delete(number);
-            answered(told);
-          }
+        // Without an id the command could not be read, or nobody may command here; that is said to whoever waits.
+        requests.answer(answer.id, answer.op === "refused" ? answer.reason : null);
       };
       socket.onclose = () => {
         operator = null;
         reject(new Error("the server takes no commands now: the session has ended, or it is another computer's"));
-        for (const [number, answered] of waiting) {
-          waiting.delete(number);
-          answered("the connection ended before the server answered");
-        }
+        requests.answer(null, "the connection ended before the server answered");
       };
     }));
 
@@ -95,15 +86,11 @@ export function connect(
     async command(command) {
       try {
         const socket = await operate();
-        const own = ++id;
-        const answer = new Promise<string | null>((resolve) => {
-          waiting.set(own, resolve);
-          setTimeout(() => {
-            if (waiting.delete(own)) resolve("the server has not answered for 5 s");
-          }, ANSWER_MS);
+        return await new Promise<string | null>((resolve) => {
+          const id = requests.open(resolve);
+          setTimeout(() => requests.answer(id, "the server has not answered for 5 s"), ANSWER_MS);
+          socket.send(pack({ v: OPERATOR_VERSION, id, ...command }) as Uint8Array<ArrayBuffer>);
         });
-        socket.send(pack({ v: OPERATOR_VERSION, id: own, ...command }) as Uint8Array<ArrayBuffer>);
-        return await answer;
       } catch (error) {
         return (error as Error).message;
       }

@@ -2,10 +2,10 @@
 import { pack, unpack } from "../../protocols/wire/message.ts";
 import { LOBBY_PATH, LOBBY_VERSION, type LobbyMessage, type LobbyRequest } from "../../protocols/wire/sessions.ts";
 import { enter } from "../entry.ts";
+import { createRequests, type Without } from "../requests.ts";
 
 const RECONNECT_MS = 1000;
 
-type Without<T, K extends string> = T extends unknown ? Omit<T, K> : never;
 export type Request = Without<LobbyRequest, "v" | "id">;
 export type Listing = Extract<LobbyMessage, { op: "lobby" }>;
 
@@ -17,24 +17,11 @@ export function connect(
   changed: (listing: Listing | null, why: string) => void,
 ): (request: Request) => Promise<string | null> {
   let socket: WebSocket | null = null;
-  let id = 0;
-  const waiting = new Map<number, (answer: string | null) => void>();
-  const answerAll = (reason: string) => {
-    for (const answered of waiting.values()) answered(reason);
-    waiting.clear();
-  };
+  const requests = createRequests();
 
   function take(message: LobbyMessage): void {
-    if (message.op === "lobby") {
-      changed(message, "");
-      return;
-    }
-    const reason = message.op === "refused" ? message.reason : null;
-    if (message.id === null) answerAll(reason ?? "");
-    else {
-      waiting.get(message.id)?.(reason);
-      waiting.delete(message.id);
-    }
+    if (message.op === "lobby") changed(message, "");
+    else requests.answer(message.id, message.op === "refused" ? message.reason : null);
   }
 
   const open = async () => {
@@ -55,7 +42,7 @@ export function connect(
     };
     own.onclose = () => {
       socket = null;
-      answerAll("the connection ended before the server answered");
+      requests.answer(null, "the connection ended before the server answered");
       changed(null, "");
       setTimeout(open, RECONNECT_MS);
     };
@@ -65,7 +52,7 @@ export function connect(
   return (request) =>
     new Promise((resolve) => {
       if (!socket) return resolve("the server does not answer");
-      waiting.set(++id, resolve);
+      const id = requests.open(resolve);
       socket.send(pack({ v: LOBBY_VERSION, id, ...request }) as Uint8Array<ArrayBuffer>);
     });
 }
