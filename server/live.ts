@@ -44,7 +44,7 @@ import { type SessionSummary, summarise } from "./session/summary.ts";
 import { planWarnings } from "./session/timing.ts";
 import { otherVersions, versions } from "./session/versions.ts";
 import { type SessionEvent, type SessionView, type WorkerState, waitingView } from "./session/view.ts";
-import { createAnnouncer, isSaidAgain, stalledWords, validityWords } from "./session/words.ts";
+import { createAnnouncer, isSaidAgain, recoveredWords, stalledWords, validityWords } from "./session/words.ts";
 import { forkHeadlessDisplay } from "./simulated-edges.ts";
 import { isBroken, isUsable } from "./trials/trial.ts";
 import type { WorkerHandle } from "./worker.ts";
@@ -444,7 +444,7 @@ function createWatch(watcher: Watcher): Watch {
         watch.hold.begin("disk");
       },
       recovered() {
-        watcher.said("the journal is written again, all that was kept is in it");
+        watcher.said(recoveredWords);
         watch.hold.end("disk");
       },
     },

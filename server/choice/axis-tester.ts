@@ -89,15 +89,16 @@ export function createAxisTester(
           waiting.push(best.unit);
           chosenByItself = false;
         }
-        const gradientOf = (unit: string) => {
+        for (const unit of waiting.filter(isKnown)) {
           const { basis, mean } = beliefOf(unit);
-          return averageGradient(basis, mean);
-        };
-        // A unit whose curves are flat has no axis yet.
-        const unit = waiting.find((one) => isKnown(one) && gradientOf(one).some((slope) => slope !== 0));
-        if (unit === undefined) return null;
-        waiting.splice(waiting.indexOf(unit), 1);
-        plan = planAxisTest(unit, gradientOf(unit), range, settings, random.split("plan", unit));
+          const gradient = averageGradient(basis, mean);
+          // A unit whose curves are flat has no axis yet.
+          if (gradient.every((slope) => slope === 0)) continue;
+          waiting.splice(waiting.indexOf(unit), 1);
+          plan = planAxisTest(unit, gradient, range, settings, random.split("plan", unit));
+          break;
+        }
+        if (!plan) return null;
         steps = [...plan.order];
         answers = [];
       }

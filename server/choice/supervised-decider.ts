@@ -25,16 +25,12 @@ const LIMIT_MS = 20_000;
 export function superviseDecider(
   data: DeciderData,
   { journalled, ...told }: DeciderSupervision,
-  {
-    open = (died) => openWorker<DeciderService>("server/choice/decider-worker.js", data, died),
-    limitMs = LIMIT_MS,
-  }: { open?(died: (error: Error) => void): WorkerHandle<DeciderService>; limitMs?: number } = {},
 ): WorkerHandle<DeciderService> {
   return superviseWorker<DeciderService>({
     ...told,
-    open,
+    open: (died) => openWorker<DeciderService>("server/choice/decider-worker.js", data, died),
     quick: ["decide", "refine", "change", "adjust", "check", "beliefs", "rehearse"],
-    limitMs,
+    limitMs: LIMIT_MS,
     async restore(worker) {
       const kept = await journalled();
       if (!kept) throw new Error("the decider was lost before the session began");

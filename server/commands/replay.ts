@@ -155,7 +155,7 @@ async function compareSnapshot(
 ): Promise<string | null> {
   try {
     const { place, session, decider, refitter } = readSnapshot(folder, file);
-    const { progress } = await readSession(folder, undefined, null, place.n);
+    const { progress } = await readSession(folder, undefined, { records: place.n });
     const found = firstDifference(progress, session.progress, "progress");
     if (found) return differenceWords({ afterTrial: progress.lastLesson, ...found });
     if (isDeepStrictEqual({ decider, refitter }, made)) return null;

@@ -19,7 +19,7 @@ import { deciderSettings } from "../session/settings.ts";
 import { describeSummary, type SessionSummary, summarise } from "../session/summary.ts";
 import { planWarnings } from "../session/timing.ts";
 import { type SessionView, trialsPerMinute } from "../session/view.ts";
-import { stalledWords } from "../session/words.ts";
+import { recoveredWords, stalledWords } from "../session/words.ts";
 import { withNetworkOptions } from "./network.ts";
 import { numberOption } from "./options.ts";
 import { duration } from "./progress.ts";
@@ -170,7 +170,7 @@ async function runVirtual(experiment: Experiment, file: string, out: string, wat
       },
       recovered() {
         isStalled = false;
-        watcher.said("the journal is written again, all that was kept is in it");
+        watcher.said(recoveredWords);
       },
     },
   );

@@ -27,11 +27,10 @@ const LIMIT_MS = 30_000;
 export async function openSynthesis(
   data: SynthesisData,
   told: Pick<SupervisionOptions<SynthesisApi>, "lost" | "back" | "failed">,
-  open = (died: (error: Error) => void) => openWorker<SynthesisApi>("server/model/synthesis-worker.js", data, died),
 ): Promise<Synthesis> {
   const worker = superviseWorker<SynthesisApi>({
     ...told,
-    open,
+    open: (died) => openWorker<SynthesisApi>("server/model/synthesis-worker.js", data, died),
     quick: ["synthesise", "realise", "rehearse"],
     limitMs: LIMIT_MS,
     async restore(next) {

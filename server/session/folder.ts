@@ -104,10 +104,9 @@ export interface FoundSession {
 export async function readSession(
   folder: string,
   each: (event: SessionEvent, serverMs: number, found: FoundSession) => void | Promise<void> = () => {},
-  from: SnapshotHead | null = null,
-  records = Number.POSITIVE_INFINITY,
+  { from = null, records = Number.POSITIVE_INFINITY }: { from?: SnapshotHead | null; records?: number } = {},
 ): Promise<FoundSession> {
-  const { place } = from ?? { place: FIRST_PLACE };
+  const place = from?.place ?? FIRST_PLACE;
   let found: FoundSession | null = from && { ...from.session, folder, end: { ...FIRST_PLACE, torn: null } };
   let isNamed = from === null;
   const take = (record: JournalRecord) => {
@@ -199,7 +198,7 @@ export async function findSession(folder: string): Promise<Pick<Reopened, "found
   const passedOver: string[] = [];
   for (const snapshot of snapshotNames(folder)) {
     try {
-      const found = await readSession(folder, undefined, readSnapshot(folder, snapshot));
+      const found = await readSession(folder, undefined, { from: readSnapshot(folder, snapshot) });
       return { found, snapshot, passedOver };
     } catch (error) {
       passedOver.push(`${snapshot} can't be used: ${(error as Error).message}`);

@@ -1,6 +1,7 @@
 /** Where the time goes between a spike and the next face, by step, over a session. */
 import type { Experiment } from "../../protocols/experiment.ts";
 import { initStreamClock, leastOffsetMs, type StreamClock, stepStreamClock } from "../trials/stream-clock.ts";
+import type { Trial } from "../trials/trial.ts";
 import { quantile } from "./quantile.ts";
 import type { SessionEvent } from "./view.ts";
 
@@ -67,6 +68,13 @@ export function createLatencyBudget(experiment: Experiment, rigOriginMs: number 
   const byLatents = new Map<Float64Array, Passage>();
   const byFace = new Map<number, Passage>();
 
+  /** Where the diode placed a window: it ends later than the display's report has it, by the screen's own delay. */
+  function endByStream({ stream, window }: Trial): number | undefined {
+    const clock = clocks.get(stream);
+    const offsetMs = clock ? leastOffsetMs(clock) : null;
+    return window?.by === "photodiode" && offsetMs !== null ? 1000 * window.endS + offsetMs : undefined;
+  }
+
   function ready(face: number, readyMs: number): void {
     const passage = byFace.get(face);
     byFace.delete(face);
@@ -86,7 +94,8 @@ export function createLatencyBudget(experiment: Experiment, rigOriginMs: number 
         case "acquisition":
           if (event.event.type === "batch") {
             const { stream, reachedS, arrivedServerMs } = event.event;
-            clocks.set(stream, stepStreamClock(clocks.get(stream) ?? initStreamClock(), reachedS, arrivedServerMs));
+            if (isPhotodiode)
+              clocks.set(stream, stepStreamClock(clocks.get(stream) ?? initStreamClock(), reachedS, arrivedServerMs));
             if (rigOriginMs !== null) add("spikesToServer", arrivedServerMs - rigOriginMs - 1000 * reachedS);
           } else if (event.event.type === "restart") clocks.clear();
           break;
@@ -98,17 +107,11 @@ export function createLatencyBudget(experiment: Experiment, rigOriginMs: number 
           if (event.order.op === "change") response = event.order.experiment.response;
           break;
         case "trial": {
-          const { trial, presentation, closedServerMs, stream, window } = event.trial;
-          const endMs = windowEnds.get(presentation);
+          const { trial, presentation, closedServerMs } = event.trial;
+          const endMs = isPhotodiode ? endByStream(event.trial) : windowEnds.get(presentation);
           windowEnds.delete(presentation);
           closed.set(trial, closedServerMs);
-          const clock = clocks.get(stream);
-          const offsetMs = clock && leastOffsetMs(clock);
-          // By photodiode a window ends later than the display's report has it, by the screen's own delay.
-          if (window?.by === "software" && !isPhotodiode) {
-            if (endMs !== undefined) add("windowToClosed", closedServerMs - endMs);
-          } else if (window?.by === "photodiode" && offsetMs != null)
-            add("windowToClosed", closedServerMs - 1000 * window.endS - offsetMs);
+          if (endMs !== undefined && event.trial.window) add("windowToClosed", closedServerMs - endMs);
           break;
         }
         case "choice": {

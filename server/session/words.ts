@@ -192,3 +192,6 @@ export function stalledWords({ code, message }: NodeJS.ErrnoException): string {
   const why = code === "ENOSPC" || code === "EDQUOT" ? "the disk is full" : "the journal can't be written";
   return `paused: ${why} (${message}); nothing is lost, ${until}`;
 }
+
+/** What is said once that is over. */
+export const recoveredWords = "the journal is written again, all that was kept is in it";
