@@ -88,7 +88,7 @@ await replayJournal(
   {
     async passed(file) {
       const n = Number(/\d+/.exec(file)![0]);
-      const { folder: _, end, ...rest } = await readSession(folder, undefined, null, n);
+      const { folder: _, end, ...rest } = await readSession(folder, undefined, { records: n });
       const place = await placeOf(n);
       const startedMs = performance.now();
       const state = decider.state();

@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Page } from "playwright-core";
+import { afterAll, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import {
   type DashboardMessage,
@@ -13,17 +13,11 @@ import type { SettingOrder } from "../../server/operator/desk.ts";
 import { readJournal } from "../../server/session/journal-reader.ts";
 import type { SessionSummary } from "../../server/session/summary.ts";
 import { anyPorts, start, temporaryFolder } from "../cli.ts";
-import { launchChromium } from "./chromium.ts";
+import { sharedChromium } from "./shared.ts";
 
 const out = temporaryFolder();
-let browser: Browser;
-beforeAll(async () => {
-  browser = await launchChromium();
-});
-afterAll(async () => {
-  await browser.close();
-  await rm(out, { recursive: true });
-});
+const browser = sharedChromium();
+afterAll(() => rm(out, { recursive: true }));
 
 /** Another dashboard, by hand: the newest message of each kind. */
 function watch(url: string) {
@@ -58,7 +52,7 @@ test("O, D: a simulated session is started, inspected, steered, paused and ended
     "--json",
   );
   const [, url] = await session.says(/dashboard: (http:\S+)/);
-  const context = await browser.newContext({
+  const context = await browser().newContext({
     viewport: { width: 1280, height: 800 },
     locale: "en-US",
     acceptDownloads: true,
@@ -195,7 +189,7 @@ test("O, D: a simulated session is started, inspected, steered, paused and ended
   // And can be looked at as it ended, with the same numbers.
   const past = start("dashboard", summary.sessionDir, "--port", "0");
   const [, pastUrl] = await past.says(/dashboard: (http:\S+)/);
-  const after = await browser.newPage();
+  const after = await browser().newPage();
   await after.goto(pastUrl);
   await after.locator("#state .word", { hasText: "Ended" }).waitFor();
   expect(await text(after, "#trials")).toBe(`${summary.trials} / 5000`);

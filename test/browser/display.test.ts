@@ -1,7 +1,7 @@
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import type { Page } from "playwright-core";
+import { expect, onTestFinished, test } from "vitest";
 import { packageRoot } from "../../server/package-root.ts";
 import type { DisplayServer } from "../../server/presentation/display-server.ts";
 import { random } from "../../server/random.ts";
@@ -9,19 +9,16 @@ import { faceBox } from "../../stimulus-client/layout.ts";
 import { nextEvents, randomFace, testServer, welcome } from "../presentation/rig.ts";
 import { launchChromium } from "./chromium.ts";
 import { type At, differing, screenshot } from "./screen.ts";
+import { sharedChromium } from "./shared.ts";
 
 const viewport = { width: 800, height: 600 };
 const clientFolder = join(packageRoot, "dist", "client");
 
-let browser: Browser;
-beforeAll(async () => {
-  browser = await launchChromium();
-});
-afterAll(() => browser?.close());
+const browser = sharedChromium();
 
 /** A page that has opened the server's address, its errors collected. */
 async function openPage(url: string) {
-  const page = await browser.newPage({ viewport });
+  const page = await browser().newPage({ viewport });
   onTestFinished(() => page.close());
   const errors: string[] = [];
   page.on("pageerror", (error) => errors.push(error.message));

@@ -1,19 +1,12 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { smallExperiment, start, temporaryFolder } from "../cli.ts";
-import { launchChromium } from "./chromium.ts";
+import { sharedChromium } from "./shared.ts";
 
 const out = temporaryFolder();
-let browser: Browser;
-beforeAll(async () => {
-  browser = await launchChromium();
-});
-afterAll(async () => {
-  await browser.close();
-  await rm(out, { recursive: true });
-});
+const browser = sharedChromium();
+afterAll(() => rm(out, { recursive: true }));
 
 test("D8: a dry run is started by clicking, runs to its end, and is opened from the list", async () => {
   const experiments = join(out, "experiments");
@@ -21,7 +14,7 @@ test("D8: a dry run is started by clicking, runs to its end, and is opened from 
   await writeFile(join(experiments, "mine.yaml"), smallExperiment("mine", 300, "{ ramp: 2, bump: 1 }"));
   const server = start("dashboard", join(out, "sessions"), "--experiments", experiments, "--port", "0");
   const [, url] = await server.says(/sessions: (http:\S+)/);
-  const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, locale: "en-US" });
+  const page = await browser().newPage({ viewport: { width: 1280, height: 800 }, locale: "en-US" });
   const errors: string[] = [];
   page.on("pageerror", ({ message }) => errors.push(message));
   await page.goto(url.replace(/sessions$/, ""));
@@ -42,7 +35,7 @@ test("D8: a dry run is started by clicking, runs to its end, and is opened from 
   await page.getByRole("button", { name: "Start" }).click();
   await page.waitForURL(/\/dashboard\?/);
   await page.locator("#state .word", { hasText: "On hold" }).waitFor();
-  const list = await browser.newPage();
+  const list = await browser().newPage();
   await list.goto(url);
   await list.locator("tr[data-state=running]").waitFor();
   expect(await list.getByRole("button", { name: "Start" }).isDisabled()).toBe(true);

@@ -1,23 +1,18 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { packageRoot } from "../../server/package-root.ts";
 import { nextEvents, testServer } from "../presentation/rig.ts";
-import { launchChromium } from "./chromium.ts";
+import { sharedChromium } from "./shared.ts";
 
 const clientFolder = join(packageRoot, "dist", "client");
 const token = "correct-horse-battery-staple-0123456789";
 
-let browser: Browser;
-beforeAll(async () => {
-  browser = await launchChromium([`--host-resolver-rules=MAP ${hostname()} 127.0.0.1`]);
-});
-afterAll(() => browser?.close());
+const browser = sharedChromium([`--host-resolver-rules=MAP ${hostname()} 127.0.0.1`]);
 
 test("N4: the address with the token lets a page in, also after a reload; the token stays in no address and in reach of no script", async () => {
   const { server } = await testServer({ clientFolder, host: "0.0.0.0", token });
-  const page = await browser.newPage();
+  const page = await browser().newPage();
   onTestFinished(() => page.close());
   const violations: string[] = [];
   page.on("console", (message) => {
@@ -42,7 +37,7 @@ test("N4: the address with the token lets a page in, also after a reload; the to
 
 test("N4: a page without the token says what to do, and comes in by itself once another page has shown it", async () => {
   const { server } = await testServer({ clientFolder, host: "0.0.0.0", token });
-  const context = await browser.newContext();
+  const context = await browser().newContext();
   onTestFinished(() => context.close());
   const page = await context.newPage();
   await page.goto(server.url);
@@ -57,7 +52,7 @@ test("N4: a page without the token says what to do, and comes in by itself once 
 test("N3: a page of another site can neither open a socket nor enter, though its browser has the cookie", async () => {
   const { server, events } = await testServer({ clientFolder, host: "0.0.0.0", token });
   const { server: elsewhere } = await testServer({ clientFolder });
-  const context = await browser.newContext();
+  const context = await browser().newContext();
   onTestFinished(() => context.close());
   const mine = await context.newPage();
   const connected = nextEvents(server, "connected", 1, 30_000);

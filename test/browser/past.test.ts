@@ -1,22 +1,16 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { SessionSummary } from "../../server/session/summary.ts";
 import { smallExperiment, start, temporaryFolder } from "../cli.ts";
-import { launchChromium } from "./chromium.ts";
+import { sharedChromium } from "./shared.ts";
 
 const out = temporaryFolder();
 const experiment = join(out, "small.yaml");
-let browser: Browser;
-beforeAll(async () => {
-  await writeFile(experiment, smallExperiment("small", 40, "{ ramp: 2, axis: 1, bump: 2, saturating: 1 }"));
-  browser = await launchChromium();
-});
-afterAll(async () => {
-  await browser.close();
-  await rm(out, { recursive: true });
-});
+const browser = sharedChromium();
+beforeAll(() => writeFile(experiment, smallExperiment("small", 40, "{ ramp: 2, axis: 1, bump: 2, saturating: 1 }")));
+afterAll(() => rm(out, { recursive: true }));
 
 /** The same seed: a shorter session is the beginning of a longer one. */
 async function virtual(trials: number): Promise<SessionSummary> {
@@ -39,7 +33,7 @@ test("D6: a past session at a trial is what a session that ended with this trial
   const journal = await readFile(join(all.sessionDir, "journal.llj"));
   const past = start("dashboard", all.sessionDir, "--port", "0");
   const [, url] = await past.says(/dashboard: (http:\S+)/);
-  const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, locale: "en-US" });
+  const page = await browser().newPage({ viewport: { width: 1280, height: 800 }, locale: "en-US" });
   const errors: string[] = [];
   page.on("pageerror", ({ message }) => errors.push(message));
   await page.goto(url);

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { Push } from "zeromq";
-import { parseExperiment } from "../../protocols/experiment.ts";
 import { encodeSpikeMessage } from "../../protocols/wire/spikes.ts";
 import { openAcquisition } from "../../server/acquisition/acquisition.ts";
 import { createRoster } from "../../server/acquisition/roster.ts";
 import { openVirtualSession } from "../../sim/study/virtual.ts";
+import { experimentOf } from "../experiment.ts";
 import { isLong } from "./long.ts";
 
 const MiB = 2 ** 20;
@@ -22,7 +22,7 @@ const trialsOf = (hours: number) => Math.round(hours * 3600 * 4);
 const hours = isLong ? 24 : 2;
 
 test(`J10 ${hours} h of trials in virtual time: memory grows by the history that refits need, and by no more`, async () => {
-  const parsed = parseExperiment(`
+  const experiment = experimentOf(`
 name: endurance
 trials: ${trialsOf(hours)}
 model: faces-64
@@ -32,8 +32,7 @@ response: { latencyMs: 80, windowMs: 150 }
 choice: { objective: random-range }
 simulation: { ramp: 2 }
 `);
-  if (!parsed.ok) throw new Error(parsed.errors);
-  const session = openVirtualSession(parsed.experiment, 1, () => {});
+  const session = openVirtualSession(experiment, 1, () => {});
   const points: { x: number; y: number }[] = [];
   const every = trialsOf(hours) / 40;
   let next = every;

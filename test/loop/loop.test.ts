@@ -1,15 +1,15 @@
 import { concat, EMPTY, map, type Observable, of, Subject } from "rxjs";
 import { TestScheduler } from "rxjs/testing";
 import { describe, expect, test } from "vitest";
-import { parseExperiment } from "../../protocols/experiment.ts";
 import type { ServerMessage } from "../../protocols/wire/display.ts";
 import type { AcquisitionEvent } from "../../server/acquisition/spike-batch.ts";
 import type { Lesson } from "../../server/choice/decider.ts";
 import { runLoop } from "../../server/loop.ts";
 import type { DisplayEvent } from "../../server/presentation/display-server.ts";
 import type { SessionEvent, SessionView } from "../../server/session/view.ts";
+import { experimentOf } from "../experiment.ts";
 
-const parsed = parseExperiment(`
+const experiment = experimentOf(`
 name: marbles
 trials: 3
 model: faces-64
@@ -19,8 +19,6 @@ response: { latencyMs: 0, windowMs: 2 }
 alignment: { transportMs: 0 }
 choice: { objective: random, lookahead: 2 }
 `);
-if (!parsed.ok) throw new Error(parsed.errors);
-const { experiment } = parsed;
 
 /**
  * One frame of virtual time is 1 ms. Batches: letter b, at frame f the stream's time is f ms and 1 µs, which is more

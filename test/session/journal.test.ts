@@ -26,6 +26,11 @@ beforeEach(() => {
   folder = join(mkdtempSync(join(tmpdir(), "latentloop-")), "session");
 });
 
+/** Keeps what is told. */
+const troubleIn = (told: string[]): JournalTrouble => ({
+  stalled: ({ code }) => told.push(`stalled: ${code}`),
+  recovered: () => told.push("recovered"),
+});
 const noTrouble: JournalTrouble = {
   stalled(error) {
     throw error;
@@ -107,11 +112,7 @@ describe("J1 to J3 journal", () => {
 
   test("J3 a next file that may not be made stalls the journal; all that came meanwhile is in it once it may", async () => {
     const told: string[] = [];
-    const journal = createJournal(
-      folder,
-      { sync: 1000, rotateBytes: 1000 },
-      { stalled: ({ code }) => told.push(`stalled: ${code}`), recovered: () => told.push("recovered") },
-    );
+    const journal = createJournal(folder, { sync: 1000, rotateBytes: 1000 }, troubleIn(told));
     // A folder in its place is refused to an administrator too.
     mkdirSync(join(folder, "journal-0001.llj"));
     for (let i = 0; i < 100; i++) journal.write("trial", i, { i });
@@ -129,11 +130,7 @@ describe("J1 to J3 journal", () => {
 
   test("J3 a folder that is moved away stalls the journal; all that came meanwhile is in it once it is back", async () => {
     const told: string[] = [];
-    const journal = createJournal(
-      folder,
-      { sync: 20, rotateBytes: 2 ** 30 },
-      { stalled: ({ code }) => told.push(`stalled: ${code}`), recovered: () => told.push("recovered") },
-    );
+    const journal = createJournal(folder, { sync: 20, rotateBytes: 2 ** 30 }, troubleIn(told));
     journal.write("trial", 0, { i: 0 });
     renameSync(folder, `${folder}-away`);
     journal.write("trial", 1, { i: 1 });
@@ -149,11 +146,7 @@ describe("J1 to J3 journal", () => {
 
   test("J3 a folder that was deleted stalls the journal, another in its place is not written, and closing says so", async () => {
     const told: string[] = [];
-    const journal = createJournal(
-      folder,
-      { sync: 20, rotateBytes: 2 ** 30 },
-      { stalled: ({ code }) => told.push(`stalled: ${code}`), recovered: () => told.push("recovered") },
-    );
+    const journal = createJournal(folder, { sync: 20, rotateBytes: 2 ** 30 }, troubleIn(told));
     rmSync(folder, { recursive: true });
     journal.write("trial", 0, { i: 0 });
     await expect.poll(() => told).toEqual(["stalled: ENOENT"]);

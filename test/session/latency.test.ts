@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
-import { parseExperiment } from "../../protocols/experiment.ts";
 import { nothingPlanned } from "../../server/presentation/plan.ts";
 import { createLatencyBudget } from "../../server/session/latency.ts";
 import type { SessionEvent } from "../../server/session/view.ts";
 import type { Onset } from "../../server/trials/trial.ts";
+import { experimentOf } from "../experiment.ts";
 
-const withWindow = (windowMs: number) => {
-  const parsed = parseExperiment(`
+const withWindow = (windowMs: number) =>
+  experimentOf(`
 name: latency
 trials: 10
 model: faces-64
@@ -14,9 +14,6 @@ latents: 2
 stimulus: { onMs: 200, gapMs: 50 }
 response: { latencyMs: 80, windowMs: ${windowMs} }
 `);
-  if (!parsed.ok) throw new Error(parsed.errors);
-  return parsed.experiment;
-};
 
 const photodiode = { alignment: { ...withWindow(200).alignment, method: "photodiode" as const } };
 

@@ -2,7 +2,6 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { parseExperiment } from "../../protocols/experiment.ts";
 import { createDecider, refitterSettings } from "../../server/choice/decider.ts";
 import { firstDifference, pacedRefits } from "../../server/choice/replay.ts";
 import { random } from "../../server/random.ts";
@@ -15,22 +14,9 @@ import { deciderSettings } from "../../server/session/settings.ts";
 import type { SessionEvent } from "../../server/session/view.ts";
 import { refitsHere } from "../../server/tuning/refits.ts";
 import { openVirtualSession } from "../../sim/study/virtual.ts";
+import { virtualExperiment } from "../experiment.ts";
 
-const experimentOf = (choice: string, tuning = "{}") => {
-  const parsed = parseExperiment(`
-name: again
-trials: 60
-model: faces-64
-latents: 4
-stimulus: { onMs: 100, gapMs: 50 }
-response: { latencyMs: 50, windowMs: 100 }
-choice: ${choice}
-tuning: ${tuning}
-simulation: { ramp: 3, axis: 3 }
-`);
-  if (!parsed.ok) throw new Error(parsed.errors);
-  return parsed.experiment;
-};
+const experimentOf = (choice: string, tuning?: string) => virtualExperiment("again", 60, choice, tuning);
 
 /** A virtual session's events in a journal; `change` may falsify one. */
 async function journalled(experiment: ReturnType<typeof experimentOf>, change = (event: SessionEvent) => event) {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Experiment, parseExperiment } from "../../protocols/experiment.ts";
+import type { Experiment } from "../../protocols/experiment.ts";
 import { createDecider, refitterSettings } from "../../server/choice/decider.ts";
 import { adjustmentOf, pacedRefits } from "../../server/choice/replay.ts";
 import { random } from "../../server/random.ts";
@@ -25,6 +25,7 @@ import {
 import { versions } from "../../server/session/versions.ts";
 import { refitsHere } from "../../server/tuning/refits.ts";
 import { openVirtualSession } from "../../sim/study/virtual.ts";
+import { virtualExperiment } from "../experiment.ts";
 
 const SEED = 5;
 const folders: string[] = [];
@@ -32,21 +33,7 @@ afterAll(() => {
   for (const folder of folders) rmSync(folder, { recursive: true });
 });
 
-const experimentOf = (choice: string, tuning = "{}"): Experiment => {
-  const parsed = parseExperiment(`
-name: snapshots
-trials: 70
-model: faces-64
-latents: 4
-stimulus: { onMs: 100, gapMs: 50 }
-response: { latencyMs: 50, windowMs: 100 }
-choice: ${choice}
-tuning: ${tuning}
-simulation: { ramp: 3, axis: 3 }
-`);
-  if (!parsed.ok) throw new Error(parsed.errors);
-  return parsed.experiment;
-};
+const experimentOf = (choice: string, tuning?: string) => virtualExperiment("snapshots", 70, choice, tuning);
 
 /** A virtual session's journal, which names a snapshot after every fourteen trials. */
 async function journalled(experiment: Experiment, rotateBytes = 2 ** 30) {

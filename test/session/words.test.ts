@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { parseExperiment } from "../../protocols/experiment.ts";
 import type { SessionEvent } from "../../server/session/view.ts";
 import { createAnnouncer, isSaidAgain } from "../../server/session/words.ts";
+import { experimentOf } from "../experiment.ts";
 
-const experimentOf = (alignment: string) => {
-  const parsed = parseExperiment(`
+const aligned = (alignment: string) =>
+  experimentOf(`
 name: words
 trials: 10
 model: faces-64
@@ -13,15 +13,12 @@ stimulus: { onMs: 200, gapMs: 50 }
 response: { latencyMs: 80, windowMs: 200 }
 alignment: ${alignment}
 `);
-  if (!parsed.ok) throw new Error(parsed.errors);
-  return parsed.experiment;
-};
 const trial = (...flags: string[]) => ({ kind: "trial", trial: { flags } }) as unknown as SessionEvent;
 const acquired = (event: object) => ({ kind: "acquisition", event }) as unknown as SessionEvent;
 const edge = (line: number) => acquired({ type: "ttl", stream: "s", line, state: true, timeS: 1, arrivedServerMs: 1 });
 
 test("T12 a photodiode that is on another line is told after five trials, with the lines that have edges", () => {
-  const inWords = createAnnouncer(experimentOf("{ method: photodiode, line: 100 }"));
+  const inWords = createAnnouncer(aligned("{ method: photodiode, line: 100 }"));
   for (const line of [2, 2, 5]) expect(inWords(edge(line))).toBeNull();
   const said = Array.from({ length: 10 }, () => inWords(trial("unaligned")));
   expect(said.flatMap((words, i) => (words === null ? [] : [i + 1]))).toEqual([5, 10]);
@@ -34,13 +31,13 @@ test("T12 a photodiode that is on another line is told after five trials, with t
 });
 
 test("T7 onsets that are too uncertain by software are told with the bound", () => {
-  const inWords = createAnnouncer(experimentOf("{ method: software, maxUncertaintyMs: 4 }"));
+  const inWords = createAnnouncer(aligned("{ method: software, maxUncertaintyMs: 4 }"));
   const said = Array.from({ length: 5 }, () => inWords(trial("unaligned")));
   expect(said[4]).toContain("to 4 ms (alignment.maxUncertaintyMs)");
 });
 
 test("a flood of gaps is told less and less often, with what it comes to", () => {
-  const inWords = createAnnouncer(experimentOf("{ method: software }"));
+  const inWords = createAnnouncer(aligned("{ method: software }"));
   const gap = acquired({ type: "gap", stream: "s", missing: 3, arrivedServerMs: 1 });
   const said = Array.from({ length: 60 }, () => inWords(gap)).filter((words) => words !== null);
   expect(said).toHaveLength(6);

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { parseExperiment } from "../../protocols/experiment.ts";
 import { random } from "../../server/random.ts";
 import type { AlignmentSettings } from "../../server/trials/trial.ts";
 import { judgeStream } from "../../sim/timing/judge.ts";
 import { noFaults, type StreamFaults } from "../../sim/timing/stream.ts";
+import { experimentOf } from "../experiment.ts";
 
-const parsed = parseExperiment(`
+const experiment = experimentOf(`
 name: alignment
 trials: 1
 model: faces-64
@@ -14,8 +14,7 @@ stimulus: { onMs: 100, gapMs: 100 }
 response: { latencyMs: 80, windowMs: 200 }
 choice: { objective: random }
 `);
-if (!parsed.ok) throw new Error(parsed.errors);
-const { alignment, response } = parsed.experiment;
+const { alignment, response } = experiment;
 
 const judge = (changed: Partial<AlignmentSettings>, faults: Partial<StreamFaults>, onsets = 3000, periodFrames = 12) =>
   judgeStream(
