@@ -1,3 +1,4 @@
+import { constants, setPriority } from "node:os";
 import { parentPort, Worker, workerData } from "node:worker_threads";
 import { expose, transfer, wrap } from "comlink";
 import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
@@ -40,6 +41,14 @@ export function openWorker<Api>(module: string, data: unknown, failed: (error: E
 /** In a worker: offers functions to the thread that started it. */
 export function serve<Api extends object>(make: (data: never) => Api): void {
   expose(make(workerData as never), nodeEndpoint(parentPort!));
+}
+
+/**
+ * In a worker: lets every thread of the loop go first where cores are few. Only Linux gives a thread a priority of its own;
+ * elsewhere it would be the whole process that waits.
+ */
+export function giveWay(): void {
+  if (process.platform === "linux") setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 }
 
 /** Hands an array's buffer over instead of copying it. */

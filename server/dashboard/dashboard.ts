@@ -22,7 +22,6 @@ import { isUsable } from "../trials/trial.ts";
 import { handAllOver, openWorker } from "../worker.ts";
 import { alertsOf } from "./alerts.ts";
 import type { Analyst } from "./analyst.ts";
-import { createCalm } from "./calm.ts";
 import { createFeed, type FeedTrial } from "./feed.ts";
 import { emptyHealth } from "./health.ts";
 import { unitMessage } from "./unit-message.ts";
@@ -68,7 +67,6 @@ const LAST = 100;
 export function openDashboard(options: DashboardOptions): Dashboard {
   const { experiment, info, settings } = options;
   const feed = createFeed(experiment, serverNow());
-  const calm = createCalm(experiment.response);
   const names = info.units.map(({ name }) => name);
   const excluded = new Set<string>();
   const workersDown = new Set<WorkerState["worker"]>();
@@ -190,8 +188,13 @@ export function openDashboard(options: DashboardOptions): Dashboard {
     examineDueMs = endMs + Math.max(500, 4 * (endMs - begunMs));
   }
 
-  async function read({ trial, face, ...seen }: FeedTrial): Promise<void> {
-    const found = await analyst!.call("read", seen, trial);
+  // The face read from the last trial's counts, by what was believed before it.
+  let unread: FeedTrial | null = null;
+  async function read(): Promise<void> {
+    if (!unread) return;
+    const { trial, face, ...seen } = unread;
+    unread = null;
+    const found = await analyst?.call("read", seen, trial);
     if (!found) return;
     feed.plot({ kind: "distance", trial: trial + 1, value: found.distance });
     const own: ReadFace = {
@@ -217,7 +220,7 @@ export function openDashboard(options: DashboardOptions): Dashboard {
 
   const pause = () => {
     if (!watched || !analyst) return;
-    estimate().then(draw).then(look).then(examine).catch(failed);
+    read().then(estimate).then(draw).then(look).then(examine).catch(failed);
   };
 
   // Health, once a second.
@@ -340,7 +343,6 @@ export function openDashboard(options: DashboardOptions): Dashboard {
         stability: feed.stability(),
       };
     },
-    isCalm: () => calm.is(serverNow()),
     logFrom: feed.logFrom,
     seriesFrom: feed.seriesFrom,
     pictures: () => feed.pictures,
@@ -369,7 +371,6 @@ export function openDashboard(options: DashboardOptions): Dashboard {
     told(event, serverMs) {
       lastToldMs = serverMs;
       feed.told(event, serverMs);
-      calm.told(event, serverMs);
       if (event.kind === "worker") workersDown[event.up ? "delete" : "add"](event.worker);
       if (event.kind === "setting") pending = Math.max(pending - 1, 0);
       if (event.kind === "unit") {
@@ -383,8 +384,7 @@ export function openDashboard(options: DashboardOptions): Dashboard {
       if (event.kind === "trial") {
         lastTrialMs = serverMs;
         const last = feed.trials.at(-1);
-        if (watched && analyst && last && isUsable(event.trial) && last.trial === event.trial.trial)
-          read(last).catch(failed);
+        if (last && isUsable(event.trial) && last.trial === event.trial.trial) unread = last;
       }
       if (event.kind === "refined") pause();
     },

@@ -34,8 +34,6 @@ export interface WatchersOptions {
   /** The first page has come, or the last has gone. */
   watched(any: boolean): void;
   looked(units: ReadonlySet<string>): void;
-  /** Whether this is the moment; a page is told as soon as it is. Left out: always. */
-  isCalm?(): boolean;
   /** Past sessions: a page wants to see another trial. */
   at?(trials: number): void;
 }
@@ -52,8 +50,6 @@ interface Watcher {
 
 /** Ten a second, and a little: timers come late. */
 const EVERY_MS = 90;
-/** Where it is not the moment, it is tried again so soon. */
-const AGAIN_MS = 4;
 /** Lines and points of one message: a page that comes late gets the rest with the next ones. */
 const MOST_LINES = 300;
 const MOST_POINTS = 3000;
@@ -64,19 +60,11 @@ export function createWatchers(options: WatchersOptions) {
   const watchers = new Set<Watcher>();
   let n = 0;
   let timer: NodeJS.Timeout | null = null;
-  let again: NodeJS.Timeout | null = null;
   let estimates: { n: number; bytes: Uint8Array } | null = null;
   const details = new Map<string, { n: number; bytes: Uint8Array }>();
   let serial = 0;
 
   const looked = () => options.looked(new Set([...watchers].flatMap(({ unit }) => (unit === null ? [] : [unit]))));
-
-  function tickWhenCalm(): void {
-    if (again) clearTimeout(again);
-    again = null;
-    if (options.isCalm?.() === false) again = setTimeout(tickWhenCalm, AGAIN_MS);
-    else tick();
-  }
 
   function tick(): void {
     const free = [...watchers].filter(({ unseen, socket }) => unseen === null && socket.bufferedAmount < MOST_BUFFERED);
@@ -125,8 +113,7 @@ export function createWatchers(options: WatchersOptions) {
     looked();
     if (watchers.size > 0) return;
     if (timer) clearInterval(timer);
-    if (again) clearTimeout(again);
-    timer = again = null;
+    timer = null;
     options.watched(false);
   }
 
@@ -159,7 +146,7 @@ export function createWatchers(options: WatchersOptions) {
       watchers.add(watcher);
       if (watchers.size === 1) {
         options.watched(true);
-        timer = setInterval(tickWhenCalm, EVERY_MS);
+        timer = setInterval(tick, EVERY_MS);
       }
     },
     /** What is known of all units: the newest is kept for pages that come or catch up. Already packed. */

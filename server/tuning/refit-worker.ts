@@ -1,6 +1,6 @@
 /** Refits on a thread of their own; it also writes snapshots, for which the one that decides has no time. */
 import { type Snapshot, type WrittenSnapshot, writeSnapshot } from "../session/snapshot.ts";
-import { serve } from "../worker.ts";
+import { giveWay, serve } from "../worker.ts";
 import { createRefitter, type Refitter, type RefitterSettings } from "./refits.ts";
 
 export interface RefitService extends Refitter {
@@ -8,6 +8,7 @@ export interface RefitService extends Refitter {
   write(folder: string, snapshot: Omit<Snapshot, "refitter">): WrittenSnapshot;
 }
 
+giveWay();
 serve((settings: RefitterSettings): RefitService => {
   const refitter = createRefitter(settings);
   return {
