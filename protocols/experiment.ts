@@ -40,6 +40,33 @@ const unitCounts = z.strictObject({
 });
 export type UnitKind = keyof z.infer<typeof unitCounts>;
 
+const timesAMinute = positive.max(6000).optional();
+
+/** What happens to the simulated rig's messages on their way to the server, in real time: in virtual time none is sent. */
+const transport = z.strictObject({
+  /** From the end of a block to its leaving, beside the 5 ms that a block lasts; and by how much longer on average (exponential). Blocks stay in order. */
+  delayMs: z.number().nonnegative().max(10_000).default(0),
+  jitterMs: z.number().nonnegative().max(10_000).default(0),
+  /** What goes wrong, at random, so many times a minute each (sim/rig/faults.ts). */
+  faultsPerMinute: z
+    .strictObject({
+      /** A message is lost, comes twice, after the next one, behind noise, with its last frame cut in half, or thousands of times. */
+      lose: timesAMinute,
+      duplicate: timesAMinute,
+      reorder: timesAMinute,
+      garbage: timesAMinute,
+      half: timesAMinute,
+      flood: timesAMinute,
+      /** Nothing leaves for 2 s, and then all of it. */
+      stall: timesAMinute,
+      /** Acquisition is stopped and started: clock and message numbers begin again. */
+      restart: timesAMinute,
+    })
+    .default({}),
+});
+export type Transport = z.infer<typeof transport>;
+export type RigFault = keyof Transport["faultsPerMinute"];
+
 /** Simulated neurons: kinds, and what befalls all of them. What is left out is as each kind has it. */
 export const simulation = unitCounts.extend({
   /** Latents that turn the head, from 0: what viewTuned and ML are tuned to, viewInvariant and AM are not; left out: yaw and pitch of faces-64. */
@@ -81,6 +108,7 @@ export const simulation = unitCounts.extend({
   turnover: z.strictObject({ lost: share.default(0), found: share.default(0), trials: whole }).optional(),
   /** Probabilities that a unit holds the spikes of a second neuron too, and that it is nothing but a part of the unit before it. */
   sortingErrors: z.strictObject({ merged: share.default(0), split: share.default(0) }).optional(),
+  transport: transport.optional(),
 });
 export type Simulation = z.infer<typeof simulation>;
 

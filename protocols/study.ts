@@ -57,7 +57,7 @@ export const study = z
     seeds: whole.max(10_000),
     firstSeed: z.number().int().nonnegative().default(1),
     /** Simulated units, by a name for the population: kinds and how many of each. */
-    populations: z.record(label, simulation).optional(),
+    populations: z.record(label, simulation.omit({ transport: true })).optional(),
     /** Populations whose units are also judged together, seed by seed, by a name for the group. */
     pooled: z.record(label, z.array(label).min(1)).default({}),
     /** Real counts to replay instead: data sets that ship (sim/study/recorded/SOURCES.md). */

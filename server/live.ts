@@ -41,7 +41,7 @@ import { type Resumption, resumedView } from "./session/resumption.ts";
 import { deciderSettings } from "./session/settings.ts";
 import { createSnapshotKeeper } from "./session/snapshot-keeper.ts";
 import { type SessionSummary, summarise } from "./session/summary.ts";
-import { planWarnings } from "./session/timing.ts";
+import { planWarnings, transportWarnings } from "./session/timing.ts";
 import { otherVersions, versions } from "./session/versions.ts";
 import { type SessionEvent, type SessionView, type WorkerState, waitingView } from "./session/view.ts";
 import { createAnnouncer, isSaidAgain, recoveredWords, stalledWords, validityWords } from "./session/words.ts";
@@ -205,7 +205,8 @@ async function runSession(
       } else watcher.said(`display: open ${entryAddress(display.url, options, displayToken)} in a browser`);
       if (!arePagesBuilt(clientFolder))
         watcher.said("warning: the pages of display and dashboard are not built; `npm run build` makes them");
-      for (const warning of planWarnings(experiment)) watcher.said(`warning: ${warning}`);
+      for (const warning of [...planWarnings(experiment), ...(truth ? transportWarnings(experiment, false) : [])])
+        watcher.said(`warning: ${warning}`);
 
       /** Faces that were read back and are still to be shown. */
       const realised = new Map(restored?.progress.realised.map(({ face, latents }) => [face, latents]));

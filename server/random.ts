@@ -26,6 +26,9 @@ export function random(seed: number | string): Random {
   return fromIdentity(hash([0, 0, 0, 0], [seed]));
 }
 
+/** A draw from the exponential distribution of mean 1. */
+export const exponential = (random: Random): number => -Math.log(1 - random.uniform());
+
 /** The items in an order drawn uniformly from all: Fisher–Yates. */
 export function shuffle<T>(items: readonly T[], random: Random): T[] {
   const out = [...items];

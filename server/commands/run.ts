@@ -17,7 +17,7 @@ import { type Overrides, readExperiment } from "../session/experiment-file.ts";
 import { openSessionFolder } from "../session/folder.ts";
 import { deciderSettings } from "../session/settings.ts";
 import { describeSummary, type SessionSummary, summarise } from "../session/summary.ts";
-import { planWarnings } from "../session/timing.ts";
+import { planWarnings, transportWarnings } from "../session/timing.ts";
 import { type SessionView, trialsPerMinute } from "../session/view.ts";
 import { recoveredWords, stalledWords } from "../session/words.ts";
 import { withNetworkOptions } from "./network.ts";
@@ -175,7 +175,8 @@ async function runVirtual(experiment: Experiment, file: string, out: string, wat
     },
   );
   folder.note("decider", serverNow(), { settings, seed: experiment.seed });
-  for (const warning of planWarnings(experiment)) watcher.said(`warning: ${warning}`);
+  for (const warning of [...planWarnings(experiment), ...transportWarnings(experiment, true)])
+    watcher.said(`warning: ${warning}`);
   let summary: SessionSummary | null = null;
   let findings: Findings | null = null;
   try {

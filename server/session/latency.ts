@@ -7,7 +7,7 @@ import type { SessionEvent } from "./view.ts";
 
 /** In the order in which they pass. */
 export const latencySteps = [
-  /** From a message's sending to its arrival; known of simulated rigs alone. */
+  /** From a message's sending to its arrival; known of simulated rigs alone, until their clock begins again. */
   "spikesToServer",
   /**
    * From the end of a response window to the arrival of the message that closes it: the sender's blocks, the margin, and transport (by
@@ -58,6 +58,7 @@ interface Passage {
  */
 export function createLatencyBudget(experiment: Experiment, rigOriginMs: number | null): LatencyBudget {
   let { response } = experiment;
+  let originMs = rigOriginMs;
   const isPhotodiode = experiment.alignment.method === "photodiode";
   const samples = new Map<LatencyStep, number[]>(latencySteps.map((step) => [step, []]));
   const add = (step: LatencyStep, ms: number) => samples.get(step)!.push(ms);
@@ -96,8 +97,11 @@ export function createLatencyBudget(experiment: Experiment, rigOriginMs: number 
             const { stream, reachedS, arrivedServerMs } = event.event;
             if (isPhotodiode)
               clocks.set(stream, stepStreamClock(clocks.get(stream) ?? initStreamClock(), reachedS, arrivedServerMs));
-            if (rigOriginMs !== null) add("spikesToServer", arrivedServerMs - rigOriginMs - 1000 * reachedS);
-          } else if (event.event.type === "restart") clocks.clear();
+            if (originMs !== null) add("spikesToServer", arrivedServerMs - originMs - 1000 * reachedS);
+          } else if (event.event.type === "restart") {
+            clocks.clear();
+            originMs = null;
+          }
           break;
         case "plan":
           for (const { presentation, onsetServerMs } of event.output.onsets)

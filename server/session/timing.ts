@@ -17,6 +17,27 @@ export function planWarnings(experiment: Experiment): string[] {
   ];
 }
 
+/**
+ * What is to be said of the simulated rig's transport, so that nobody takes a rehearsed fault for a real one.
+ *
+ * @param isVirtual in virtual time nothing is sent
+ */
+export function transportWarnings({ simulation, alignment }: Experiment, isVirtual: boolean): string[] {
+  const transport = simulation?.transport;
+  if (!transport) return [];
+  if (isVirtual) return ["simulation.transport says nothing in virtual time, where no message is sent"];
+  const { delayMs, jitterMs, faultsPerMinute } = transport;
+  const faults = Object.entries(faultsPerMinute).map(([fault, rate]) => `${fault} ${rate}`);
+  return [
+    `the simulated rig is made to be worse than it is: ${delayMs} ms late, ${jitterMs} ms of jitter, faults a minute: ${faults.join(", ") || "none"} (simulation.transport)`,
+    ...(delayMs > alignment.transportMs && alignment.method === "software"
+      ? [
+          `simulation.transport.delayMs ${delayMs} is more than alignment.transportMs ${alignment.transportMs}: windows lie up to ${delayMs - alignment.transportMs} ms too early, beyond the uncertainty that is stated, and no session can tell: on a rig that is so slow give alignment.transportMs, or use a photodiode`,
+        ]
+      : []),
+  ];
+}
+
 /** What the session is too short for. */
 function lengthWarnings({ trials, choice }: Experiment): string[] {
   const { objective, blocks, axisTest } = choice;

@@ -1,5 +1,5 @@
 import type { Simulation } from "../../protocols/experiment.ts";
-import type { Random } from "../../server/random.ts";
+import { exponential, type Random } from "../../server/random.ts";
 import { createAdaptation } from "./adaptation.ts";
 import { createSorter } from "./sorting.ts";
 import { isPresent, type SimulatedUnit } from "./unit.ts";
@@ -44,7 +44,6 @@ export function createBrain(
   random: Random,
   adaptation?: Simulation["adaptation"],
 ): Brain {
-  const exponential = (r: Random) => -Math.log(1 - r.uniform());
   const sorter = createSorter(units);
   const { neurons } = sorter;
   const unadapted = adaptation ? createAdaptation(adaptation) : () => 1;

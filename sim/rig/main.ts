@@ -33,6 +33,7 @@ const rig = await runSimulatedRig({
   keys,
   adaptation: options.population.adaptation,
   units: createPopulation(options.population, options.latents, root.split("population")),
+  transport: options.population.transport,
   random: root.split("brain"),
 });
 process.send?.({ address: rig.address, originMs: rig.originMs } satisfies RigProcessMessage);

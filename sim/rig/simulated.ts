@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Publisher, Subscriber } from "zeromq";
-import type { Simulation } from "../../protocols/experiment.ts";
+import type { Simulation, Transport } from "../../protocols/experiment.ts";
 import { decodePublicEvent } from "../../protocols/wire/events.ts";
 import { encodeOpenEphys, TTL_EVENT } from "../../protocols/wire/open-ephys.ts";
 import { encodeSpikeMessage, SPIKES_VERSION } from "../../protocols/wire/spikes.ts";
@@ -9,6 +10,8 @@ import { bindingWith, connectingWith, type Keys } from "../../server/security/cu
 import type { Edge } from "../../server/trials/edges.ts";
 import { createBrain, type Spikes } from "../neurons/brain.ts";
 import type { SimulatedUnit } from "../neurons/unit.ts";
+import { createStrikes } from "./faults.ts";
+import { createWay } from "./transport.ts";
 
 export interface SimulatedRigOptions {
   units: readonly SimulatedUnit[];
@@ -19,6 +22,8 @@ export interface SimulatedRigOptions {
   bind: string;
   format: "latentloop" | "open-ephys";
   random: Random;
+  /** How late its messages leave, and what goes wrong with them; left out: at once, and nothing. */
+  transport?: Transport | undefined;
   /** A photodiode on the display's patch, on this digital line; null where the rig has none. */
   photodiode: { line: number } | null;
   /** Left out: nothing is encrypted. */
@@ -27,7 +32,7 @@ export interface SimulatedRigOptions {
 
 export interface SimulatedRig {
   address: string;
-  /** Server time at the stream's time 0. */
+  /** Server time at the stream's time 0, as it first runs. */
   originMs: number;
   dispose(): void;
   /** Settles when the session that was followed has ended, or after `dispose`. */
@@ -42,6 +47,7 @@ const CLOCK_STARTS_AT_S = 1000;
 export const PANEL_MS = 30;
 /** Spikes are sent every 5 ms, as a recording system sends its blocks. */
 const BLOCK_MS = 5;
+const UNHINDERED: Transport = { delayMs: 0, jitterMs: 0, faultsPerMinute: {} };
 /** One sample of one channel, which nobody looks at. */
 const WAVEFORM = new Uint8Array(4);
 
@@ -86,13 +92,25 @@ export async function runSimulatedRig(options: SimulatedRigOptions): Promise<Sim
   };
   const fire = async () => {
     await heard;
-    const encode = createEncoder(options);
+    const { transport = UNHINDERED, random } = options;
+    const strikes = createStrikes(transport.faultsPerMinute, random.split("faults"));
+    const way = createWay(transport, random.split("way"));
+    let encode = createEncoder(options, CLOCK_STARTS_AT_S, 0);
+    let blockEndS = CLOCK_STARTS_AT_S;
+    let nextBlockMs = serverNow();
     while (!over) {
-      const untilS = neuralS(serverNow());
-      const passed = options.photodiode ? edges.filter(({ timeS }) => timeS < untilS) : [];
-      edges = edges.filter(({ timeS }) => timeS >= untilS);
-      for (const frames of encode(brain.fire(untilS), passed, untilS)) await publisher.send(frames as Buffer[]);
-      await new Promise((resolve) => setTimeout(resolve, BLOCK_MS));
+      const nowMs = serverNow();
+      if (nowMs >= nextBlockMs) {
+        nextBlockMs = nowMs + BLOCK_MS;
+        const struck = strikes(nowMs);
+        if (struck.has("restart")) encode = createEncoder(options, blockEndS, blockEndS);
+        blockEndS = neuralS(nowMs);
+        const passed = options.photodiode ? edges.filter(({ timeS }) => timeS < blockEndS) : [];
+        edges = edges.filter(({ timeS }) => timeS >= blockEndS);
+        way.take(encode(brain.fire(blockEndS), passed, blockEndS), struck, nowMs);
+      }
+      while (way.leavesMs() <= serverNow()) for (const frames of way.next()) await publisher.send(frames as Buffer[]);
+      await sleep(Math.max(0, Math.min(nextBlockMs, way.leavesMs()) - serverNow()));
     }
   };
   const ended = Promise.all([follow(), fire()]).then(() => publisher.close());
@@ -109,8 +127,13 @@ export async function runSimulatedRig(options: SimulatedRigOptions): Promise<Sim
 
 type Encode = (spikes: Spikes, edges: readonly Edge[], untilS: number) => Iterable<Uint8Array[]>;
 
-/** A block as the frames of each message to send, edges first; made one by one, since a block may be thousands of messages. */
-function createEncoder({ units, format, photodiode }: SimulatedRigOptions): Encode {
+/**
+ * A block as the frames of each message to send, edges first; made one by one, since a block may be thousands of messages. Message numbers
+ * begin with it, at `fromS` of the neurons' time; what was before is not sent.
+ *
+ * @param zeroS the neurons' time at which the stream's clock reads 0
+ */
+function createEncoder({ units, format, photodiode }: SimulatedRigOptions, fromS: number, zeroS: number): Encode {
   const line = photodiode?.line ?? 0;
   const names = units.map((unit) => unit.name);
   if (format === "latentloop") {
@@ -118,15 +141,19 @@ function createEncoder({ units, format, photodiode }: SimulatedRigOptions): Enco
     const head = () => ({ v: SPIKES_VERSION, stream: STREAM, seq: seq++, clock: "sim" }) as const;
     return function* ({ unit, timeS }, edges, untilS) {
       for (const edge of edges)
-        yield [encodeSpikeMessage({ ...head(), type: "ttl", line, state: edge.level, timeS: edge.timeS })];
-      yield [encodeSpikeMessage({ ...head(), type: "spikes", untilS, units: names, unit, timeS })];
+        if (edge.timeS >= fromS)
+          yield [encodeSpikeMessage({ ...head(), type: "ttl", line, state: edge.level, timeS: edge.timeS - zeroS })];
+      const spikes = { unit, timeS: timeS.map((t) => t - zeroS) };
+      yield [encodeSpikeMessage({ ...head(), type: "spikes", untilS: untilS - zeroS, units: names, ...spikes })];
     };
   }
   let messageNum = 0;
-  let nextSample = Math.round(CLOCK_STARTS_AT_S * SAMPLE_RATE);
+  const sampleAt = (s: number) => Math.floor((s - zeroS) * SAMPLE_RATE);
+  let nextSample = sampleAt(fromS);
   return function* ({ unit, timeS }, edges, untilS) {
     const timestamp = Date.now();
-    for (const edge of edges)
+    for (const edge of edges) {
+      if (edge.timeS < fromS) continue;
       yield encodeOpenEphys(
         {
           kind: "event",
@@ -134,11 +161,12 @@ function createEncoder({ units, format, photodiode }: SimulatedRigOptions): Enco
           stream: STREAM,
           sourceNode: 100,
           eventType: TTL_EVENT,
-          sampleNum: Math.floor(edge.timeS * SAMPLE_RATE),
+          sampleNum: sampleAt(edge.timeS),
           ttl: { line, state: edge.level, word: edge.level ? 1n << BigInt(line) : 0n },
         },
         timestamp,
       );
+    }
     for (let i = 0; i < unit.length; i++)
       yield encodeOpenEphys(
         {
@@ -147,7 +175,7 @@ function createEncoder({ units, format, photodiode }: SimulatedRigOptions): Enco
           stream: STREAM,
           sourceNode: 103,
           electrode: names[unit[i]],
-          sampleNum: Math.floor(timeS[i] * SAMPLE_RATE),
+          sampleNum: sampleAt(timeS[i]),
           sortedId: 0,
           numChannels: 1,
           numSamples: 1,
@@ -157,7 +185,7 @@ function createEncoder({ units, format, photodiode }: SimulatedRigOptions): Enco
         timestamp,
       );
     const sampleNum = nextSample;
-    nextSample = Math.floor(untilS * SAMPLE_RATE);
+    nextSample = sampleAt(untilS);
     const numSamples = nextSample - sampleNum;
     yield encodeOpenEphys(
       {

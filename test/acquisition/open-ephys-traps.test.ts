@@ -110,6 +110,16 @@ describe("what a recording goes through on its way, fault by fault", () => {
     expect(counts.rejected.malformed).toBe(2 * Math.floor(messages.length / 100));
   });
 
+  test("W12, W18 (trap 8): halves are rejected, and their numbers are missing; W20: a flood of one message counts once", () => {
+    const hundredths = Math.floor(messages.length / 100);
+    const { counts } = read(["half"]);
+    expect(counts.rejected.length).toBe(hundredths);
+    expect(counts.lostMessages).toBe(hundredths - (messages.length % 100 === 0 ? 1 : 0));
+    const flooded = read(["flood"]).counts;
+    expect(flooded.spikes).toBe(spikes);
+    expect(flooded.rejected.duplicate).toBe(4999 * hundredths);
+  });
+
   test("all at once: nothing throws, and every message is accounted for", () => {
     const { counts } = read(["restart", "lose", "duplicate", "garbage", "cut-header"]);
     expect(counts.restarts).toBe(1);

@@ -3,24 +3,19 @@
  * them. Each is one of the traps that SPEC.md has a rule for.
  */
 import { encodeOpenEphys, type OpenEphysMessage } from "../../../protocols/wire/open-ephys.ts";
+import { createFaultyWay, messageFaults } from "../faults.ts";
 
 export const faults = [
   /** Acquisition is stopped and started: message and sample numbers begin again. */
   "restart",
   /** Sample numbers begin again, message numbers go on (the counter of a device that was reset). */
   "sample-reset",
-  /** Every hundredth message is lost. */
-  "lose",
-  /** Every hundredth message comes twice. */
-  "duplicate",
-  /** Every hundredth message comes after the next one. */
-  "reorder",
+  /** Each at every hundredth message. */
+  ...messageFaults,
   /** Headers are those of before 2022. */
   "old-keys",
   /** The close of each header is cut off, as a name beyond ASCII does. */
   "cut-header",
-  /** Noise between messages. */
-  "garbage",
   /** The wall-clock time in the header is an hour off. */
   "wrong-timestamp",
   /** No continuous channel is sent. */
@@ -40,8 +35,8 @@ export interface Faulty {
 /** @param atMessage the message at which `restart` and `sample-reset` happen */
 export function createFaults(active: readonly Fault[], atMessage: number): Faulty {
   const has = (fault: Fault) => active.includes(fault);
+  const way = createFaultyWay();
   let sent = 0;
-  let held: Uint8Array[] | null = null;
   let numberShift = 0;
   let sampleShift = 0;
 
@@ -65,22 +60,8 @@ export function createFaults(active: readonly Fault[], atMessage: number): Fault
         if (has("restart") || has("sample-reset")) sampleShift = message.sampleNum - BLOCK_OR_MORE;
       }
       if (has("no-data") && message.kind === "data") return [];
-      const frames = encode(message, timestampMs);
       const isHundredth = n % EVERY === EVERY - 1;
-      const out: Uint8Array[][] = [];
-      if (has("garbage") && isHundredth) out.push([Uint8Array.of(0, 255, 7)], [new Uint8Array(3), new Uint8Array(9)]);
-      if (has("lose") && isHundredth) return out;
-      if (has("reorder") && isHundredth) {
-        held = frames;
-        return out;
-      }
-      out.push(frames);
-      if (held !== null) {
-        out.push(held);
-        held = null;
-      }
-      if (has("duplicate") && isHundredth) out.push(frames);
-      return out;
+      return way(encode(message, timestampMs), (fault) => isHundredth && has(fault));
     },
   };
 }

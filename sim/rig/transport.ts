@@ -1,0 +1,45 @@
+import type { RigFault, Transport } from "../../protocols/experiment.ts";
+import { exponential, type Random } from "../../server/random.ts";
+import { createFaultyWay, messageFaults } from "./faults.ts";
+
+type Messages = Iterable<Uint8Array[]>;
+
+/** The way of the simulated rig's blocks to the server. Pure: whoever sends says what time it is. */
+export interface Way {
+  /** Takes the messages of a block that ends now, and the faults that have come due. */
+  take(messages: Messages, strikes: ReadonlySet<RigFault>, nowMs: number): void;
+  /** When the next block leaves; infinite where none waits. */
+  leavesMs(): number;
+  /** The messages of the next block, in order of their making. */
+  next(): Messages;
+}
+
+const STALL_MS = 2000;
+
+export function createWay({ delayMs, jitterMs, faultsPerMinute }: Transport, random: Random): Way {
+  const isFaulty = Object.keys(faultsPerMinute).length > 0;
+  const jitter = random.split("jitter");
+  const place = random.split("place");
+  const faulty = createFaultyWay();
+  const waiting: { leavesMs: number; messages: Messages }[] = [];
+  let lastMs = Number.NEGATIVE_INFINITY;
+  let stalledUntilMs = Number.NEGATIVE_INFINITY;
+
+  /** Each fault strikes one of the messages, which are not made before they leave: their numbers go by their order. */
+  function* struck(messages: Messages, strikes: ReadonlySet<RigFault>): Messages {
+    const all = [...messages];
+    const at = new Map(messageFaults.map((fault) => [fault, strikes.has(fault) ? place.int(all.length) : -1]));
+    for (const [i, frames] of all.entries()) yield* faulty(frames, (fault) => at.get(fault) === i);
+  }
+
+  return {
+    take(messages, strikes, nowMs) {
+      if (strikes.has("stall")) stalledUntilMs = nowMs + STALL_MS;
+      const leavesMs = Math.max(nowMs + delayMs + jitterMs * exponential(jitter), stalledUntilMs, lastMs);
+      lastMs = leavesMs;
+      waiting.push({ leavesMs, messages: isFaulty ? struck(messages, strikes) : messages });
+    },
+    leavesMs: () => waiting[0]?.leavesMs ?? Number.POSITIVE_INFINITY,
+    next: () => waiting.shift()!.messages,
+  };
+}
