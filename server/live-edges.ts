@@ -18,7 +18,8 @@ import { openSynthesis } from "./model/synthesis.ts";
 import { createOperatorDesk } from "./operator/desk.ts";
 import { clientFolder } from "./package-root.ts";
 import { openDisplayServer } from "./presentation/display-server.ts";
-import { createLuminance, type Luminance } from "./presentation/luminance.ts";
+import { createLuminance } from "./presentation/luminance.ts";
+import { welcomeOf } from "./presentation/welcome.ts";
 import { random } from "./random.ts";
 import { admitOnly, type Keys, readKeys } from "./security/curve.ts";
 import { guardOptions, type Network } from "./security/entry.ts";
@@ -98,7 +99,6 @@ export async function openLiveEdges(
   };
   const decider = early ?? openDecider(deciderData);
   const { image } = model.card;
-  const { faceFraction, photodiode } = experiment.stimulus;
   const luminance = createLuminance(experiment);
   const guard = await guardOptions(options);
   const desk = createOperatorDesk(state, units, changed ?? experiment);
@@ -112,16 +112,7 @@ export async function openLiveEdges(
       ...guard,
       port: options.port,
       clientFolder,
-      welcome: {
-        session: experiment.name,
-        width: image.width,
-        height: image.height,
-        background: luminance.level(experiment.stimulus.background),
-        placement: experiment.display ?? null,
-        fixation: fixationOf(experiment, luminance),
-        faceFraction,
-        photodiode,
-      },
+      welcome: welcomeOf(experiment, image, luminance),
     }),
   );
   const keys = options.keys === undefined ? null : await readKeys(options.keys);
@@ -177,16 +168,6 @@ export async function openLiveEdges(
 const closedDoor = (): { attend(socket: WebSocket): void } => ({
   attend: (socket) => socket.close(1013, "the session has not begun yet"),
 });
-
-function fixationOf({ fixation, display }: Experiment, luminance: Luminance) {
-  if (!fixation) return null;
-  const { sizeDeg = null, sizePx = null, level } = fixation;
-  if (sizeDeg === null && sizePx === null)
-    throw new ConfigurationError("fixation: expected sizeDeg or sizePx, found neither");
-  if (sizeDeg !== null && !display)
-    throw new ConfigurationError("fixation.sizeDeg: expected a display section that says what a degree is, found none");
-  return { sizeDeg, sizePx, level: luminance.level(level) };
-}
 
 /** Throws ConfigurationError where an experiment has no simulated units. */
 export function simulatedUnits({ simulation, model, latents, seed }: Experiment) {

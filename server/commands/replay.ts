@@ -6,6 +6,7 @@ import { createDecider, type DeciderData, refitterSettings } from "../choice/dec
 import { type Difference, firstDifference, pacedRefits } from "../choice/replay.ts";
 import { ConfigurationError } from "../failure.ts";
 import { modelDigest } from "../model/digest.ts";
+import { type PlaybackOptions, type Played, playSession } from "../playback/playback.ts";
 import { random } from "../random.ts";
 import { type FoundSession, readSession } from "../session/folder.ts";
 import { sessionFolder } from "../session/journal-reader.ts";
@@ -13,22 +14,30 @@ import { type ReplayResult, replayJournal } from "../session/replay.ts";
 import { readSnapshot, type Snapshot, snapshotNames } from "../session/snapshot.ts";
 import { otherVersions } from "../session/versions.ts";
 import { refitsHere } from "../tuning/refits.ts";
+import { withNetworkOptions } from "./network.ts";
+import { numberOption } from "./options.ts";
+import { createProgress, duration, type Progress } from "./progress.ts";
 
-interface ReplayOptions {
+interface ReplayOptions extends Omit<PlaybackOptions, "speed"> {
   verify: boolean;
   objective?: Objective;
+  speed?: number;
   json: boolean;
 }
 
 const objectives = experimentSchema.shape.choice.unwrap().shape.objective.options;
 
+/** The slowest and the quickest that there is a use for; `max` is quicker. */
+const speed = numberOption("--speed (or max)", { min: 0.01, max: 1000 });
+
 /** `latentloop replay`: a session again, from its journal. */
 export function replayCommand(): Command {
-  return new Command("replay")
-    .summary("Make a session's decisions again from its journal")
+  const command = new Command("replay")
+    .summary("A session again, from its journal: its decisions, compared, or its faces, on a display")
     .description(
-      "Make every decision of a session again from its journal, and compare: each choice with its reasons, and what was believed\n" +
-        "after each trial, bit for bit.",
+      "Make a session again from its journal. With --verify every decision is made again and compared: each choice with its reasons, and\n" +
+        "what was believed after each trial, bit for bit. With --speed its faces come on a display again, when they came, and dashboards\n" +
+        "follow trial by trial. Nothing is written into the session's folder.",
     )
     .argument("<session>", "a session's folder")
     .option("--verify", "compare choices, reasons and posteriors with the journal's", false)
@@ -37,6 +46,20 @@ export function replayCommand(): Command {
         ...objectives,
       ]),
     )
+    .option(
+      "--speed <times>",
+      "play it to a display and to dashboards, so many times as fast as it was; max: a face a frame, without pauses",
+      (text) => (text === "max" ? Number.POSITIVE_INFINITY : speed(text)),
+    )
+    .addOption(
+      new Option(
+        "--display <kind>",
+        "with --speed; browser: open the page that is printed; headless: a process without a screen",
+      )
+        .choices(["browser", "headless"])
+        .default("browser"),
+    );
+  return withNetworkOptions(command)
     .option("--json", "print one JSON object, on stdout", false)
     .addHelpText(
       "after",
@@ -44,13 +67,50 @@ export function replayCommand(): Command {
     )
     .action(async (path: string, options: ReplayOptions) => {
       const folder = sessionFolder(path);
+      const { verify: isVerified, objective, speed, json } = options;
+      const asked = [isVerified, objective !== undefined, speed !== undefined].filter(Boolean).length;
+      if (asked !== 1)
+        throw new ConfigurationError(
+          `replay: expected one of --verify, --objective and --speed to say what to do, found ${asked === 0 ? "none" : asked}`,
+        );
+      if (speed !== undefined) return play(folder, { ...options, speed }, json);
       const found = await readSession(folder);
       const data = deciderOf(found);
-      if (options.objective) return alternative(found, data, options.objective, options.json);
-      if (!options.verify)
-        throw new ConfigurationError("replay: expected --verify or --objective, found no option that says what to do");
-      return verify(found, data, options.json);
+      if (objective) return alternative(found, data, objective, json);
+      return verify(found, data, json);
     });
+}
+
+/** Plays a session; Ctrl-C ends it. */
+async function play(folder: string, options: PlaybackOptions, json: boolean): Promise<void> {
+  const interrupt = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupt.abort());
+  let progress: Progress | null = null;
+  say(`reading ${folder}`);
+  const played = await playSession(folder, options, interrupt.signal, {
+    said: say,
+    async began(found) {
+      for (const line of await otherModel(found)) say(`note: ${line}: faces may look otherwise`);
+    },
+    changed(closed, all) {
+      progress ??= createProgress("trials", all);
+      progress.update(closed);
+    },
+    waits: (seconds) => say(`nothing was shown for ${duration(seconds * options.speed)}: ${duration(seconds)} to wait`),
+  }).finally(() => progress?.stop());
+  if (json) process.stdout.write(`${JSON.stringify(played)}\n`);
+  else say(playedWords(played));
+}
+
+const say = (line: string) => process.stderr.write(`${line}\n`);
+
+function playedWords({ faces, trials, tookS, recordedS, offMs }: Played): string {
+  const count = (one: { all: number }, come: number, what: string) =>
+    come === one.all ? `${come} ${what}` : `${come} of ${one.all} ${what}`;
+  const off = offMs
+    ? `; onsets were ${offMs.median.toFixed(1)} ms from where they were due (median; ${offMs.most.toFixed(1)} ms at most)`
+    : "";
+  return `played ${count(faces, faces.shown, "faces")} and ${count(trials, trials.closed, "trials")} in ${tookS.toFixed(1)} s, recorded in ${recordedS.toFixed(1)} s${off}`;
 }
 
 function deciderOf({ decider, folder }: FoundSession): DeciderData {

@@ -155,8 +155,8 @@ async function runVirtual(experiment: Experiment, file: string, out: string, wat
     experiment,
     simulatedUnits(experiment).map(({ name }) => name),
   );
-  const { card } = await experimentModel(experiment, file);
-  const latentNames = card.latents.each.map((latent) => latent.name);
+  const model = await experimentModel(experiment, file);
+  const latentNames = model.card.latents.each.map((latent) => latent.name);
   let failure: Error | null = null;
   let isStalled = false;
   const folder = await openSessionFolder(
@@ -174,6 +174,7 @@ async function runVirtual(experiment: Experiment, file: string, out: string, wat
       },
     },
   );
+  folder.note("model", serverNow(), model);
   folder.note("decider", serverNow(), { settings, seed: experiment.seed });
   for (const warning of [...planWarnings(experiment), ...transportWarnings(experiment, true)])
     watcher.said(`warning: ${warning}`);

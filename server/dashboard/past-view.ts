@@ -32,11 +32,13 @@ export function openPastView(
   closed: () => void,
   failed: (error: Error) => void,
 ): PastView {
-  const { info, ends, analyst, whole } = past;
+  const { info, ends, analyst, whole, told } = past;
   const names = info.units.map(({ name }) => name);
   const trials = ends.length - 1;
-  /** Until the page asks for a trial, it follows what is known. */
+  /** Until the page asks for a trial, it follows what is known and, of a session that is played, has come again. */
   let asked: number | null = null;
+  /** The trial that was gone to, and the one that stands for it. */
+  let went = 0;
   let at = 0;
   let turn = 0;
   let gone = false;
@@ -46,6 +48,7 @@ export function openPastView(
   let readBack: ReadFace | null = null;
   let pictures = new Map<number, Picture>();
   const moment = createMoment(past);
+  const newest = () => Math.min(past.progress().known, past.head());
 
   const watchers = createWatchers({
     info,
@@ -86,11 +89,11 @@ export function openPastView(
         stability: feed.stability(),
       } satisfies Omit<NowMessage, "faces" | "log" | "series">;
     },
-    logFrom: whole.logFrom,
-    seriesFrom: whole.seriesFrom,
+    logFrom: told.logFrom,
+    seriesFrom: told.seriesFrom,
     pictures: () => pictures,
     watched(any) {
-      if (any) return void show(past.progress().known);
+      if (any) return void show(newest());
       turn++;
       gone = true;
       closed();
@@ -115,29 +118,37 @@ export function openPastView(
   function show(wanted: number): void {
     const own = ++turn;
     fetching++;
-    fetchAt(Math.min(wanted, past.progress().known, trials), own)
-      .catch(broken)
-      .finally(() => fetching--);
+    went = Math.min(wanted, past.progress().known, trials);
+    fetchAt(went, own)
+      .finally(() => fetching--)
+      .then((isAll) => (isAll ? examine(own) : undefined))
+      .catch(broken);
   }
 
-  async function fetchAt(wanted: number, own: number): Promise<void> {
+  /** What comes quickly; whether the rest may follow. */
+  async function fetchAt(wanted: number, own: number): Promise<boolean> {
     const isCurrent = () => own === turn;
     const { at: kept, estimates } = await analyst.call("estimates", wanted, false);
-    if (!isCurrent()) return;
+    if (!isCurrent()) return false;
     at = kept;
     const feed = moment.goTo(at);
     // What stands at the end is not known before the whole journal is.
-    const isFollowed = asked === null && !past.progress().isRead;
+    const isFollowed = asked === null && (went < newest() || (went === trials && !past.progress().isRead));
     const faces = [feed.onScreen(moment.state().loopMs), ...feed.next()].filter((face) => face !== null);
     pictures = await drawn(faces);
-    if (!isCurrent()) return;
+    if (!isCurrent()) return false;
     watchers.anew();
     watchers.estimates(pack({ op: "estimates", ...estimates, population: null } satisfies EstimatesMessage));
     watchers.flush();
     isWhole = !isFollowed;
-    if (isFollowed) return;
+    if (isFollowed) return false;
     await read(own);
     await look(own);
+    return isCurrent();
+  }
+
+  async function examine(own: number): Promise<void> {
+    const isCurrent = () => own === turn;
     for (let more = true; more && isCurrent(); ) {
       const { estimates: all } = await analyst.call("estimates", at, true);
       if (!isCurrent()) return;
@@ -201,8 +212,9 @@ export function openPastView(
   watchers.attend(socket);
   return {
     progressed() {
-      const { known, isRead } = past.progress();
-      if (asked === null && fetching === 0 && (known > at || (isRead && !isWhole))) show(known);
+      if (asked !== null || fetching > 0) return;
+      const isNewer = newest() > went;
+      if (isNewer || (went === trials && past.progress().isRead && !isWhole)) show(newest());
     },
   };
 }

@@ -7,7 +7,7 @@ import { openModel } from "../model/backends.ts";
 import { experimentModel } from "../model/experiment-model.ts";
 import { readModel } from "../model/model-folder.ts";
 import { type FoundSession, readSession } from "../session/folder.ts";
-import type { SessionEvent } from "../session/view.ts";
+import type { SessionEvent, SessionView } from "../session/view.ts";
 import { isBroken } from "../trials/trial.ts";
 import { openWorker, type WorkerHandle } from "../worker.ts";
 import { createFeed, type Feed } from "./feed.ts";
@@ -24,16 +24,22 @@ export interface PastSession {
   ends: readonly number[];
   /** What records' times are ahead of those that the loop knows: a session in virtual time begins at 0. */
   aheadMs: number;
-  /** The whole session: its log, and points of its plots. */
   whole: Feed;
+  /** Its log, and points of its plots, as far as pages are told of them. */
+  told: Feed;
+  /** Trials that a page may follow to. */
+  head(): number;
   analyst: WorkerHandle<PastAnalyst>;
   progress(): PastProgress;
   picture(face: string, latents: Float64Array): Promise<Picture>;
 }
 
-export interface Past {
-  info: SessionInfo;
+export interface Past extends Pick<PastSession, "found" | "info" | "events" | "picture"> {
   attend(socket: WebSocket): void;
+  /** Pages follow to after so many trials: of a session that is played. */
+  playTo(trials: number): void;
+  /** What pages are told of, folded. */
+  view(): SessionView;
   pages(): number;
   dispose(): Promise<void>;
 }
@@ -42,8 +48,11 @@ const PROGRESS_MS = 100;
 /** Faces that stay decoded. */
 const MOST_PICTURES = 400;
 
-/** @throws ConfigurationError where the folder has no session that decided something, or its model is gone */
-export async function openPast(folder: string, failed: (error: Error) => void): Promise<Past> {
+/**
+ * @param isPlayed pages begin at the beginning and follow `playTo`; else at the end
+ * @throws ConfigurationError where the folder has no session that decided something, or its model is gone
+ */
+export async function openPast(folder: string, failed: (error: Error) => void, isPlayed = false): Promise<Past> {
   const events: PastSession["events"][number][] = [];
   const ends: number[] = [];
   const taught: Taught[] = [];
@@ -96,12 +105,29 @@ export async function openPast(folder: string, failed: (error: Error) => void): 
     points: [],
   };
   let points = 0;
+  /** Of plots, those of trials that pages are still to be told of. */
+  let ahead: PastProgress["points"] = [];
+  const told = isPlayed ? createFeed(experiment, events[0].serverMs) : session;
+  let toldEvents = isPlayed ? 0 : events.length;
+  let head = isPlayed ? 0 : closed;
+  const plot = () => {
+    for (const point of ahead) if (point.trial <= head) told.plot(point);
+    ahead = ahead.filter((point) => point.trial > head);
+  };
   const views = new Set<PastView>();
+  const playTo = (trials: number) => {
+    head = trials;
+    for (; toldEvents < ends[trials]; toldEvents++) told.told(events[toldEvents].event, events[toldEvents].serverMs);
+    plot();
+    for (const view of views) view.progressed();
+  };
+  if (isPlayed) playTo(0);
   let asking: NodeJS.Timeout | null = null;
   const ask = async () => {
     progress = await analyst.call("progress", points);
     points += progress.points.length;
-    for (const point of progress.points) session.plot(point);
+    ahead.push(...progress.points);
+    plot();
     for (const view of views) view.progressed();
     if (!progress.isPlotted && progress.failed === null) asking = setTimeout(again, PROGRESS_MS);
   };
@@ -116,6 +142,8 @@ export async function openPast(folder: string, failed: (error: Error) => void): 
     ends,
     aheadMs,
     whole: session,
+    told,
+    head: () => head,
     analyst,
     progress: () => progress,
     picture(face, latents) {
@@ -129,7 +157,9 @@ export async function openPast(folder: string, failed: (error: Error) => void): 
     },
   };
   return {
-    info,
+    ...shared,
+    playTo,
+    view: told.view,
     pages: () => views.size,
     attend(socket) {
       const view = openPastView(shared, socket, () => views.delete(view), failed);
