@@ -16,6 +16,7 @@ import { createTrodesReader } from "../../server/acquisition/trodes/reader.ts";
 import { type Random, random } from "../../server/random.ts";
 import { frameRecord } from "../../server/session/journal.ts";
 import { readJournal } from "../../server/session/journal-reader.ts";
+import { add, openCoverage, overlap, takeAway } from "./coverage.ts";
 import { isLong } from "./long.ts";
 
 const roster = createRoster([{ name: "a" }, { name: "b", electrode: "E", sortedId: 1 }]);
@@ -140,33 +141,52 @@ function mutated(frames: readonly Uint8Array[], r: Random): Uint8Array[] {
 /** Bytes of memory that a reader may come to hold over all of it. */
 const MOST_HELD = 200 * 2 ** 20;
 const messages = isLong ? 200_000 : 3_000;
+/** Coverage is asked for after so many messages; where it has grown, they are read once more, one at a time. */
+const BATCH = 250;
 
-describe(`J9 ${messages} broken messages to each reader: no crash, no endless loop, no memory without bound`, () => {
+describe(`J9 ${messages} broken messages to each reader, those that reach new code broken further: no crash, no endless loop, no memory without bound`, () => {
   test.each(Object.keys(sound))(
     "%s",
-    (kind) => {
+    async (kind) => {
+      const coverage = await openCoverage(["/server/", "/protocols/", "/msgpackr/", "/zod/"]);
       const read = readers[kind]();
       for (const frames of sound[kind]) expect(() => read(frames)).not.toThrow();
+      const seen = await coverage.ran();
+      const corpus = [...sound[kind]];
       const r = random("fuzz").split(kind);
       const before = process.memoryUsage().heapUsed;
-      for (let i = 0; i < messages; i++) {
-        const frames = mutated(sound[kind][r.int(sound[kind].length)], r.split(i));
-        try {
-          read(frames);
-        } catch (error) {
-          throw new Error(
-            `message ${i}, frames ${frames.map((frame) => Buffer.from(frame).toString("hex")).join(" ")}`,
-            {
-              cause: error,
-            },
-          );
+      for (let from = 0; from < messages; from += BATCH) {
+        const batch = Array.from({ length: BATCH }, (_, i) => mutated(corpus[r.int(corpus.length)], r.split(from + i)));
+        for (const frames of batch) readOrTell(read, frames);
+        const fresh = await coverage.ran();
+        if (!takeAway(fresh, seen)) continue;
+        const again = readers[kind]();
+        await coverage.ran();
+        for (const frames of batch) {
+          again(frames);
+          const reached = await coverage.ran();
+          if (!overlap(reached, fresh)) continue;
+          corpus.push(frames);
+          add(seen, reached);
+          if (!takeAway(fresh, seen)) break;
         }
+        add(seen, fresh);
       }
+      coverage.dispose();
+      expect(corpus.length).toBeGreaterThan(sound[kind].length);
       expect(process.memoryUsage().heapUsed - before).toBeLessThan(MOST_HELD);
     },
     600_000,
   );
 });
+
+function readOrTell(read: (frames: Uint8Array[]) => unknown, frames: Uint8Array[]): void {
+  try {
+    read(frames);
+  } catch (error) {
+    throw new Error(`frames ${frames.map((frame) => Buffer.from(frame).toString("hex")).join(" ")}`, { cause: error });
+  }
+}
 
 const folder = mkdtempSync(join(tmpdir(), "latentloop-fuzz-"));
 afterAll(() => rmSync(folder, { recursive: true }));
