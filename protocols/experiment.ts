@@ -109,6 +109,8 @@ export const simulation = unitCounts.extend({
   /** Probabilities that a unit holds the spikes of a second neuron too, and that it is nothing but a part of the unit before it. */
   sortingErrors: z.strictObject({ merged: share.default(0), split: share.default(0) }).optional(),
   transport: transport.optional(),
+  /** They stand in for `recording.units`, as many and in that order: with their names, and so with their areas, isolation and weights. */
+  standsIn: z.boolean().optional(),
 });
 export type Simulation = z.infer<typeof simulation>;
 

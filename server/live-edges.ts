@@ -4,7 +4,7 @@ import type { Experiment } from "../protocols/experiment.ts";
 import { WATCH_PATH } from "../protocols/wire/dashboard.ts";
 import type { SessionState } from "../protocols/wire/events.ts";
 import { OPERATOR_PATH } from "../protocols/wire/operator.ts";
-import { createPopulation, populationFault } from "../sim/neurons/unit.ts";
+import { createPopulation, populationFault, standInNames } from "../sim/neurons/unit.ts";
 import { type Acquisition, openAcquisition, together } from "./acquisition/acquisition.ts";
 import { createRoster, type Roster } from "./acquisition/roster.ts";
 import { openTrodes } from "./acquisition/trodes/trodes.ts";
@@ -170,11 +170,12 @@ const closedDoor = (): { attend(socket: WebSocket): void } => ({
 });
 
 /** Throws ConfigurationError where an experiment has no simulated units. */
-export function simulatedUnits({ simulation, model, latents, seed }: Experiment) {
+export function simulatedUnits(experiment: Experiment) {
+  const { simulation, latents, seed } = experiment;
   if (!simulation) throw new ConfigurationError("simulation: expected the simulated units' kinds, found nothing");
-  const fault = populationFault(simulation, { model, latents });
+  const fault = populationFault(simulation, experiment);
   if (fault) throw new ConfigurationError(`simulation: ${fault}`);
-  return createPopulation(simulation, latents, random(seed).split("population"));
+  return createPopulation(simulation, latents, random(seed).split("population"), standInNames(experiment));
 }
 
 /** Whether faces are read back and explain trials as they came out. */

@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Experiment } from "../protocols/experiment.ts";
+import { standInNames } from "../sim/neurons/unit.ts";
 import type { RigProcessMessage, RigProcessOptions } from "../sim/rig/main.ts";
 import { LostEdgeError } from "./failure.ts";
 import { compiledModule } from "./package-root.ts";
@@ -17,14 +18,16 @@ export interface ForkedProcess {
  * @param failed called if it dies while it is needed
  */
 export async function forkSimulatedRig(
-  { simulation, latents, seed, alignment }: Experiment,
+  experiment: Experiment,
   events: string,
   format: RigProcessOptions["format"],
   keys: string | null,
   failed: (error: Error) => void,
 ): Promise<ForkedProcess & { address: string; originMs: number }> {
+  const { simulation, latents, seed, alignment } = experiment;
   const options: RigProcessOptions = {
     population: simulation ?? {},
+    names: standInNames(experiment),
     latents,
     seed,
     events,

@@ -52,7 +52,7 @@ function checkNames(
   recorded: Experiment["recording"]["units"],
   { axisTest, population }: Experiment["choice"],
 ): void {
-  const areas = [...new Set(recorded.flatMap(({ area }) => area ?? []))];
+  const areas = [...new Set(recorded.flatMap(({ name, area }) => (units.includes(name) && area) || []))];
   for (const [where, known, given] of [
     ["choice.axisTest.units", units, axisTest.units],
     ["choice.population.weights", units, Object.keys(population.weights)],
@@ -61,7 +61,7 @@ function checkNames(
     const unknown = given.filter((name) => !known.includes(name));
     if (unknown.length > 0)
       throw new ConfigurationError(
-        `${where}: expected names among ${known.join(", ") || "none (no unit has an area)"}, found ${unknown.join(", ")}`,
+        `${where}: expected names among ${known.join(", ") || "none (no unit of this session has an area; simulated ones have those of recording.units with simulation.standsIn)"}, found ${unknown.join(", ")}`,
       );
   }
 }

@@ -49,9 +49,12 @@ const kindsThatNeedViews = ["viewTuned", "viewInvariant", "ML", "AM"] as const;
 /** What makes a population impossible for an experiment's model, in words; null where nothing does. */
 export function populationFault(
   population: Population,
-  { model, latents }: Pick<Experiment, "model" | "latents">,
+  { model, latents, recording }: Pick<Experiment, "model" | "latents" | "recording">,
 ): string | null {
-  if (unitKinds.every((kind) => !population[kind])) return "expected at least one unit, found none";
+  const units = unitKinds.reduce((sum, kind) => sum + (population[kind] ?? 0), 0);
+  if (units === 0) return "expected at least one unit, found none";
+  if (population.standsIn && units !== recording.units.length)
+    return `standsIn: expected as many units as recording.units has, ${recording.units.length}, found ${units}`;
   if (population.factor && model !== modelOfFactors)
     return `factor: expected the model ${modelOfFactors}, whose latents' factors are known, found ${model}`;
   const view = population.viewLatents ?? defaultViewLatents;
@@ -63,12 +66,22 @@ export function populationFault(
 
 const between = (low: number, high: number, random: Random): number => low + (high - low) * random.uniform();
 
+/** Names of the units that an experiment's simulated ones stand in for; null where they stand in for none. */
+export const standInNames = ({ simulation, recording }: Pick<Experiment, "simulation" | "recording">) =>
+  simulation?.standsIn ? recording.units.map(({ name }) => name) : null;
+
 /**
- * The units of a simulated recording, named sim-01, sim-02 …; neuron i depends only on the generator, its kind and i.
+ * The units of a simulated recording; neuron i depends only on the generator, its kind and i.
  *
  * @param latents D of the face model they are tuned to
+ * @param names one a unit; null: sim-01, sim-02 …
  */
-export function createPopulation(population: Population, latents: number, random: Random): SimulatedUnit[] {
+export function createPopulation(
+  population: Population,
+  latents: number,
+  random: Random,
+  names: readonly string[] | null = null,
+): SimulatedUnit[] {
   const kinds = unitKinds.flatMap((kind) => Array.from({ length: population[kind] ?? 0 }, () => kind));
   const shared = population.sharedGain && slowGain(population.sharedGain, random.split("shared gain"));
   const common = commonNoise(random.split("gain noise"));
@@ -97,7 +110,7 @@ export function createPopulation(population: Population, latents: number, random
   }
 
   const units = kinds.map((kind, i): SimulatedUnit => {
-    const name = `sim-${String(i + 1).padStart(2, "0")}`;
+    const name = names?.[i] ?? `sim-${String(i + 1).padStart(2, "0")}`;
     return { name, kind, ...createNeuron(kind, random.split("unit", i)) };
   });
   const { sortingErrors } = population;

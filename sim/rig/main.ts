@@ -7,6 +7,8 @@ import { runSimulatedRig } from "./simulated.ts";
 
 export interface RigProcessOptions {
   population: Population;
+  /** Of its units; null: sim-01, sim-02 … */
+  names: readonly string[] | null;
   latents: number;
   seed: number;
   events: string;
@@ -32,7 +34,7 @@ const rig = await runSimulatedRig({
   ...options,
   keys,
   adaptation: options.population.adaptation,
-  units: createPopulation(options.population, options.latents, root.split("population")),
+  units: createPopulation(options.population, options.latents, root.split("population"), options.names),
   transport: options.population.transport,
   random: root.split("brain"),
 });

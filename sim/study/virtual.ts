@@ -12,7 +12,7 @@ import { refitsHere } from "../../server/tuning/refits.ts";
 import type { UnitReport } from "../../server/tuning/report.ts";
 import { initSchedule, stepSchedule } from "../../stimulus-client/schedule.ts";
 import { createBrain } from "../neurons/brain.ts";
-import { createPopulation, type SimulatedUnit } from "../neurons/unit.ts";
+import { createPopulation, type SimulatedUnit, standInNames } from "../neurons/unit.ts";
 
 export interface VirtualSession {
   view: SessionView;
@@ -71,8 +71,9 @@ export function openVirtualSession(
 ): RunningVirtualSession {
   const time = new VirtualTimeScheduler();
   const root = random(seed);
-  const units = createPopulation(experiment.simulation ?? {}, experiment.latents, root.split("population"));
-  const brain = createBrain(units, STREAM_STARTS_AT_S, root.split("brain"), experiment.simulation?.adaptation);
+  const { simulation, latents } = experiment;
+  const units = createPopulation(simulation ?? {}, latents, root.split("population"), standInNames(experiment));
+  const brain = createBrain(units, STREAM_STARTS_AT_S, root.split("brain"), simulation?.adaptation);
   const neuralS = (ms: number) => STREAM_STARTS_AT_S + ms / 1000;
   const names = units.map((unit) => unit.name);
   const settings = deciderSettings(experiment, names);

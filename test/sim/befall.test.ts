@@ -246,15 +246,20 @@ test("V3 the truth of a merged unit with a time course is what its windows hold 
 });
 
 describe("a simulation that can't be", () => {
-  test("is refused in words", () => {
+  test("is refused in words", async () => {
+    const { recording } = await readExperiment("protocols/experiments/one-to-one.yaml");
     const fault = (population: Population, latents: number, model = "faces-64") =>
-      populationFault(population, { model, latents });
+      populationFault(population, { model, latents, recording: { ...recording, units: [{ name: "AM-1" }] } });
     expect(fault({}, 12)).toBe("expected at least one unit, found none");
     expect(fault({ AM: 3 }, 12)).toBeNull();
     expect(fault({ AM: 3, viewLatents: [12] }, 12)).toMatch(/which has 12, found 12/);
     expect(fault({ AM: 3 }, 2)).toMatch(/expected some of the latents, found all/);
     expect(fault({ ramp: 3 }, 1)).toBeNull();
     expect(fault({ factor: 3 }, 12)).toBeNull();
+    expect(fault({ ramp: 1, standsIn: true }, 12)).toBeNull();
+    expect(fault({ ramp: 1, AM: 1, standsIn: true }, 12)).toBe(
+      "standsIn: expected as many units as recording.units has, 1, found 2",
+    );
     expect(fault({ factor: 3 }, 12, "our-vae")).toMatch(/expected the model faces-64, .* found our-vae/);
   });
 
