@@ -23,6 +23,13 @@ const trialFlags = [
 ] as const;
 export type TrialFlag = (typeof trialFlags)[number];
 
+/**
+ * Why a trial is `unaligned`. By photodiode: there is no edge where its onset is expected, or more than one, or it is not known where edges
+ * are expected. By software, or where the photodiode says nothing: its place is less certain than `alignment.maxUncertaintyMs`.
+ */
+const unalignedReasons = ["missing", "ambiguous", "no-lock", "uncertain"] as const;
+export type UnalignedReason = (typeof unalignedReasons)[number];
+
 export const sessionStates = ["waiting", "running", "paused", "ended"] as const;
 export type SessionState = (typeof sessionStates)[number];
 
@@ -72,6 +79,8 @@ const publicEvent = z.discriminatedUnion("type", [
     units: z.array(z.string()),
     counts: z.array(index),
     flags: z.array(z.enum(trialFlags)),
+    /** Only where it is. */
+    unaligned: z.enum(unalignedReasons).optional(),
   }),
   /** Faces may be shown from now on, or not. */
   z.object({ ...base, type: z.literal("gate"), open: z.boolean(), why: z.string(), serverMs: z.number() }),

@@ -2,6 +2,7 @@
 import type { LogKind } from "../../protocols/wire/dashboard.ts";
 import type { TrialFlag } from "../../protocols/wire/events.ts";
 import type { SessionEvent } from "../session/view.ts";
+import { unalignedWords } from "../session/words.ts";
 
 /** Which kind a sentence of the announcer (server/session/words.ts) is. */
 export function kindOf(event: SessionEvent): LogKind {
@@ -34,9 +35,11 @@ export function quietWords(event: SessionEvent): { kind: LogKind; text: string }
       // How a session ended is said by its end.
       return event.command === "abort" ? null : { kind: "operator", text: commandWords[event.command] };
     case "trial": {
-      const { trial, flags } = event.trial;
+      const { trial, flags, unaligned } = event.trial;
       if (flags.includes("complete")) return null;
-      const why = flags.map((flag) => reasons[flag]).filter((reason) => reason !== null);
+      const why = flags.flatMap((flag) =>
+        flag === "unaligned" && unaligned ? `${reasons[flag]} (${unalignedWords[unaligned]})` : (reasons[flag] ?? []),
+      );
       return { kind: "problem", text: `trial ${trial + 1} can't be used: ${why.join(", ")}` };
     }
     case "plan":

@@ -1,6 +1,6 @@
 /** What a session's journal holds, as tables on one clock. */
 import type { Experiment } from "../../protocols/experiment.ts";
-import type { TrialFlag } from "../../protocols/wire/events.ts";
+import type { TrialFlag, UnalignedReason } from "../../protocols/wire/events.ts";
 import type { Choice } from "../choice/choice.ts";
 import { ConfigurationError } from "../failure.ts";
 import { readSession } from "../session/folder.ts";
@@ -27,6 +27,8 @@ export interface TrialRow {
   /** One a unit. */
   counts: number[];
   flags: TrialFlag[];
+  /** Why it is unaligned; null where it is not, or where the session is older than the reason. */
+  unaligned: UnalignedReason | null;
   /** Objective, what moved, and what was special: why this face. */
   why: string;
 }
@@ -146,6 +148,7 @@ export async function gatherSession(folder: string): Promise<SessionTables> {
       windowEndS: windowStartS + (window ? window.endS - window.startS : response.windowMs / 1000),
       counts: [...trial.counts],
       flags: trial.flags,
+      unaligned: trial.unaligned ?? null,
       why: choice ? whyOf(choice) : "",
     };
   });

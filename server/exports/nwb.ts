@@ -167,6 +167,12 @@ function writeTrials(file: File, { trials, units }: SessionTables, latentNames: 
     "complete, late, gap, droppedFrame, aborted, unaligned, gateBroken, interrupted, skipped",
     trials.map(({ flags }) => flags.join(" ")),
   );
+  if (trials.some(({ unaligned }) => unaligned))
+    table.column(
+      "unaligned",
+      "why a trial is unaligned: missing (no edge of the photodiode), ambiguous (more than one), no-lock (too few to tell where), uncertain",
+      trials.map(({ unaligned }) => unaligned ?? ""),
+    );
   table.column("why", "why the face was chosen", of("why"));
   table.done();
 }

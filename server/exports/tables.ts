@@ -43,6 +43,7 @@ function trialRow(row: SessionTables["trials"][number], latentNames: readonly st
     response_end_s: row.windowEndS,
     used: row.flags.includes("complete"),
     flags: row.flags.join(" "),
+    unaligned: row.unaligned ?? "",
     why: row.why,
     ...latents(row.latents, ""),
     ...(row.realised && latents(row.realised, "realised ")),

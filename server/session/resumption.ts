@@ -3,7 +3,7 @@ import type { FaceChoice } from "../choice/replay.ts";
 import { nothingPlanned, type PlanOutput } from "../presentation/plan.ts";
 import type { Trial } from "../trials/trial.ts";
 import type { Progress } from "./progress.ts";
-import type { SessionView } from "./view.ts";
+import { type SessionView, waitingView } from "./view.ts";
 
 export interface Resumption {
   /** As the journal left it. */
@@ -14,8 +14,9 @@ export interface Resumption {
   serverMs: number;
 }
 
-/** A pause stays; all else begins anew with the display. */
+/** A pause stays; all else begins anew with the display. A snapshot may be older than a field. */
 export const resumedView = ({ view }: Readonly<Progress>): SessionView => ({
+  ...waitingView(view.trials.planned),
   ...view,
   state: view.state === "paused" ? "paused" : "waiting",
   displayConnected: false,

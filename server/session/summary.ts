@@ -1,4 +1,5 @@
 import type { Experiment } from "../../protocols/experiment.ts";
+import type { UnalignedReason } from "../../protocols/wire/events.ts";
 import type { AcquisitionCounts } from "../acquisition/spike-batch.ts";
 import type { AxisTestResult } from "../choice/axis-test.ts";
 import type { Findings } from "../choice/decider.ts";
@@ -9,6 +10,7 @@ import type { HeldOut, HypothesisName } from "../tuning/rivals.ts";
 import { type Latency, type LatencyStep, latencyLines } from "./latency.ts";
 import { quantile } from "./quantile.ts";
 import type { SessionView } from "./view.ts";
+import { unalignedWords } from "./words.ts";
 
 export interface UnitSummary {
   unit: string;
@@ -69,6 +71,8 @@ export interface SessionSummary {
   usableTrials: number;
   /** Trials by flag (SPEC.md, T4). */
   flags: SessionView["flags"];
+  /** Unaligned ones by why they are. */
+  unaligned: SessionView["unaligned"];
   /** Spikes received, messages lost, messages rejected and why, and spikes of units that the experiment does not list. */
   spikes: {
     received: number;
@@ -135,6 +139,7 @@ export function summarise(input: SummaryInput): SessionSummary {
     trials: view.trials.closed,
     usableTrials: view.trials.usable,
     flags: view.flags,
+    unaligned: view.unaligned,
     spikes: {
       received: counts.spikes,
       lost: counts.lostMessages,
@@ -218,7 +223,7 @@ export function describeSummary(summary: SessionSummary, latentNames: readonly s
     ...(summary.usableTrials > 0 ? unitTable(summary, latentNames) : ["nothing known yet: no trial could be used"]),
     "",
     `${summary.trials} trials (${summary.usableTrials} usable), ${spikes.received} spikes${unknown}; ${spikes.lost} messages lost, ${spikes.rejected} rejected`,
-    ...flagWords(summary.flags),
+    ...flagWords(summary),
     ...(match && summary.usableTrials > 0
       ? [
           `estimate against the simulated truth: correlation ${number(match.median, 3)} (median), ${number(match.p10, 3)} (10th percentile)${
@@ -293,9 +298,12 @@ export function peakWords({ unit, peak, shares }: UnitSummary, latentNames: read
 }
 
 /** What kept trials from being used, or came close. */
-function flagWords(flags: SessionSummary["flags"]): string[] {
+function flagWords({ flags, unaligned }: Pick<SessionSummary, "flags" | "unaligned">): string[] {
   const told = Object.entries(flags).filter(([flag, n]) => flag !== "complete" && n > 0);
-  return told.length > 0 ? [`trials flagged: ${told.map(([flag, n]) => `${n} ${flag}`).join(", ")}`] : [];
+  const why = (Object.keys(unaligned) as UnalignedReason[]).map(
+    (reason) => `  unaligned: ${unaligned[reason]} × ${unalignedWords[reason]}`,
+  );
+  return told.length > 0 ? [`trials flagged: ${told.map(([flag, n]) => `${n} ${flag}`).join(", ")}`, ...why] : [];
 }
 
 /** What a unit codes, as far as is known. */

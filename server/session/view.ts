@@ -1,4 +1,4 @@
-import type { SessionState, TrialFlag } from "../../protocols/wire/events.ts";
+import type { SessionState, TrialFlag, UnalignedReason } from "../../protocols/wire/events.ts";
 import type { OperatorOp, UnitOrder } from "../../protocols/wire/operator.ts";
 import type { AcquisitionEvent } from "../acquisition/spike-batch.ts";
 import { type Choice, NONE_ALLOWED } from "../choice/choice.ts";
@@ -43,6 +43,8 @@ export interface WorkerState {
   why: string;
 }
 
+type Counts<Key extends string> = Readonly<Partial<Record<Key, number>>>;
+
 /** What is known of the session at this moment. */
 export interface SessionView {
   state: Exclude<SessionState, "ended">;
@@ -66,7 +68,9 @@ export interface SessionView {
   /** Refits that failed: their units keep what they learned a trial at a time. */
   failedRefits: number;
   /** Trials by flag. */
-  flags: Readonly<Partial<Record<TrialFlag, number>>>;
+  flags: Counts<TrialFlag>;
+  /** Unaligned ones by why they are. */
+  unaligned: Counts<UnalignedReason>;
 }
 
 export const waitingView = (planned: number): SessionView => ({
@@ -85,6 +89,7 @@ export const waitingView = (planned: number): SessionView => ({
   unconstrainedFaces: 0,
   failedRefits: 0,
   flags: {},
+  unaligned: {},
 });
 
 export function stepView(view: SessionView, event: SessionEvent): SessionView {
@@ -100,7 +105,8 @@ export function stepView(view: SessionView, event: SessionEvent): SessionView {
           usable: view.trials.usable + Number(isUsable(event.trial)),
         },
         spikesInWindows: Array.from(event.trial.counts, (n, u) => n + (view.spikesInWindows[u] ?? 0)),
-        flags: countFlags(view.flags, event.trial.flags),
+        flags: counted(view.flags, event.trial.flags),
+        unaligned: event.trial.unaligned ? counted(view.unaligned, [event.trial.unaligned]) : view.unaligned,
         firstTrialServerMs: view.firstTrialServerMs ?? event.trial.closedServerMs,
         lastTrialServerMs: event.trial.closedServerMs,
       };
@@ -141,10 +147,10 @@ function stepRefined(view: SessionView, { bestUnit, refits }: Refined): SessionV
   };
 }
 
-function countFlags(counts: SessionView["flags"], flags: readonly TrialFlag[]): SessionView["flags"] {
-  const counted = { ...counts };
-  for (const flag of flags) counted[flag] = (counted[flag] ?? 0) + 1;
-  return counted;
+function counted<Key extends string>(before: Counts<Key>, keys: readonly Key[]): Counts<Key> {
+  const counts: Partial<Record<Key, number>> = { ...before };
+  for (const key of keys) counts[key] = (counts[key] ?? 0) + 1;
+  return counts;
 }
 
 /** Trials per minute since the first; 0 before there are two. */

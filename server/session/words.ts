@@ -1,4 +1,5 @@
 import type { Experiment } from "../../protocols/experiment.ts";
+import type { UnalignedReason } from "../../protocols/wire/events.ts";
 import type { UnitOp } from "../../protocols/wire/operator.ts";
 import type { Validity } from "../model/validity.ts";
 import type { SettingOrder } from "../operator/desk.ts";
@@ -19,7 +20,8 @@ export function createAnnouncer(experiment: Pick<Experiment, "stimulus" | "align
   const { stimulus } = experiment;
   const told = new Set<string>();
   const gaps = { times: 0, missing: 0 };
-  let unplaced = 0;
+  /** Trials in a row that can't be placed, and how many of them for which reason. */
+  const unplaced = { trials: 0, why: new Map<UnalignedReason, number>() };
   /** Edges seen, by digital line. */
   const edges = new Map<number, number>();
   return (event) => {
@@ -52,8 +54,17 @@ export function createAnnouncer(experiment: Pick<Experiment, "stimulus" | "align
     if (event.kind === "setting") return settingWords(event.order);
     if (event.kind === "gate") return `gate ${event.event.open ? "open" : "closed"}: ${event.event.why}`;
     if (event.kind === "trial") {
-      unplaced = event.trial.flags.includes("unaligned") ? unplaced + 1 : 0;
-      return unplaced >= UNPLACED && isSaidAgain(unplaced) ? unplacedWords(experiment, unplaced, edges) : null;
+      const { flags, unaligned } = event.trial;
+      if (!flags.includes("unaligned")) {
+        unplaced.trials = 0;
+        unplaced.why.clear();
+        return null;
+      }
+      unplaced.trials++;
+      if (unaligned) unplaced.why.set(unaligned, (unplaced.why.get(unaligned) ?? 0) + 1);
+      return unplaced.trials >= UNPLACED && isSaidAgain(unplaced.trials)
+        ? unplacedWords(experiment, unplaced, edges)
+        : null;
     }
     if (event.kind !== "acquisition") return null;
     const { event: said } = event;
@@ -91,7 +102,7 @@ export function createAnnouncer(experiment: Pick<Experiment, "stimulus" | "align
 /** What to look at where one onset after another finds no place on the recording's clock. */
 function unplacedWords(
   { alignment, recording }: Pick<Experiment, "alignment" | "recording">,
-  trials: number,
+  { trials, why }: { trials: number; why: ReadonlyMap<UnalignedReason, number> },
   edges: ReadonlyMap<number, number>,
 ): string {
   const begin = `warning: the last ${trials} trials teach nothing, for their onsets could not be placed on the recording's clock`;
@@ -100,8 +111,18 @@ function unplacedWords(
   const own = new Set(recording.streams.map(({ line }) => line ?? alignment.line));
   if (own.size === 0) own.add(alignment.line);
   const seen = [...edges].sort(([a], [b]) => a - b).map(([line, n]) => `${n} on line ${line}`);
-  return `${begin}: expected the photodiode's edges on line ${[...own].join(" and ")}, seen so far: ${seen.join(", ") || "none on any line"}; check alignment.line, polarity, the patch and the diode (run listen shows every line)`;
+  const each = [...why].map(([reason, times]) => `${times} × ${unalignedWords[reason]}`);
+  const reasons = each.length > 0 ? ` (${each.join(", ")})` : "";
+  return `${begin}${reasons}: expected the photodiode's edges on line ${[...own].join(" and ")}, seen so far: ${seen.join(", ") || "none on any line"}; check alignment.line, polarity, the patch and the diode (run listen shows every line)`;
 }
+
+/** Why an onset has no place on the recording's clock. */
+export const unalignedWords: Record<UnalignedReason, string> = {
+  missing: "no edge of the photodiode where it was expected",
+  ambiguous: "more than one edge of the photodiode where it was expected",
+  "no-lock": "too few edges of the photodiode to tell where they are to be expected",
+  uncertain: "less certain than alignment.maxUncertaintyMs",
+};
 
 const streamWords = (stream: string | null): string => (stream === null ? "the followed streams" : `stream ${stream}`);
 const settingWords = (order: SettingOrder): string =>

@@ -5,6 +5,7 @@
  * of edges. Each presentation is matched by its time under that shift, never by counting: what is missing or extra moves
  * nothing else.
  */
+import type { UnalignedReason } from "../../protocols/wire/events.ts";
 import { type Edge, settle, takeEdge, type Unrest } from "./edges.ts";
 import { MAX_DRIFT } from "./stream-clock.ts";
 
@@ -30,7 +31,7 @@ export interface Expected {
 /** `onsetS` null: this presentation's edge can't be told, and why. */
 export type Match =
   | { presentation: number; onsetS: number }
-  | { presentation: number; onsetS: null; why: "missing" | "ambiguous" | "no-lock" };
+  | { presentation: number; onsetS: null; why: Exclude<UnalignedReason, "uncertain"> };
 
 /** Software alignment of a server time: its earliest and latest place on the stream's clock. */
 export type Place = (serverMs: number) => { earliestS: number; latestS: number } | null;

@@ -49,12 +49,19 @@ const concerns = (input: TrialInput, stream: string | null): boolean =>
 function joined(parts: readonly Trial[]): Trial {
   const [first, ...others] = parts;
   if (others.length === 0) return first;
+  const unaligned = parts.find((part) => part.unaligned)?.unaligned;
   const flags = [...new Set(parts.flatMap((part) => part.flags))].filter((flag) => flag !== "complete");
   return {
     ...first,
     counts: first.counts.map((n, u) => others.reduce((sum, part) => sum + part.counts[u], n)),
     flags: parts.every((part) => part.flags.includes("complete")) ? ["complete", ...flags] : flags,
+    ...(unaligned && { unaligned }),
     closedServerMs: Math.max(...parts.map((part) => part.closedServerMs)),
-    others: others.map(({ stream, window, flags: own }) => ({ stream, window, flags: own })),
+    others: others.map(({ stream, window, flags: own, unaligned: why }) => ({
+      stream,
+      window,
+      flags: own,
+      ...(why && { unaligned: why }),
+    })),
   };
 }

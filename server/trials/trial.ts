@@ -1,4 +1,4 @@
-import type { TrialFlag } from "../../protocols/wire/events.ts";
+import type { TrialFlag, UnalignedReason } from "../../protocols/wire/events.ts";
 import type { AcquisitionEvent, SpikeBatch } from "../acquisition/spike-batch.ts";
 import {
   expectPulse,
@@ -56,10 +56,12 @@ export interface Trial {
   /** Spikes in the window, one entry a unit. */
   counts: Uint32Array;
   flags: TrialFlag[];
+  /** Why it is flagged `unaligned`; left out where it is not. */
+  unaligned?: UnalignedReason;
   /** Server clock at the arrival of the message that closed the window. */
   closedServerMs: number;
   /** The same presentation on the clocks of the session's other streams; none where it counts one. */
-  others?: readonly Pick<Trial, "stream" | "window" | "flags">[];
+  others?: readonly Pick<Trial, "stream" | "window" | "flags" | "unaligned">[];
 }
 
 export interface TrialSettings {
@@ -97,6 +99,8 @@ interface OpenTrial {
   response: { latencyMs: number; windowMs: number };
   window: ResponseWindow | null;
   flags: readonly TrialFlag[];
+  /** Why the photodiode could not place it. */
+  unaligned?: UnalignedReason;
   /** Its place is final: by software at once, by photodiode once its edge was found or given up. */
   placed: boolean;
 }
@@ -255,7 +259,7 @@ function placeByPhotodiode(state: TrialState, matches: readonly Match[]): TrialS
   const open = state.open.map((trial): OpenTrial => {
     const match = byPresentation.get(trial.onset.presentation);
     if (!match) return trial;
-    if (match.onsetS === null) return withFlag({ ...trial, placed: true }, "unaligned");
+    if (match.onsetS === null) return withFlag({ ...trial, placed: true, unaligned: match.why }, "unaligned");
     const window = windowAt(trial.response, match.onsetS, EDGE_UNCERTAINTY_MS, "photodiode");
     return { ...trial, window, placed: true };
   });
@@ -343,7 +347,9 @@ function close(state: TrialState, trial: OpenTrial, i: number, closedServerMs: n
   const all = [...trial.flags];
   const raise = (flag: TrialFlag, when: boolean) => when && !all.includes(flag) && all.push(flag);
   raise("gap", mayMiss(state, window));
-  raise("unaligned", window !== null && window.uncertaintyMs > state.settings.alignment.maxUncertaintyMs);
+  const isUncertain = window !== null && window.uncertaintyMs > state.settings.alignment.maxUncertaintyMs;
+  raise("unaligned", isUncertain);
+  const unaligned = trial.unaligned ?? (isUncertain ? "uncertain" : null);
   if (!unusable.some((flag) => all.includes(flag))) all.unshift("complete");
   return {
     trial: state.count + i,
@@ -354,6 +360,7 @@ function close(state: TrialState, trial: OpenTrial, i: number, closedServerMs: n
     window,
     counts: countSpikes(state.recent, state.settings.units, window),
     flags: all,
+    ...(unaligned && { unaligned }),
     closedServerMs,
   };
 }

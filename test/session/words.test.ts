@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { quietWords } from "../../server/dashboard/log.ts";
 import type { SessionEvent } from "../../server/session/view.ts";
 import { createAnnouncer, isSaidAgain } from "../../server/session/words.ts";
 import { experimentOf } from "../experiment.ts";
@@ -14,6 +15,8 @@ response: { latencyMs: 80, windowMs: 200 }
 alignment: ${alignment}
 `);
 const trial = (...flags: string[]) => ({ kind: "trial", trial: { flags } }) as unknown as SessionEvent;
+const unaligned = (why: string) =>
+  ({ kind: "trial", trial: { trial: 3, flags: ["unaligned"], unaligned: why } }) as unknown as SessionEvent;
 const acquired = (event: object) => ({ kind: "acquisition", event }) as unknown as SessionEvent;
 const edge = (line: number) => acquired({ type: "ttl", stream: "s", line, state: true, timeS: 1, arrivedServerMs: 1 });
 
@@ -34,6 +37,21 @@ test("T7 onsets that are too uncertain by software are told with the bound", () 
   const inWords = createAnnouncer(aligned("{ method: software, maxUncertaintyMs: 4 }"));
   const said = Array.from({ length: 5 }, () => inWords(trial("unaligned")));
   expect(said[4]).toContain("to 4 ms (alignment.maxUncertaintyMs)");
+});
+
+test("T4, T12 trials in a row that can't be placed are told with their reasons, and the log has each one's", () => {
+  const inWords = createAnnouncer(aligned("{ method: photodiode, line: 1 }"));
+  const said = ["missing", "missing", "ambiguous", "missing", "no-lock"].map((why) => inWords(unaligned(why)));
+  expect(said[4]).toContain(
+    "clock (3 × no edge of the photodiode where it was expected, 1 × more than one edge of the photodiode where it was expected, 1 × too few edges",
+  );
+  expect(quietWords(unaligned("ambiguous"))!.text).toBe(
+    "trial 4 can't be used: its onset could not be placed on the recording's clock (more than one edge of the photodiode where it was expected)",
+  );
+  // Sessions of before the reason was kept.
+  expect(quietWords(trial("gap", "unaligned", "droppedFrame"))!.text).toMatch(
+    /used: spikes are missing, its onset could not be placed on the recording's clock$/,
+  );
 });
 
 test("a flood of gaps is told less and less often, with what it comes to", () => {

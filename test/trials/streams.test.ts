@@ -111,7 +111,7 @@ describe("T17 two streams, each on its own clock", () => {
     ]);
   });
 
-  test("each stream's edges are matched on its own line's clock", () => {
+  test("each stream's edges are matched on its own line's clock; T4: one that is missing on a stream is said", () => {
     let state = initStreams(
       (["A", "B"] as const).map((stream) => ({
         stream,
@@ -129,13 +129,15 @@ describe("T17 two streams, each on its own clock", () => {
     };
     for (const input of start) step(input);
     const delayMs = 23;
+    const DARK = 8;
     for (let p = 0; p < 12; p++) {
       const at = 100_200 + 250 * p;
       step(onset(p, at));
       for (const [stream, line] of [
         ["A", 0],
         ["B", 3],
-      ] as const)
+      ] as const) {
+        if (p === DARK && stream === "B") continue;
         step({
           type: "ttl",
           stream,
@@ -144,9 +146,10 @@ describe("T17 two streams, each on its own clock", () => {
           timeS: clocks[stream](at + delayMs),
           arrivedServerMs: at + delayMs,
         });
+      }
       for (const stream of ["A", "B"] as const) step(batch(stream, at + 240));
     }
-    const settled = closed.filter(({ presentation }) => presentation >= 4);
+    const settled = closed.filter(({ presentation }) => presentation >= 4 && presentation !== DARK);
     expect(settled.length).toBeGreaterThan(5);
     for (const { presentation, window, others, flags } of settled) {
       const startMs = 100_200 + 250 * presentation + delayMs + settings.latencyMs;
@@ -154,5 +157,8 @@ describe("T17 two streams, each on its own clock", () => {
       expect(window!.startS).toBeCloseTo(clocks.A(startMs), 6);
       expect(others![0].window!.startS).toBeCloseTo(clocks.B(startMs), 5);
     }
+    const { flags, unaligned, others } = closed.find(({ presentation }) => presentation === DARK)!;
+    expect([flags, unaligned]).toEqual([["unaligned"], "missing"]);
+    expect(others![0]).toMatchObject({ stream: "B", flags: ["unaligned"], unaligned: "missing" });
   });
 });

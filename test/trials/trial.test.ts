@@ -276,6 +276,7 @@ describe("T2, T7 a clock that was set back", () => {
     const [trial] = run([...set, { ...batch(1.9), arrivedServerMs: serverMs(2.2) }]);
     expect(trial.window!.uncertaintyMs).toBeGreaterThan(300);
     expect(trial.flags).toEqual(["gap", "unaligned"]);
+    expect(trial.unaligned).toBe("uncertain");
   });
 });
 
@@ -310,6 +311,36 @@ describe("T4 a clock that jumps inside a window is a gap, however the onset is p
     expect(flagsOf(shiftS).get(8)).toContain("gap");
     expect(flagsOf(shiftS).get(6)).toEqual(["complete"]);
     expect(flagsOf(0).get(8)).toEqual(["complete"]);
+  });
+});
+
+describe("T4 an unaligned trial says why", () => {
+  const light = (face: number, timeS: number): TrialInput => ({
+    type: "ttl",
+    stream: "a",
+    line: 0,
+    state: face % 2 === 0,
+    timeS,
+    arrivedServerMs: serverMs(timeS) + 1,
+  });
+  /** A face every half second, each lit 30 ms later where it is. */
+  const whyOf = (faces: number, lit: (face: number) => number[]) => {
+    const inputs: TrialInput[] = [batch(0.5)];
+    for (let face = 0; face < faces; face++) {
+      const onsetS = 1 + face / 2;
+      inputs.push(onset(face, onsetS), ...lit(face).map((lateS) => light(face, onsetS + lateS)), batch(onsetS + 0.45));
+    }
+    inputs.push(batch(2 + faces / 2), batch(6 + faces / 2));
+    const trials = run(inputs, { method: "photodiode" });
+    expect(trials).toHaveLength(faces);
+    return trials.map(({ flags, unaligned }) => [flags.includes("unaligned"), unaligned]);
+  };
+
+  test("T12 where its edge is missing, and T11 where there are too few to tell where it would be", () => {
+    const dark = whyOf(12, (face) => (face === 7 ? [] : [0.03]));
+    expect(dark.map(([, why]) => why)).toEqual(Array.from({ length: 12 }, (_, i) => (i === 7 ? "missing" : undefined)));
+    expect(dark[7]).toEqual([true, "missing"]);
+    expect(whyOf(4, () => [])).toEqual(Array(4).fill([true, "no-lock"]));
   });
 });
 
