@@ -305,11 +305,11 @@ export const experiment = z
         /** Smooth part: functions a latent (left out: as many as range and length scale ask for), and length scale in latent units. */
         functions: whole.max(MOST_FUNCTIONS).optional(),
         lengthScale: positive.max(10).default(1.5),
-        /** Trials after which what one taught counts for 1/e, for units that drift; null: tuning does not change. */
-        memoryTrials: positive.nullable().default(null),
+        /** Trials after which what one taught counts for 1/e, for units that drift: as many are what is known of them; null: tuning does not change. */
+        memoryTrials: z.number().min(10).max(1_000_000).nullable().default(null),
         /** A slow gain that all units share (arousal): standard deviation of its log, and trials in which it decays to 1/e; null: none. */
         gain: z
-          .strictObject({ sd: positive.max(2), trials: positive })
+          .strictObject({ sd: positive.max(2), trials: z.number().min(1).max(1_000_000) })
           .nullable()
           .default(null),
       })
@@ -487,8 +487,20 @@ export const experiment = z
       refuse(["tuning", "lengthScale"], `expected more: ${functions} functions would be needed ${forCurves}`);
     else if (tuning.functions !== undefined && tuning.functions < functions)
       refuse(["tuning", "functions"], `expected at least ${functions} ${forCurves}`);
+    const { constraints, catch: fixed, repeats, randomEvery } = choice;
+    // The same face is at no distance from itself.
+    const apart = `more than choice.constraints.recentFaces (${constraints.recentFaces}), since with minDistance a face is not to come again among them`;
+    if (constraints.minDistance > 0 && repeats !== null && repeats.afterFaces <= constraints.recentFaces)
+      refuse(["choice", "repeats", "afterFaces"], `expected ${apart}`);
+    if (constraints.minDistance > 0 && fixed !== null && fixed.everyFaces * fixed.faces <= constraints.recentFaces)
+      refuse(["choice", "catch"], `expected everyFaces × faces to be ${apart}`);
+    if (fixed !== null && randomEvery !== null && randomEvery % fixed.everyFaces === 0)
+      refuse(
+        ["choice", "randomEvery"],
+        `expected no multiple of choice.catch.everyFaces (${fixed.everyFaces}), whose faces would take all of its places`,
+      );
     const farthest = 2 * choice.range * Math.sqrt(latents);
-    if (choice.constraints.minDistance >= farthest)
+    if (constraints.minDistance >= farthest)
       refuse(
         ["choice", "constraints", "minDistance"],
         `expected less than ${farthest.toFixed(1)}, the distance between opposite corners of the range`,

@@ -2,6 +2,7 @@ import { type Experiment, periodMs } from "../../protocols/experiment.ts";
 import { axisTestEnds } from "../choice/axis-tester.ts";
 import { drawBox, drawPrior } from "../choice/candidates.ts";
 import { constraints, drawAllowed } from "../choice/constraints.ts";
+import { createProgram } from "../choice/program.ts";
 import { random } from "../random.ts";
 
 /** Time that the answer to a trial takes besides its window: transport, decision and synthesis, generously. */
@@ -73,27 +74,48 @@ const MOST = 0.5;
 function constraintWarnings({ latents, trials, seed, choice }: Experiment): string[] {
   const { range } = choice;
   const faces = Math.min(trials, WALKED);
-  const lost = (draw: typeof drawBox) => {
+  const root = random(seed);
+  const walk = (draw: typeof drawBox): Walk => {
+    const fixed = Array.from({ length: choice.catch?.faces ?? 0 }, (_, k) =>
+      draw(latents, range, root.split("catch", k)),
+    );
+    const program = createProgram(choice, fixed);
     const shown: Float64Array[] = [];
-    let kept = 0;
+    const walked: Walk = { chosen: { faces: 0, lost: 0 }, planned: { faces: 0, lost: 0 } };
     for (let i = 0; i < faces; i++) {
       const allowed = constraints(choice.constraints, shown);
-      const face = drawAllowed(allowed, (r) => draw(latents, range, r), random(seed).split("constraints", i));
-      if (allowed(face)) kept++;
+      const { planned } = program.due(i);
+      const face = planned?.face ?? drawAllowed(allowed, (r) => draw(latents, range, r), root.split("constraints", i));
+      const of = planned ? walked.planned : walked.chosen;
+      of.faces++;
+      of.lost += Number(!allowed(face));
+      program.shown(i, face, planned === null);
       shown.push(face);
     }
-    return faces - kept;
+    return walked;
   };
   // `traversal-grid` shows the faces that it must.
   const drawn = objectivesOf(choice).filter((objective) => objective !== "traversal-grid");
   const draws = new Set(drawn.map((objective) => (objective === "random" ? drawPrior : drawBox)));
-  const worst = Math.max(...[...draws].map(lost), 0);
-  return worst > MOST * faces
-    ? [
-        `choice.constraints can hardly be kept: of ${faces} faces tried beforehand ${worst} did not keep them; loosen them`,
-      ]
-    : [];
+  const walks = [...draws].map(walk);
+  const hardly = (of: keyof Walk) => walks.map((walked) => walked[of]).find(({ faces: n, lost }) => lost > MOST * n);
+  const [chosen, planned] = [hardly("chosen"), hardly("planned")];
+  return [
+    ...(chosen
+      ? [
+          `choice.constraints can hardly be kept: of ${chosen.faces} faces tried beforehand ${chosen.lost} did not keep them; loosen them`,
+        ]
+      : []),
+    ...(planned
+      ? [
+          `choice.catch and choice.repeats come whatever choice.constraints say: of ${planned.faces} such faces tried beforehand ${planned.lost} did not keep them`,
+        ]
+      : []),
+  ];
 }
+
+/** Faces that were walked through the constraints, and how many of them did not keep these: chosen ones, and those that come by plan. */
+type Walk = Record<"chosen" | "planned", { faces: number; lost: number }>;
 
 const objectivesOf = ({ objective, blocks }: Experiment["choice"]) => [
   objective,

@@ -89,3 +89,17 @@ test.each<[string, Partial<Experiment["choice"]>, boolean]>([
   );
   expect(warnings).toEqual(told ? [expect.stringMatching(/^choice.constraints can hardly be kept: of 200 faces/)] : []);
 });
+
+test.each<[string, Partial<Experiment["choice"]>, boolean]>([
+  ["catch faces too near others", { catch: { everyFaces: 3, faces: 5 } }, true],
+  ["none", {}, false],
+])("C6 faces by plan that keep no constraint are told before the first: %s", (_, plan, told) => {
+  // In twelve latents two faces of the range lie 8.5 apart on average: chosen ones find room at 9, fixed ones do not look for it.
+  const constraints = { ...shipped.choice.constraints, minDistance: 9, recentFaces: 5 };
+  const warnings = planWarnings({ ...experimentWith({ ...plan, constraints }, 300), latents: 12 });
+  expect(warnings.filter((warning) => warning.includes("constraints"))).toEqual(
+    told
+      ? [expect.stringMatching(/^choice.catch and choice.repeats come whatever .* of 66 such faces .* 6\d did not/)]
+      : [],
+  );
+});
