@@ -298,7 +298,7 @@ const timeUp = (minutes: number | null, firstServerMs: number | null) =>
     ),
   );
 /** The streams whose spikes are counted; one that is not named is whichever is heard. */
-const streamSettings = ({ recording, response, alignment }: Experiment, units: number): StreamSettings[] =>
+export const streamSettings = ({ recording, response, alignment }: Experiment, units: number): StreamSettings[] =>
   (recording.streams.length > 0 ? recording.streams : [null]).map((stream) => ({
     stream: stream?.name ?? null,
     settings: { units, ...response, alignment: { ...alignment, line: stream?.line ?? alignment.line } },

@@ -27,7 +27,15 @@ const wireMessage = z.discriminatedUnion("type", [
     dtype: z.enum(["u16", "u32"]),
     counts: bytes,
   }),
-  z.object({ ...header, type: z.literal("spikes"), untilS: seconds, units: names, unit: bytes, timeS: bytes }),
+  z.object({
+    ...header,
+    type: z.literal("spikes"),
+    untilS: seconds,
+    reachedS: seconds.optional(),
+    units: names,
+    unit: bytes,
+    timeS: bytes,
+  }),
   /** An edge on a digital line (a photodiode, a sync pulse); lines count from 0. */
   z.object({
     ...header,
@@ -43,7 +51,10 @@ type WireSpikes = Extract<WireMessage, { type: "spikes" }>;
 
 /** Spikes per bin. `counts[bin * units.length + unit]`; bin b covers [t0S + b binS, t0S + (b + 1) binS). */
 export type CountsMessage = Omit<WireCounts, "dtype" | "counts"> & { counts: Uint16Array | Uint32Array };
-/** Single spikes, in any order: `units[unit[i]]` fired at `timeS[i]`, none later than `untilS`. */
+/**
+ * Single spikes, in any order: `units[unit[i]]` fired at `timeS[i]`, none later than `reachedS`: how far the sender's clock had come, `untilS`
+ * where it is left out.
+ */
 export type SpikesMessage = Omit<WireSpikes, "unit" | "timeS"> & { unit: Uint16Array; timeS: Float64Array };
 export type TtlMessage = Extract<WireMessage, { type: "ttl" }>;
 export type SpikeMessage = CountsMessage | SpikesMessage | TtlMessage;
@@ -55,6 +66,10 @@ export const messageUntilS = (message: CountsMessage | SpikesMessage): number =>
   message.type === "spikes"
     ? message.untilS
     : message.t0S + (message.counts.length / message.units.length) * message.binS;
+
+/** How far the sender's clock had come when it sent this message. */
+export const messageReachedS = (message: CountsMessage | SpikesMessage): number =>
+  (message.type === "spikes" ? message.reachedS : undefined) ?? messageUntilS(message);
 
 export function encodeSpikeMessage(message: SpikeMessage): Uint8Array {
   if (message.type === "counts") {
@@ -106,17 +121,20 @@ function decodeSpikes(wire: WireSpikes): Decoded<SpikesMessage, SpikeRejectReaso
 }
 
 function findFault(
-  { units, untilS }: WireSpikes,
+  { units, untilS, reachedS }: WireSpikes,
   unit: Uint16Array,
   timeS: Float64Array,
 ): Rejection<SpikeRejectReason> | null {
+  const most = reachedS ?? untilS;
+  const field = reachedS === undefined ? "untilS" : "reachedS";
+  if (untilS > most) return reject("after-until", `untilS: expected at most reachedS ${most}, got ${untilS}`);
   for (let i = 0; i < unit.length; i++) {
     if (unit[i] >= units.length)
       return reject("unit-index", `unit[${i}]: expected an index below ${units.length}, got ${unit[i]}`);
     if (!Number.isFinite(timeS[i]))
       return reject("non-finite", `timeS[${i}]: expected a finite time in seconds, got ${timeS[i]}`);
-    if (timeS[i] > untilS)
-      return reject("after-until", `timeS[${i}]: expected at most untilS ${untilS}, got ${timeS[i]}`);
+    if (timeS[i] > most)
+      return reject("after-until", `timeS[${i}]: expected at most ${field} ${most}, got ${timeS[i]}`);
   }
   return null;
 }

@@ -25,6 +25,8 @@ export interface AcquisitionOptions {
   heartbeat?: boolean;
   /** Left out: nothing is encrypted. */
   keys?: Keys | null;
+  /** What tells when a message that has just come arrived, server clock in ms; left out: the server's clock. */
+  arrivalServerMs?: () => number;
 }
 
 export interface Acquisition {
@@ -46,7 +48,7 @@ export async function openAcquisition(options: AcquisitionOptions): Promise<Acqu
   const events = new Subject<AcquisitionEvent>();
   // No high-water mark (0): with one, ZeroMQ would drop a burst without a word; memory bounds it, and the loop keeps up.
   const unbounded = { receiveHighWaterMark: 0 };
-  const { keys = null } = options;
+  const { keys = null, arrivalServerMs = serverNow } = options;
   const socket =
     options.socket === "sub"
       ? new Subscriber({ ...unbounded, ...connectingWith(keys) })
@@ -72,7 +74,7 @@ export async function openAcquisition(options: AcquisitionOptions): Promise<Acqu
       if (!isReading) {
         isReading = true;
         for (const event of early.splice(0)) events.next(event);
-        receive(socket, reader, events).catch((error: unknown) => events.error(error));
+        receive(socket, reader, events, arrivalServerMs).catch((error: unknown) => events.error(error));
       }
       return subscription;
     }),
@@ -102,11 +104,16 @@ export function together(all: readonly Acquisition[]): Acquisition {
 }
 
 /** Reads until the socket closes, and waits for nothing but the socket: a publisher drops what a slow reader leaves. */
-async function receive(socket: Subscriber | Pull, reader: FrameReader, events: Subject<AcquisitionEvent>) {
+async function receive(
+  socket: Subscriber | Pull,
+  reader: FrameReader,
+  events: Subject<AcquisitionEvent>,
+  arrivalServerMs: () => number,
+) {
   try {
     while (!socket.closed) {
       const frames = await socket.receive();
-      for (const event of reader.read(frames, serverNow())) events.next(event);
+      for (const event of reader.read(frames, arrivalServerMs())) events.next(event);
     }
   } catch (error) {
     if (!socket.closed) throw error;

@@ -2,6 +2,7 @@ import { reject } from "../../protocols/wire/message.ts";
 import {
   type CountsMessage,
   decodeSpikeMessage,
+  messageReachedS,
   messageUntilS,
   type SpikeMessage,
   type SpikesMessage,
@@ -84,7 +85,7 @@ export function createLatentloopReader(options: ReaderOptions): FrameReader {
       type: "batch",
       stream: message.stream,
       untilS: stream.watermarkS,
-      reachedS: messageUntilS(message),
+      reachedS: messageReachedS(message),
       unit,
       timeS,
       count,

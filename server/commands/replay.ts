@@ -7,6 +7,7 @@ import { type Difference, firstDifference, pacedRefits } from "../choice/replay.
 import { ConfigurationError } from "../failure.ts";
 import { modelDigest } from "../model/digest.ts";
 import { type PlaybackOptions, type Played, playSession } from "../playback/playback.ts";
+import { type Recount, recountSession } from "../playback/recount.ts";
 import { random } from "../random.ts";
 import { type FoundSession, readSession } from "../session/folder.ts";
 import { sessionFolder } from "../session/journal-reader.ts";
@@ -21,6 +22,7 @@ import { createProgress, duration, type Progress } from "./progress.ts";
 interface ReplayOptions extends Omit<PlaybackOptions, "speed"> {
   verify: boolean;
   objective?: Objective;
+  rig?: "recorded";
   speed?: number;
   json: boolean;
 }
@@ -37,7 +39,8 @@ export function replayCommand(): Command {
     .description(
       "Make a session again from its journal. With --verify every decision is made again and compared: each choice with its reasons, and\n" +
         "what was believed after each trial, bit for bit. With --speed its faces come on a display again, when they came, and dashboards\n" +
-        "follow trial by trial. Nothing is written into the session's folder.",
+        "follow trial by trial. With --rig recorded its spikes and edges go through a socket again, at the times at which they arrived, and its\n" +
+        "trials are counted again and compared. Nothing is written into the session's folder.",
     )
     .argument("<session>", "a session's folder")
     .option("--verify", "compare choices, reasons and posteriors with the journal's", false)
@@ -45,6 +48,12 @@ export function replayCommand(): Command {
       new Option("--objective <name>", "what another objective would have chosen, given the same answers").choices([
         ...objectives,
       ]),
+    )
+    .addOption(
+      new Option(
+        "--rig <rig>",
+        "recorded: count its trials again from its spikes and edges, sent in our own format over ZeroMQ",
+      ).choices(["recorded"]),
     )
     .option(
       "--speed <times>",
@@ -67,14 +76,16 @@ export function replayCommand(): Command {
     )
     .action(async (path: string, options: ReplayOptions) => {
       const folder = sessionFolder(path);
-      const { verify: isVerified, objective, speed, json } = options;
-      const asked = [isVerified, objective !== undefined, speed !== undefined].filter(Boolean).length;
+      const { verify: isVerified, objective, rig, speed, json } = options;
+      const isPlayed = rig === undefined && speed !== undefined;
+      const asked = [isVerified, objective !== undefined, isPlayed, rig !== undefined].filter(Boolean).length;
       if (asked !== 1)
         throw new ConfigurationError(
-          `replay: expected one of --verify, --objective and --speed to say what to do, found ${asked === 0 ? "none" : asked}`,
+          `replay: expected one of --verify, --objective, --rig and --speed to say what to do, found ${asked === 0 ? "none" : asked}`,
         );
-      if (speed !== undefined) return play(folder, { ...options, speed }, json);
+      if (isPlayed) return play(folder, { ...options, speed }, json);
       const found = await readSession(folder);
+      if (rig) return recount(found, speed ?? 1, json);
       const data = deciderOf(found);
       if (objective) return alternative(found, data, objective, json);
       return verify(found, data, json);
@@ -83,11 +94,9 @@ export function replayCommand(): Command {
 
 /** Plays a session; Ctrl-C ends it. */
 async function play(folder: string, options: PlaybackOptions, json: boolean): Promise<void> {
-  const interrupt = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupt.abort());
   let progress: Progress | null = null;
   say(`reading ${folder}`);
-  const played = await playSession(folder, options, interrupt.signal, {
+  const played = await playSession(folder, options, interrupts(), {
     said: say,
     async began(found) {
       for (const line of await otherModel(found)) say(`note: ${line}: faces may look otherwise`);
@@ -111,6 +120,48 @@ function playedWords({ faces, trials, tookS, recordedS, offMs }: Played): string
     ? `; onsets were ${offMs.median.toFixed(1)} ms from where they were due (median; ${offMs.most.toFixed(1)} ms at most)`
     : "";
   return `played ${count(faces, faces.shown, "faces")} and ${count(trials, trials.closed, "trials")} in ${tookS.toFixed(1)} s, recorded in ${recordedS.toFixed(1)} s${off}`;
+}
+
+/** Counts a session's trials again; Ctrl-C ends it. */
+async function recount(found: FoundSession, speed: number, json: boolean): Promise<void> {
+  deciderOf(found);
+  const progress = createProgress("trials", found.progress.trials);
+  const result = await recountSession(found, {
+    speed,
+    interrupted: interrupts(),
+    compared: (trials) => progress.update(trials),
+  }).finally(() => progress.stop());
+  const others = otherVersions(found.versions);
+  if (json) process.stdout.write(`${JSON.stringify({ ...result, otherVersions: others, torn: found.end.torn })}\n`);
+  else process.stdout.write(recountWords(result, others, found.end.torn));
+  if (result.difference) process.exitCode = 1;
+}
+
+function recountWords(
+  { trials, different, differentCounts, messages, spikes, difference, hasEmptyMessages, isInterrupted }: Recount,
+  others: string[],
+  torn: string | null,
+): string {
+  const lines = [
+    ...journalNotes(torn, others),
+    ...(isInterrupted ? ["interrupted: what follows is of the trials until then"] : []),
+    difference
+      ? `${different} of ${trials} trials are different, ${differentCounts} of them in their counts, the first: ${valuesWords(difference)}`
+      : `${trials} trials: all counts as recorded, and windows, flags and closing times with them`,
+    `${messages} messages with ${spikes} spikes went over ZeroMQ`,
+  ];
+  if (difference && !hasEmptyMessages)
+    lines.push(
+      "its journal has no message without spikes, as older versions left them out: where the stream's clock stood is not known as well as it was then, and windows may lie elsewhere",
+    );
+  return `${lines.join("\n")}\n`;
+}
+
+/** Aborted by Ctrl-C. */
+function interrupts(): AbortSignal {
+  const interrupt = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupt.abort());
+  return interrupt.signal;
 }
 
 function deciderOf({ decider, folder }: FoundSession): DeciderData {
@@ -233,8 +284,7 @@ function describe(
   torn: string | null,
 ): string {
   const lines = [
-    ...(torn ? [`the journal ends early: ${torn}`] : []),
-    ...others.map((line) => `note: ${line}`),
+    ...journalNotes(torn, others),
     difference
       ? `different: ${differenceWords(difference)}`
       : `identical: ${choices} choices with their reasons, and the posterior after each of ${trials} trials`,
@@ -247,5 +297,13 @@ function describe(
   return `${lines.join("\n")}\n`;
 }
 
-const differenceWords = ({ afterTrial, what, journal, replay }: Difference): string =>
-  `after trial ${afterTrial ?? "none"}, ${what}: the journal has ${JSON.stringify(journal)}, the replay ${JSON.stringify(replay)}`;
+/** What is to be known before what was found. */
+const journalNotes = (torn: string | null, others: readonly string[]): string[] => [
+  ...(torn ? [`the journal ends early: ${torn}`] : []),
+  ...others.map((line) => `note: ${line}`),
+];
+
+const differenceWords = (difference: Difference): string =>
+  `after trial ${difference.afterTrial ?? "none"}, ${valuesWords(difference)}`;
+const valuesWords = ({ what, journal, replay }: Pick<Difference, "what" | "journal" | "replay">): string =>
+  `${what}: the journal has ${JSON.stringify(journal)}, the replay ${JSON.stringify(replay)}`;

@@ -82,7 +82,7 @@ export async function gatherSession(folder: string): Promise<SessionTables> {
         if (said.type !== "batch") return;
         runs.set(said.stream, runOf(said.stream));
         const { stream, unit, timeS, count } = said;
-        spikes.push({ stream, run: runOf(stream), unit, timeS, count });
+        if (unit.length > 0) spikes.push({ stream, run: runOf(stream), unit, timeS, count });
         return;
       }
       case "choice":

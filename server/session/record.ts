@@ -91,11 +91,9 @@ function planRecords(output: PlanOutput): Recorded[] {
 
 const choiceFields = ({ latents, reason }: Choice) => ({ latentsF64: bytesOf(latents), reason });
 
-function acquisitionRecord(event: AcquisitionEvent): Recorded | null {
+function acquisitionRecord(event: AcquisitionEvent): Recorded {
   if (event.type !== "batch") return { kind: event.type, fields: event };
   const { stream, untilS, reachedS, unit, timeS, count, arrivedServerMs } = event;
-  // A message without spikes only moves the stream's time on; the next one that has some says so too.
-  if (unit.length === 0) return null;
   return {
     kind: "spikes",
     fields: {

@@ -86,12 +86,14 @@ async function check(folder: string, planned: number) {
   expect(stdout).toContain(
     `identical: ${planned} choices with their reasons, and the posterior after each of ${planned}`,
   );
+  const recounted = await start("replay", folder, "--rig", "recorded", "--speed", "max").finished;
+  expect(recounted.stdout).toContain("trials: all counts as recorded, and windows, flags and closing times with them");
   expect(stdout.match(/snapshot-\d+\.lls: as the journal comes to it/g)).toHaveLength(2);
   expect(code, stdout).toBe(0);
   return resumed.filter(({ snapshot }) => snapshot !== null).length;
 }
 
-describe("J5, J11 a server that is killed at any instant", () => {
+describe("J5, J11, J16 a server that is killed at any instant", () => {
   const kills = isLong ? 300 : 5;
   test(`${kills} times: the session goes on with the same posterior, no trial twice or lost, no face shown twice unmarked`, {
     timeout: isLong ? 3_600_000 : 180_000,

@@ -37,7 +37,7 @@ function openProbe(socket: Push, stream: string, unit: string, everyS: number, c
   };
 }
 
-test("T17: two probes with clocks of their own, from two addresses, each counted on its own clock", async () => {
+test("T17, J16: two probes with clocks of their own, from two addresses, each counted on its own clock", async () => {
   const file = `${out}/two.yaml`;
   const base = readFileSync("protocols/experiments/one-to-one.yaml", "utf8").replace(
     /\nrecording:[\s\S]*?\n\n/,
@@ -97,4 +97,6 @@ recording:
     const apartS = others![0].window!.startS - window!.startS * (1 + 5e-5);
     expect(Math.abs(apartS - 500)).toBeLessThan(0.05);
   }
+  const recounted = await start("replay", summary.sessionDir, "--rig", "recorded", "--speed", "max").finished;
+  expect(recounted.stdout).toContain("12 trials: all counts as recorded");
 });
