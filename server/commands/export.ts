@@ -4,7 +4,7 @@ import { Command } from "commander";
 import type { Findings } from "../choice/decider.ts";
 import { gatherSession, type SessionTables } from "../exports/gather.ts";
 import { type FacePictures, writeNwb } from "../exports/nwb.ts";
-import { asJson, writeCsv } from "../exports/tables.ts";
+import { asJson, writeCsv, writeParquet } from "../exports/tables.ts";
 import { ConfigurationError } from "../failure.ts";
 import { openModel } from "../model/backends.ts";
 import { type FaceModel, readModel } from "../model/model-folder.ts";
@@ -13,6 +13,7 @@ import { sessionFolder } from "../session/journal-reader.ts";
 interface ExportOptions {
   nwb?: string;
   csv?: string;
+  parquet?: string;
   json?: string;
   images: boolean;
 }
@@ -23,7 +24,7 @@ const BATCH = 32;
 /** `latentloop export`: a session as files that others open. */
 export function exportCommand(): Command {
   return new Command("export")
-    .summary("Write a session as NWB, CSV or JSON")
+    .summary("Write a session as NWB, CSV, Parquet or JSON")
     .description(
       "Write a session as files that others open, from its journal: also one that broke, as far as it came.\n" +
         "All times are seconds of one clock: the recording system's, as it ran when the session began.",
@@ -31,12 +32,13 @@ export function exportCommand(): Command {
     .argument("<session>", "a session's folder")
     .option("--nwb <file>", "NWB 2: units, presentations, faces, estimates, the experiment")
     .option("--csv <folder>", "trials.csv, counts.csv and spikes.csv")
+    .option("--parquet <folder>", "the same tables with types, as trials.parquet, counts.parquet and spikes.parquet")
     .option("--json <file>", "the same in one JSON object")
     .option("--no-images", "NWB without the faces' pixels")
     .action(async (path: string, options: ExportOptions) => {
-      const { nwb, csv, json } = options;
-      if (nwb === undefined && csv === undefined && json === undefined)
-        throw new ConfigurationError("export: expected --nwb, --csv or --json, found none of them");
+      const { nwb, csv, parquet, json } = options;
+      if ([nwb, csv, parquet, json].every((asked) => asked === undefined))
+        throw new ConfigurationError("export: expected --nwb, --csv, --parquet or --json, found none of them");
       const folder = sessionFolder(path);
       const tables = await gatherSession(folder);
       const model = tables.model === null ? null : await modelOf(tables.model);
@@ -45,6 +47,7 @@ export function exportCommand(): Command {
         Array.from({ length: tables.experiment.latents }, (_, d) => `z${d + 1}`);
       const written: string[] = [];
       if (csv !== undefined) written.push(...(await writeCsv(csv, tables, names)));
+      if (parquet !== undefined) written.push(...(await writeParquet(parquet, tables, names)));
       if (json !== undefined) {
         await writeFile(json, `${JSON.stringify(asJson(tables, names))}\n`);
         written.push(json);

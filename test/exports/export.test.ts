@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
 import Papa from "papaparse";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { SessionTables } from "../../server/exports/gather.ts";
@@ -37,6 +38,8 @@ validity: { regressor: realised }
     file("s.nwb"),
     "--csv",
     file("csv"),
+    "--parquet",
+    file("parquet"),
     "--json",
     file("s.json"),
   ).finished;
@@ -71,6 +74,21 @@ test("F2: CSV files have a row for each trial, count and spike, with the same nu
   expect(rowsOf("spikes.csv")).toHaveLength(tables.units.reduce((sum, unit) => sum + [...unit.spikeTimesS].length, 0));
 });
 
+const TYPES = { trial: "INT32", placed_by: "BYTE_ARRAY", used: "BOOLEAN", onset_s: "DOUBLE", "z1 yaw": "DOUBLE" };
+
+test.each(["trials", "counts", "spikes"])("F2: %s.parquet has what %s.csv has, with types", async (name) => {
+  const buffer = await asyncBufferFromFile(join(file("parquet"), `${name}.parquet`));
+  const read = (await parquetReadObjects({ file: buffer })) as Record<string, unknown>[];
+  const cells = read.map((row) =>
+    Object.fromEntries(Object.entries(row).map(([key, value]) => [key, value === null ? "" : String(value)])),
+  );
+  expect(cells).toEqual(rowsOf(`${name}.csv`));
+  const { schema, created_by } = await parquetMetadataAsync(buffer);
+  expect(created_by).toMatch(/^latentloop \d/);
+  for (const { name: column, type } of schema)
+    if (column in TYPES) expect([column, type]).toEqual([column, TYPES[column as keyof typeof TYPES]]);
+});
+
 test("F3: the NWB file is read back by our own reader with the same spikes and onsets", async () => {
   const tables = JSON.parse(readFileSync(file("s.json"), "utf8")) as SessionTables;
   const { units, presentations } = await readRecording(file("s.nwb"));
@@ -95,12 +113,37 @@ test("J8: what another objective would have chosen, given the same answers; its 
 
 test("F2: what can't be exported is said", async () => {
   const none = await start("export", session).finished;
-  expect([none.code, none.stderr]).toEqual([2, expect.stringContaining("expected --nwb, --csv or --json")]);
+  expect([none.code, none.stderr]).toEqual([2, expect.stringContaining("expected --nwb, --csv, --parquet or --json")]);
   const nowhere = await start("export", out, "--json", file("x.json")).finished;
   expect([nowhere.code, nowhere.stderr]).toEqual([2, expect.stringContaining("expected a session's journal")]);
 });
 
 const python = process.env.LATENTLOOP_PYTHON ?? "python3";
+const arrow = spawnSync(python, ["-c", "import pyarrow.parquet"]);
+const parquetReader = `
+import json, sys, pyarrow.parquet as pq
+folder, tables = sys.argv[1], json.load(open(sys.argv[2]))
+trials = pq.read_table(f"{folder}/trials.parquet")
+types = {name: str(trials.schema.field(name).type) for name in ["trial", "onset_s", "used", "flags", "unaligned", "z1 yaw"]}
+assert types == {"trial": "int32", "onset_s": "double", "used": "bool", "flags": "string", "unaligned": "string", "z1 yaw": "double"}, types
+assert trials["onset_s"].to_pylist() == [t["onsetS"] for t in tables["trials"]]
+assert trials["realised z1 yaw"].to_pylist() == [t["realised"][0] for t in tables["trials"]]
+assert trials["unaligned"].to_pylist() == [t["unaligned"] for t in tables["trials"]]
+counts = pq.read_table(f"{folder}/counts.parquet").to_pydict()
+assert counts["count"] == [n for t in tables["trials"] for n in t["counts"]]
+spikes = pq.read_table(f"{folder}/spikes.parquet").to_pydict()
+assert list(zip(spikes["unit"], spikes["time_s"])) == [(u["name"], s) for u in tables["units"] for s in u["spikeTimesS"]]
+print("as written")
+`;
+
+test.skipIf(arrow.status !== 0)("F2: pyarrow reads every value back, and its type (needs python3 with pyarrow)", () => {
+  const { status, stdout, stderr } = spawnSync(python, ["-c", parquetReader, file("parquet"), file("s.json")], {
+    encoding: "utf8",
+  });
+  expect(status, stderr).toBe(0);
+  expect(stdout.trim()).toBe("as written");
+});
+
 const peer = spawnSync(python, ["-c", "import pynwb, nwbinspector"]);
 const reader = `
 import json, sys, numpy as np
