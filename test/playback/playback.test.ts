@@ -65,7 +65,10 @@ describe("J15 replay --speed", { timeout: 60_000 }, () => {
     for (const [args, words] of [
       [["--speed", "0"], '--speed (or max): expected a number from 0.01 to 1000, got "0"'],
       [["--speed", "fast"], '--speed (or max): expected a number from 0.01 to 1000, got "fast"'],
-      [["--speed", "1", "--verify"], "expected one of --verify, --objective, --rig and --speed to say what to do, found 2"],
+      [
+        ["--speed", "1", "--verify"],
+        "expected one of --verify, --objective, --rig and --speed to say what to do, found 2",
+      ],
       [[], "expected one of --verify, --objective, --rig and --speed to say what to do, found none"],
     ] as const) {
       const { code, stderr } = await start("replay", live, ...args).finished;
