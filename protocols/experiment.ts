@@ -33,12 +33,24 @@ const unitCounts = z.strictObject({
   /** The same two with the statistics of face patches ML and AM, as far as they are published (sim/neurons/patches.ts). */
   ML: unitCount,
   AM: unitCount,
-  /** One latent, with the rates and the scatter of a real V1 or V2 unit (sim/neurons/recorded.ts). */
+  /** One latent, with the rates and the scatter of a real unit (sim/neurons/recorded.ts). */
   recorded: unitCount,
   /** A ramp over one factor of the rendered heads, as faces-64's faces show it (sim/faces/latent-factors.ts). */
   factor: unitCount,
 });
 export type UnitKind = keyof z.infer<typeof unitCounts>;
+
+/** A recorded unit as `recorded` ones are simulated after it. */
+const fittedUnit = z
+  .strictObject({
+    /** Places along one latent, in order, and the mean rate at each, in spikes/s; level beyond the first and the last. */
+    at: z.array(z.number()).min(2),
+    meanHz: z.array(positive),
+    /** φ of its counts' variance μ + φ μ². */
+    dispersion: z.number().nonnegative(),
+  })
+  .refine(({ at, meanHz }) => at.length === meanHz.length, "expected as many rates as places");
+export type FittedUnit = z.infer<typeof fittedUnit>;
 
 const timesAMinute = positive.max(6000).optional();
 
@@ -69,6 +81,11 @@ export type RigFault = keyof Transport["faultsPerMinute"];
 
 /** Simulated neurons: kinds, and what befalls all of them. What is left out is as each kind has it. */
 export const simulation = unitCounts.extend({
+  /**
+   * Whose rates and scatter `recorded` units have: the estimates.json of an analysis or of a session, relative to this file, whose place the units
+   * take that are read from it; left out: the V1 and V2 units that ship.
+   */
+  recordedFrom: z.union([z.string().min(1), z.array(fittedUnit).min(1)]).optional(),
   /** Latents that turn the head, from 0: what viewTuned and ML are tuned to, viewInvariant and AM are not; left out: yaw and pitch of faces-64. */
   viewLatents: z.array(z.number().int().nonnegative()).min(1).optional(),
   /** From a face's onset to a unit's response: log-normal over units. */

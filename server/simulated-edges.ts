@@ -36,7 +36,9 @@ export async function forkSimulatedRig(
     photodiode: alignment.method === "photodiode" ? { line: alignment.line } : null,
     keys,
   };
-  const child = forkModule("sim/rig/main.js", [JSON.stringify(options)]);
+  const child = forkModule("sim/rig/main.js", []);
+  // Not as an argument, which a large population would be too long for.
+  child.send(options);
   const { address, originMs } = await new Promise<RigProcessMessage>((resolve, reject) => {
     child.once("message", (message) => resolve(message as RigProcessMessage));
     child.once("exit", (code) => reject(new Error(`the simulated rig ended with code ${code} before it began`)));

@@ -13,6 +13,7 @@ import { type Engine, runCells } from "../../sim/study/run.ts";
 import { openStore } from "../../sim/study/store.ts";
 import { ConfigurationError } from "../failure.ts";
 import { readText } from "../session/experiment-file.ts";
+import { withFittedUnits } from "../session/fitted-units.ts";
 import { numberOption } from "./options.ts";
 import { createProgress, type Progress } from "./progress.ts";
 
@@ -116,7 +117,11 @@ async function chooseEngine({ cluster, workers }: StudyOptions, study: string): 
 async function readStudy(file: string, seeds?: number): Promise<Study> {
   const parsed = parseStudy(await readText(file, "study file"));
   if (!parsed.ok) throw new ConfigurationError(`study file ${file}: ${parsed.errors}`);
-  return { ...parsed.study, seeds: seeds ?? parsed.study.seeds };
+  const { study } = parsed;
+  const populations: Study["populations"] = {};
+  for (const [name, simulation] of Object.entries(study.populations ?? {}))
+    populations[name] = await withFittedUnits(simulation, file);
+  return { ...study, ...(study.populations && { populations }), seeds: seeds ?? study.seeds };
 }
 
 async function write(out: string, figures: StudyFigures): Promise<void> {

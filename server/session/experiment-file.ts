@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { type Experiment, parseExperiment } from "../../protocols/experiment.ts";
 import { ConfigurationError } from "../failure.ts";
+import { withFittedUnits } from "./fitted-units.ts";
 
 const reasons: Record<string, string> = {
   ENOENT: "there is no such file",
@@ -29,8 +30,10 @@ export async function readExperiment(path: string, overrides: Overrides = {}): P
   const parsed = parseExperiment(text);
   if (!parsed.ok) throw new ConfigurationError(`experiment file ${path}: ${parsed.errors}`);
   const { experiment } = parsed;
+  const { simulation } = experiment;
   return {
     ...experiment,
+    ...(simulation && { simulation: await withFittedUnits(simulation, path) }),
     trials: overrides.trials ?? experiment.trials,
     seed: overrides.seed ?? experiment.seed,
     choice: { ...experiment.choice, objective: overrides.objective ?? experiment.choice.objective },

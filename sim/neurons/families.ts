@@ -28,8 +28,12 @@ const between = (low: number, high: number, random: Random): number => low + (hi
 const sign = (random: Random): number => (random.uniform() < 0.5 ? -1 : 1);
 const all = (latents: number): number[] => Array.from({ length: latents }, (_, d) => d);
 
-/** @param view latents that turn the head */
-type Family = (latents: number, random: Random, view: readonly number[]) => Tuning;
+interface Surroundings {
+  /** Latents that turn the head. */
+  view: readonly number[];
+  recordedFrom?: Simulation["recordedFrom"] | undefined;
+}
+type Family = (latents: number, random: Random, surroundings: Surroundings) => Tuning;
 
 /** Yaw and pitch of faces-64. */
 export const defaultViewLatents: readonly number[] = [0, 1];
@@ -112,11 +116,11 @@ export const families: Record<UnitKind, Family> = {
     const shift = swing(between(0.3, 0.8, random), random);
     return { ...base, rateHz: wandering(base.rateHz, gain, shift, latents) };
   },
-  viewTuned: (latents, random, view) => viewTuned(latents, random, view, CLASSIC_GAIN),
-  viewInvariant: (latents, random, view) => viewInvariant(latents, random, view, CLASSIC_GAIN),
-  ML: (latents, random, view) => patchNeuron("ML", random, (gain) => viewTuned(latents, random, view, gain)),
-  AM: (latents, random, view) => patchNeuron("AM", random, (gain) => viewInvariant(latents, random, view, gain)),
-  recorded: recordedTuning,
+  viewTuned: (latents, random, { view }) => viewTuned(latents, random, view, CLASSIC_GAIN),
+  viewInvariant: (latents, random, { view }) => viewInvariant(latents, random, view, CLASSIC_GAIN),
+  ML: (latents, random, { view }) => patchNeuron("ML", random, (gain) => viewTuned(latents, random, view, gain)),
+  AM: (latents, random, { view }) => patchNeuron("AM", random, (gain) => viewInvariant(latents, random, view, gain)),
+  recorded: (latents, random, { recordedFrom }) => recordedTuning(latents, random, recordedFrom),
   factor: factorRamp,
 };
 

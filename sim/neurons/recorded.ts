@@ -1,15 +1,7 @@
+import type { FittedUnit, Simulation } from "../../protocols/experiment.ts";
 import type { Random } from "../../server/random.ts";
 import { type RecordedUnit, recordedUnits } from "../study/recorded/data.ts";
 import type { Tuning } from "./families.ts";
-
-/** What a recorded unit's counts say of it. */
-export interface FittedUnit {
-  /** Places along the stimulus's axis, in latent units and in order, and the mean rate at each, in spikes/s. */
-  at: number[];
-  meanHz: number[];
-  /** φ of its counts' variance μ + φ μ². */
-  dispersion: number;
-}
 
 /** A rate that no stimulus goes below: half a spike in ten seconds, so that log rates exist. */
 const LEAST_HZ = 0.05;
@@ -39,6 +31,8 @@ export function fitUnit({ stimuli, windowMs }: RecordedUnit): FittedUnit {
   };
 }
 
+const drawn = <T>(units: readonly T[], random: Random): T => units[random.int(units.length)];
+
 /** The line through the points, level beyond the first and the last. */
 function interpolate(at: readonly number[], values: readonly number[], x: number): number {
   const next = at.findIndex((place) => place > x);
@@ -49,12 +43,14 @@ function interpolate(at: readonly number[], values: readonly number[], x: number
 }
 
 /**
- * One latent, over which the rate runs as that of a real V1 or V2 unit over disparity, one of 159 drawn at random (sim/study/recorded/SOURCES.md),
- * with the scatter of its counts. No refractory period, since the scatter has it in already.
+ * One latent, over which the rate runs as that of a real unit, drawn at random, with the scatter of its counts: of 159 V1 and V2 units over
+ * disparity (sim/study/recorded/SOURCES.md), or of those that were `given`. No refractory period, since the scatter has it in already.
+ *
+ * @throws Error where a path is given, whose file should have been read by now
  */
-export function recordedTuning(latents: number, random: Random): Tuning {
-  const units = recordedUnits("disparity");
-  const { at, meanHz, dispersion } = fitUnit(units[random.int(units.length)]);
+export function recordedTuning(latents: number, random: Random, given: Simulation["recordedFrom"]): Tuning {
+  if (typeof given === "string") throw new Error(`recordedFrom: expected the units of ${given}, it was not read`);
+  const { at, meanHz, dispersion } = given ? drawn(given, random) : fitUnit(drawn(recordedUnits("disparity"), random));
   const d = random.int(latents);
   return {
     tunedTo: [d],

@@ -53,6 +53,7 @@ export function populationFault(
 ): string | null {
   const units = unitKinds.reduce((sum, kind) => sum + (population[kind] ?? 0), 0);
   if (units === 0) return "expected at least one unit, found none";
+  if (population.recordedFrom && !population.recorded) return "recordedFrom: expected recorded units, found none";
   if (population.standsIn && units !== recording.units.length)
     return `standsIn: expected as many units as recording.units has, ${recording.units.length}, found ${units}`;
   if (population.factor && model !== modelOfFactors)
@@ -85,10 +86,10 @@ export function createPopulation(
   const kinds = unitKinds.flatMap((kind) => Array.from({ length: population[kind] ?? 0 }, () => kind));
   const shared = population.sharedGain && slowGain(population.sharedGain, random.split("shared gain"));
   const common = commonNoise(random.split("gain noise"));
-  const view = population.viewLatents ?? defaultViewLatents;
+  const { viewLatents: view = defaultViewLatents, recordedFrom } = population;
 
   function createNeuron(kind: UnitKind, own: Random): Neuron {
-    const tuning: Tuning = families[kind](latents, own, view);
+    const tuning: Tuning = families[kind](latents, own, { view, recordedFrom });
     const { latency, drift, turnover, timeCourse = tuning.timeCourse, gainNoise = tuning.gainNoise } = population;
     const gains = [shared, gainNoise && noisyGain(gainNoise, common), tuning.gain].filter((gain) => gain !== undefined);
     return {

@@ -1,5 +1,5 @@
-/** The simulated rig as a process of its own; its options come as one JSON argument from the command that forks it. */
-
+/** The simulated rig as a process of its own; its options come as the first message from the command that forks it. */
+import { once } from "node:events";
 import { random } from "../../server/random.ts";
 import { admitOnly, readKeys } from "../../server/security/curve.ts";
 import { createPopulation, type Population } from "../neurons/unit.ts";
@@ -26,7 +26,7 @@ export interface RigProcessMessage {
   originMs: number;
 }
 
-const options = JSON.parse(process.argv[2]) as RigProcessOptions;
+const [options] = (await once(process, "message")) as [RigProcessOptions];
 const keys = options.keys === null ? null : await readKeys(options.keys);
 if (keys) await admitOnly(keys);
 const root = random(options.seed);

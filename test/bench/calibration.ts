@@ -44,7 +44,7 @@ interface Fitted {
 const anyFace = (r: Random) => Float64Array.from({ length: LATENTS }, () => 6 * r.uniform() - 3);
 
 function fitOne({ kind, trials, dispersion, counts: distribution }: Condition, r: Random): Fitted {
-  const unit = families[kind](LATENTS, r.split("unit"), defaultViewLatents);
+  const unit = families[kind](LATENTS, r.split("unit"), { view: defaultViewLatents });
   const faces = r.split("scale");
   let mean = 0;
   for (let i = 0; i < 500; i++) mean += unit.rateHz(anyFace(faces), 0) / 500;

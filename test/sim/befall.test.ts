@@ -256,6 +256,9 @@ describe("a simulation that can't be", () => {
     expect(fault({ AM: 3 }, 2)).toMatch(/expected some of the latents, found all/);
     expect(fault({ ramp: 3 }, 1)).toBeNull();
     expect(fault({ factor: 3 }, 12)).toBeNull();
+    expect(fault({ ramp: 1, recordedFrom: "estimates.json" }, 12)).toBe(
+      "recordedFrom: expected recorded units, found none",
+    );
     expect(fault({ ramp: 1, standsIn: true }, 12)).toBeNull();
     expect(fault({ ramp: 1, AM: 1, standsIn: true }, 12)).toBe(
       "standsIn: expected as many units as recording.units has, 1, found 2",

@@ -1,0 +1,85 @@
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { random } from "../../server/random.ts";
+import { readExperiment } from "../../server/session/experiment-file.ts";
+import type { SessionSummary } from "../../server/session/summary.ts";
+import type { UnitReport } from "../../server/tuning/report.ts";
+import { createPopulation } from "../../sim/neurons/unit.ts";
+import { smallExperiment, start, temporaryFolder } from "../cli.ts";
+
+const out = temporaryFolder();
+afterAll(() => rm(out, { recursive: true }));
+const file = (name: string) => join(out, name);
+const done = async (...args: string[]) => {
+  const { code, stdout, stderr } = await start(...args).finished;
+  expect(code, stderr).toBe(0);
+  return stdout;
+};
+const simulating = (simulation: string) => {
+  writeFileSync(file("next.yaml"), smallExperiment("next", 20, simulation));
+  return readExperiment(file("next.yaml"));
+};
+
+test("V7 the units of an NWB file are simulated with their rates and their scatter", { timeout: 120_000 }, async () => {
+  // A recording: neurons with the rates and the scatter of V1 and V2 units, as units and presentations in an NWB file.
+  writeFileSync(file("recorded.yaml"), smallExperiment("recorded", 250, "{ recorded: 3 }"));
+  const told = await done("run", file("recorded.yaml"), "--virtual", "--seed", "3", "--out", out, "--json");
+  const { sessionDir } = JSON.parse(told) as SessionSummary;
+  await done("export", sessionDir, "--nwb", file("recorded.nwb"));
+  await done("analyse", file("recorded.nwb"), "--out", file("analysis"));
+  const estimates = JSON.parse(readFileSync(file("analysis/estimates.json"), "utf8")) as { units: UnitReport[] };
+
+  const { simulation, latents } = await simulating("{ recorded: 40, recordedFrom: analysis/estimates.json }");
+  const given = simulation!.recordedFrom as Exclude<NonNullable<typeof simulation>["recordedFrom"], string | undefined>;
+  expect(given).toHaveLength(3);
+  const original = createPopulation({ recorded: 3 }, latents, random(3).split("population"));
+  for (const [u, { at, meanHz, dispersion }] of given.entries()) {
+    const { bestLatent, curves, dispersion: estimated } = estimates.units[u];
+    expect(bestLatent).toBe(original[u].tunedTo[0]);
+    meanHz.forEach((hz, i) => {
+      expect(hz).toBeCloseTo(curves[bestLatent].rateHz[i], 1);
+    });
+    expect(dispersion).toBeCloseTo(estimated, 3);
+    // And they are those of the neurons that were recorded, as far as 250 trials tell.
+    const z = new Float64Array(latents);
+    const truth = at.map((x) => {
+      z[bestLatent] = x;
+      return original[u].rateHz(z, 0);
+    });
+    const inside = at.flatMap((x, i) => (Math.abs(x) <= 2 ? [i] : []));
+    const error = inside.reduce((sum, i) => sum + (Math.sqrt(meanHz[i]) - Math.sqrt(truth[i])) ** 2, 0) / inside.length;
+    expect(Math.sqrt(error)).toBeLessThan(0.6);
+  }
+
+  const units = createPopulation(simulation!, latents, random(1).split("population"));
+  const z = new Float64Array(latents);
+  const drawn = new Set<number>();
+  for (const { tunedTo, rateHz, refractoryMs } of units) {
+    expect(refractoryMs).toBe(0);
+    const own = given.findIndex(({ meanHz }) => rateHz(z, 0) === meanHz[6]);
+    expect(own).toBeGreaterThanOrEqual(0);
+    drawn.add(own);
+    z[tunedTo[0]] = 0.25;
+    expect(rateHz(z, 0)).toBeCloseTo((given[own].meanHz[6] + given[own].meanHz[7]) / 2, 9);
+    z[tunedTo[0]] = 0;
+  }
+  expect(drawn.size).toBe(3);
+
+  // What was read is part of the experiment, so that a session, its journal and a study need the file no more; the rig's process gets it too.
+  await rm(file("analysis"), { recursive: true });
+  writeFileSync(file("whole.yaml"), smallExperiment("whole", 3, JSON.stringify(simulation)));
+  const live = ["--port", "0", "--events", "tcp://127.0.0.1:*", "--display", "headless"];
+  await done("run", file("whole.yaml"), ...live, "--out", out);
+});
+
+test("V7 a file that is none is refused, with what was expected", async () => {
+  writeFileSync(file("summary.json"), "{}");
+  await expect(simulating("{ recorded: 1, recordedFrom: summary.json }")).rejects.toThrow(
+    /recordedFrom .*summary.json: expected the estimates.json of an analysis or a session, units: expected array, found nothing/,
+  );
+  await expect(simulating("{ recorded: 1, recordedFrom: nowhere.json }")).rejects.toThrow(/found none: ENOENT/);
+  copyFileSync("README.md", file("text.json"));
+  await expect(simulating("{ recorded: 1, recordedFrom: text.json }")).rejects.toThrow(/text.json: expected the est/);
+});
