@@ -219,7 +219,10 @@ export interface Codes {
 /** Before any count: as many units code one latent as several, and a tenth is not tuned. */
 const PRIOR = { one: 0.45, several: 0.45, none: 0.1 };
 
-/** Posterior probabilities of the explanations; `several` is the additive and the linear model in equal parts. */
+/**
+ * Posterior probabilities of the explanations; `several` is the additive and the linear model in equal parts. Where there is one latent, these
+ * are explanations by that latent too, and none is by several.
+ */
 export function codesOf(rivals: Rivals, unit: number): Codes {
   const one = rivals.oneLatent.map((model) => model.logEvidence[unit]);
   const logs = [
@@ -235,10 +238,12 @@ export function codesOf(rivals: Rivals, unit: number): Codes {
   const within = one.map((v) => Math.exp(v - topOne));
   const totalOne = within.reduce((a, b) => a + b, 0);
   const D = one.length;
+  const several = weights[D] + weights[D + 1];
+  const alone = weights.slice(0, D).reduce((a, b) => a + b, 0);
   return {
     latents: within.map((v) => v / totalOne),
-    one: weights.slice(0, D).reduce((a, b) => a + b, 0) / total,
-    several: (weights[D] + weights[D + 1]) / total,
+    one: (D === 1 ? alone + several : alone) / total,
+    several: D === 1 ? 0 : several / total,
     none: weights[D + 2] / total,
   };
 }
