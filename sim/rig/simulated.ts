@@ -11,6 +11,7 @@ import type { Edge } from "../../server/trials/edges.ts";
 import { createBrain, type Spikes } from "../neurons/brain.ts";
 import type { SimulatedUnit } from "../neurons/unit.ts";
 import { createStrikes } from "./faults.ts";
+import { PANEL_MS } from "./photodiode.ts";
 import { createWay } from "./transport.ts";
 
 export interface SimulatedRigOptions {
@@ -43,8 +44,6 @@ const STREAM = "sim";
 const SAMPLE_RATE = 30_000;
 /** A recording system's clock starts anywhere. */
 const CLOCK_STARTS_AT_S = 1000;
-/** From a frame's callback to light on the simulated screen, where a photodiode sees it; 0 where none does. */
-export const PANEL_MS = 30;
 /** Spikes are sent every 5 ms, as a recording system sends its blocks. */
 const BLOCK_MS = 5;
 const UNHINDERED: Transport = { delayMs: 0, jitterMs: 0, faultsPerMinute: {} };

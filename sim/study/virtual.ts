@@ -8,11 +8,13 @@ import type { DisplayEvent } from "../../server/presentation/display-server.ts";
 import { random } from "../../server/random.ts";
 import { deciderSettings } from "../../server/session/settings.ts";
 import { type SessionEvent, type SessionView, waitingView } from "../../server/session/view.ts";
+import type { Edge } from "../../server/trials/edges.ts";
 import { refitsHere } from "../../server/tuning/refits.ts";
 import type { UnitReport } from "../../server/tuning/report.ts";
 import { initSchedule, stepSchedule } from "../../stimulus-client/schedule.ts";
 import { createBrain } from "../neurons/brain.ts";
 import { createPopulation, type SimulatedUnit, standInNames } from "../neurons/unit.ts";
+import { PANEL_MS } from "../rig/photodiode.ts";
 
 export interface VirtualSession {
   view: SessionView;
@@ -71,7 +73,7 @@ export function openVirtualSession(
 ): RunningVirtualSession {
   const time = new VirtualTimeScheduler();
   const root = random(seed);
-  const { simulation, latents } = experiment;
+  const { simulation, latents, alignment } = experiment;
   const units = createPopulation(simulation ?? {}, latents, root.split("population"), standInNames(experiment));
   const brain = createBrain(units, STREAM_STARTS_AT_S, root.split("brain"), simulation?.adaptation);
   const neuralS = (ms: number) => STREAM_STARTS_AT_S + ms / 1000;
@@ -82,18 +84,26 @@ export function openVirtualSession(
   const display = createVirtualDisplay(time);
   let spikes = 0;
 
-  const acquisition$ = ticks(time, BLOCK_MS, (ms): AcquisitionEvent => {
-    const fired = brain.fire(neuralS(ms));
+  const panelMs = alignment.method === "photodiode" ? PANEL_MS : 0;
+  /** Changes of the patch that are still to come on the screen, where a photodiode sees them. */
+  let edges: Edge[] = [];
+  const acquisition$ = ticks(time, BLOCK_MS, (ms): AcquisitionEvent[] => {
+    const untilS = neuralS(ms);
+    const heard = { stream: STREAM, arrivedServerMs: ms };
+    const passed = edges.filter(({ timeS }) => timeS < untilS);
+    edges = edges.filter(({ timeS }) => timeS >= untilS);
+    const fired = brain.fire(untilS);
     spikes += fired.unit.length;
-    return {
-      type: "batch",
-      stream: STREAM,
-      untilS: neuralS(ms),
-      reachedS: neuralS(ms),
-      ...fired,
-      count: null,
-      arrivedServerMs: ms,
-    };
+    return [
+      ...passed.map(({ timeS, level: state }) => ({
+        ...heard,
+        type: "ttl" as const,
+        line: alignment.line,
+        state,
+        timeS,
+      })),
+      { ...heard, type: "batch", untilS, reachedS: untilS, ...fired, count: null },
+    ];
   });
 
   let view = waitingView(experiment.trials);
@@ -120,9 +130,11 @@ export function openVirtualSession(
     told(event) {
       if (event.kind === "choice") latentsOf.set(event.face, event.choice.latents);
       if (event.kind === "display" && event.event.type === "shown") {
-        const { presentation, face, onsetServerMs } = event.event;
-        const offMs = onsetServerMs + experiment.stimulus.onMs;
-        brain.see(presentation, latentsOf.get(face)!, neuralS(onsetServerMs), neuralS(offMs));
+        const { presentation, face, onsetServerMs, patch } = event.event;
+        const lightMs = onsetServerMs + panelMs;
+        const offMs = lightMs + experiment.stimulus.onMs;
+        brain.see(presentation, latentsOf.get(face)!, neuralS(lightMs), neuralS(offMs));
+        if (alignment.method === "photodiode") edges.push({ timeS: neuralS(lightMs), level: patch });
         latentsOf.delete(face);
       }
       told(event, time.now());
@@ -163,12 +175,12 @@ export function openVirtualSession(
   };
 }
 
-/** Emits `make(ms)` every `everyMs` of virtual time while subscribed. */
-function ticks<T>(time: VirtualTimeScheduler, everyMs: number, make: (ms: number) => T): Observable<T> {
+/** Emits what `make(ms)` gives every `everyMs` of virtual time while subscribed. */
+function ticks<T>(time: VirtualTimeScheduler, everyMs: number, make: (ms: number) => T[]): Observable<T> {
   const out = new Subject<T>();
   // Scheduled anew each time: an action that schedules itself again keeps all that went before it.
   const tick = () => {
-    out.next(make(time.now()));
+    for (const one of make(time.now())) out.next(one);
     if (out.observed) time.schedule(tick, everyMs);
   };
   time.schedule(tick, everyMs);

@@ -2,6 +2,7 @@ import { readdirSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { readExperiment } from "../../server/session/experiment-file.ts";
 import type { SessionEvent } from "../../server/session/view.ts";
+import type { Trial } from "../../server/trials/trial.ts";
 import { scoreSession } from "../../sim/study/score.ts";
 import { runVirtualSession } from "../../sim/study/virtual.ts";
 
@@ -29,6 +30,22 @@ describe("J4 a session in virtual time", () => {
     });
     expect(trials).toEqual(Array.from({ length: 60 }, (_, i) => i));
     expect(view).toMatchObject({ trials: { closed: 60, usable: 60 }, deadlineMisses: 0, abortedPresentations: 0 });
+  });
+
+  test("T10 with a photodiode in the experiment, the simulated screen has one: every trial is placed by its edge", async () => {
+    const experiment = await readExperiment(file, { trials: 40 });
+    const { method, ...alignment } = experiment.alignment;
+    const trials: Trial[] = [];
+    const { view } = runVirtualSession(
+      { ...experiment, alignment: { ...alignment, method: "photodiode" } },
+      1,
+      (event) => {
+        if (event.kind === "trial") trials.push(event.trial);
+      },
+    );
+    expect(method).toBe("software");
+    expect(view.trials).toEqual({ closed: 40, usable: 40, planned: 40 });
+    expect(new Set(trials.map(({ window }) => window!.by))).toEqual(new Set(["photodiode"]));
   });
 
   test("windows that overlap (rsvp-map) count each spike for every face it answers", async () => {
