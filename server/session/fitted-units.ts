@@ -3,6 +3,7 @@ import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import type { FittedUnit, Simulation } from "../../protocols/experiment.ts";
 import { describeIssues } from "../../protocols/wire/message.ts";
+import { interpolate } from "../../sim/neurons/recorded.ts";
 import { ConfigurationError } from "../failure.ts";
 import { curveGrid } from "../tuning/report.ts";
 
@@ -17,6 +18,8 @@ const estimates = z.object({
       }),
     )
     .min(1),
+  /** What was shown of each latent, where the file says so: a session's faces are all over its range. */
+  shown: z.object({ low: z.array(z.number()), high: z.array(z.number()) }).optional(),
 });
 
 /** So many digits of a rate are more than any recording tells. */
@@ -24,7 +27,7 @@ const DIGITS = 4;
 
 /**
  * A simulation with the units that its `recordedFrom` names read from their file: each unit's curve over the latent that carries most of
- * its tuning, all others at 0, and its dispersion, as they were estimated.
+ * its tuning, all others at 0, and its dispersion, as they were estimated; the curve as far as faces were shown, for beyond it is made up.
  *
  * @param file the experiment or study file that the path is relative to
  * @throws ConfigurationError naming the file, what was expected in it and what was found
@@ -51,13 +54,20 @@ async function readFittedUnits(path: string): Promise<FittedUnit[]> {
   }
   const parsed = estimates.safeParse(json);
   if (!parsed.success) throw refused(describeIssues(parsed.error, json, "the file"));
-  return parsed.data.units.map(({ bestLatent, curves, dispersion }, u) => {
-    const best = curves[bestLatent];
-    if (!best) throw refused(`units.${u}.bestLatent: expected one of ${curves.length} latents, found ${bestLatent}`);
+  const { units, shown } = parsed.data;
+  return units.map(({ bestLatent: d, curves, dispersion }, u) => {
+    const best = curves[d];
+    if (!best) throw refused(`units.${u}.bestLatent: expected one of ${curves.length} latents, found ${d}`);
+    const low = Math.max(shown?.low[d] ?? LOWEST, LOWEST);
+    const high = Math.min(shown?.high[d] ?? HIGHEST, HIGHEST);
+    const at = [low, ...curveGrid.filter((z) => low < z && z < high), high];
     return {
-      at: [...curveGrid],
-      meanHz: best.rateHz.map((hz) => Number(hz.toPrecision(DIGITS))),
-      dispersion: Number(dispersion.toPrecision(DIGITS)),
+      at,
+      meanHz: at.map((z) => rounded(interpolate(curveGrid, best.rateHz, z))),
+      dispersion: rounded(dispersion),
     };
   });
 }
+
+const [LOWEST, HIGHEST] = [curveGrid[0], curveGrid[curveGrid.length - 1]];
+const rounded = (value: number): number => Number(value.toPrecision(DIGITS));

@@ -34,7 +34,7 @@ export function fitUnit({ stimuli, windowMs }: RecordedUnit): FittedUnit {
 const drawn = <T>(units: readonly T[], random: Random): T => units[random.int(units.length)];
 
 /** The line through the points, level beyond the first and the last. */
-function interpolate(at: readonly number[], values: readonly number[], x: number): number {
+export function interpolate(at: readonly number[], values: readonly number[], x: number): number {
   const next = at.findIndex((place) => place > x);
   if (next === 0) return values[0];
   if (next < 0) return values[values.length - 1];

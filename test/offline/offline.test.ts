@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import Papa from "papaparse";
 import sharp from "sharp";
 import { afterAll, describe, expect, test } from "vitest";
@@ -10,6 +11,7 @@ import { countResponses, standardise } from "../../server/offline/offline.ts";
 import { random } from "../../server/random.ts";
 import { readPresentationsCsv, readSpikesCsv } from "../../server/recordings/csv.ts";
 import type { SessionSummary } from "../../server/session/summary.ts";
+import type { UnitReport } from "../../server/tuning/report.ts";
 import { start, temporaryFolder } from "../cli.ts";
 
 const out = temporaryFolder();
@@ -23,6 +25,44 @@ test("F6: counts of a real cell are those that its own lab published, in every t
   const counts = countResponses(recording, onsetS, { latencyMs: 50, windowMs: 200 });
   expect(counts.map(([n]) => n)).toEqual(columns.count_50_250ms);
 });
+
+test("F6, P8: a real unit's second bump is missed by a smooth curve, which is warned of; the length scale that is asked for finds it", async () => {
+  const rows = gunzipSync(readFileSync("sim/study/recorded/disparity_v1v2.csv.gz")).toString("utf8").split("\n");
+  const shows = new Map<string, number>();
+  const own = rows.flatMap((row) => {
+    const [unit, , windowS, disparity, count] = row.split(",");
+    if (unit !== "736" || Number(disparity) <= -1000) return [];
+    const round = shows.get(disparity) ?? 0;
+    shows.set(disparity, round + 1);
+    return [{ round, windowS: Number(windowS), disparity, count: Number(count) }];
+  });
+  const trials = own.sort((a, b) => a.round - b.round);
+  const spikes = trials.flatMap(({ windowS, count }, n) =>
+    Array.from({ length: count }, (_, i) => ({ unit: "736", time_s: n + (windowS * (i + 0.5)) / count })),
+  );
+  writeFileSync(file("736.csv"), Papa.unparse(spikes));
+  writeFileSync(file("736-shown.csv"), Papa.unparse(trials.map(({ disparity }, n) => ({ onset_s: n, disparity }))));
+  writeFileSync(file("finer.yaml"), "tuning: { lengthScale: 0.25 }");
+  const learned = async (...more: string[]) => {
+    const { stderr, summary } = await analyse(
+      ...[file("736.csv"), "--presentations", file("736-shown.csv"), "--latents", "disparity", "--standardise"],
+      ...["--latency", "0", "--window", "418", ...more],
+    );
+    const { units, shown } = JSON.parse(readFileSync(file("analysis/estimates.json"), "utf8")) as {
+      units: UnitReport[];
+      shown: { low: number[]; high: number[] };
+    };
+    expect([shown.low[0], shown.high[0]].map((z) => z.toFixed(1))).toEqual(["-1.6", "1.6"]);
+    return { stderr, gain: summary.units[0].heldOutGain!.additive.estimate, fano: units[0].fano };
+  };
+  const smooth = await learned();
+  expect(smooth.stderr).toContain("its curve over z1 is finer than the model can follow");
+  const finer = await learned("--experiment", file("finer.yaml"));
+  expect(finer.stderr).not.toContain("warning");
+  expect(finer.gain).toBeGreaterThan(smooth.gain + 0.2);
+  // The scatter about single disparities has a Fano factor of 1.0.
+  expect([smooth.fano, finer.fano].map((fano) => fano.toFixed(1))).toEqual(["1.3", "1.1"]);
+}, 60_000);
 
 test("standardised latents have mean 0 and standard deviation 1, one that never moves is 0", () => {
   const rows = standardise([Float64Array.of(1, 5, 7), Float64Array.of(3, 9, 7), Float64Array.of(5, 1, 7)]);

@@ -2,10 +2,11 @@ import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import type { FittedUnit } from "../../protocols/experiment.ts";
 import { random } from "../../server/random.ts";
 import { readExperiment } from "../../server/session/experiment-file.ts";
 import type { SessionSummary } from "../../server/session/summary.ts";
-import type { UnitReport } from "../../server/tuning/report.ts";
+import { curveGrid, type UnitReport } from "../../server/tuning/report.ts";
 import { createPopulation } from "../../sim/neurons/unit.ts";
 import { smallExperiment, start, temporaryFolder } from "../cli.ts";
 
@@ -29,17 +30,23 @@ test("V7 the units of an NWB file are simulated with their rates and their scatt
   const { sessionDir } = JSON.parse(told) as SessionSummary;
   await done("export", sessionDir, "--nwb", file("recorded.nwb"));
   await done("analyse", file("recorded.nwb"), "--out", file("analysis"));
-  const estimates = JSON.parse(readFileSync(file("analysis/estimates.json"), "utf8")) as { units: UnitReport[] };
+  const estimates = JSON.parse(readFileSync(file("analysis/estimates.json"), "utf8")) as {
+    units: UnitReport[];
+    shown: { low: number[]; high: number[] };
+  };
 
   const { simulation, latents } = await simulating("{ recorded: 40, recordedFrom: analysis/estimates.json }");
-  const given = simulation!.recordedFrom as Exclude<NonNullable<typeof simulation>["recordedFrom"], string | undefined>;
+  const given = simulation!.recordedFrom as FittedUnit[];
   expect(given).toHaveLength(3);
   const original = createPopulation({ recorded: 3 }, latents, random(3).split("population"));
   for (const [u, { at, meanHz, dispersion }] of given.entries()) {
     const { bestLatent, curves, dispersion: estimated } = estimates.units[u];
     expect(bestLatent).toBe(original[u].tunedTo[0]);
-    meanHz.forEach((hz, i) => {
-      expect(hz).toBeCloseTo(curves[bestLatent].rateHz[i], 1);
+    // As far as faces were shown: to the ends of the range here.
+    expect([at[0], at.at(-1)]).toEqual([estimates.shown.low[bestLatent], estimates.shown.high[bestLatent]]);
+    at.forEach((z, i) => {
+      const own = curveGrid.indexOf(z);
+      if (own >= 0) expect(meanHz[i]).toBeCloseTo(curves[bestLatent].rateHz[own], 1);
     });
     expect(dispersion).toBeCloseTo(estimated, 3);
     // And they are those of the neurons that were recorded, as far as 250 trials tell.
@@ -58,11 +65,12 @@ test("V7 the units of an NWB file are simulated with their rates and their scatt
   const drawn = new Set<number>();
   for (const { tunedTo, rateHz, refractoryMs } of units) {
     expect(refractoryMs).toBe(0);
-    const own = given.findIndex(({ meanHz }) => rateHz(z, 0) === meanHz[6]);
+    const own = given.findIndex(({ at, meanHz }) => meanHz[at.indexOf(0)] === rateHz(z, 0));
     expect(own).toBeGreaterThanOrEqual(0);
     drawn.add(own);
+    const [low, high] = [0, 0.5].map((place) => given[own].meanHz[given[own].at.indexOf(place)]);
     z[tunedTo[0]] = 0.25;
-    expect(rateHz(z, 0)).toBeCloseTo((given[own].meanHz[6] + given[own].meanHz[7]) / 2, 9);
+    expect(rateHz(z, 0)).toBeCloseTo((low + high) / 2, 9);
     z[tunedTo[0]] = 0;
   }
   expect(drawn.size).toBe(3);
@@ -72,6 +80,18 @@ test("V7 the units of an NWB file are simulated with their rates and their scatt
   writeFileSync(file("whole.yaml"), smallExperiment("whole", 3, JSON.stringify(simulation)));
   const live = ["--port", "0", "--events", "tcp://127.0.0.1:*", "--display", "headless"];
   await done("run", file("whole.yaml"), ...live, "--out", out);
+});
+
+test("V7 a curve is taken as far as faces were shown, and no further: what lies beyond is extrapolated", async () => {
+  const rateHz = curveGrid.map((z) => Math.exp(2 * z * z));
+  const units = [{ bestLatent: 0, curves: [{ rateHz }], dispersion: 0.2 }];
+  writeFileSync(file("narrow.json"), JSON.stringify({ units, shown: { low: [-1], high: [1.25] } }));
+  const { simulation } = await simulating("{ recorded: 1, recordedFrom: narrow.json }");
+  const [{ at, meanHz, dispersion }] = simulation!.recordedFrom as FittedUnit[];
+  expect(at).toEqual([-1, -0.5, 0, 0.5, 1, 1.25]);
+  expect(meanHz[0]).toBeCloseTo(Math.exp(2), 2);
+  expect(meanHz[5]).toBeCloseTo((Math.exp(2) + Math.exp(4.5)) / 2, 1);
+  expect(dispersion).toBe(0.2);
 });
 
 test("V7 a file that is none is refused, with what was expected", async () => {
