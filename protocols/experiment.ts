@@ -1,6 +1,7 @@
 /** The experiment file (YAML). Units of measure are in the names; unknown keys are errors, so that a typo is found. */
 import { parse } from "yaml";
 import { z } from "zod";
+import { functionsNeeded, MOST_FACES_LOOKED_BACK_ON } from "./limits.ts";
 import { describeIssues, namingKeys } from "./wire/message.ts";
 
 const positive = z.number().positive();
@@ -9,9 +10,6 @@ const whole = z.number().int().positive();
 const unitCount = z.number().int().nonnegative().max(10_000).default(0);
 
 const share = z.number().min(0).max(1);
-
-/** How many faces a constraint may look back on. */
-export const MOST_FACES_LOOKED_BACK_ON = 1000;
 
 /** Kinds of simulated neurons, and how many of each (sim/neurons/families.ts). */
 const unitCounts = z.strictObject({
@@ -160,17 +158,7 @@ const objective = z.enum([
   "traversal-grid",
   "cma-es",
 ]);
-/**
- * L, the half-width of the interval that smooth parts live on, in latent units: beyond the faces, since their basis is poor near the ends,
- * and several length scales wide, since a narrower one has no room for so smooth a curve (Riutort-Mayol et al. 2023, sec. 4.3).
- */
-export const smoothHalfWidth = (range: number, lengthScale: number): number => Math.max(1.5 * range, 3 * lengthScale);
-/** Functions that a smooth part needs for each length scale in L. */
-const FUNCTIONS_A_SCALE = 1.5;
 const MOST_FUNCTIONS = 20;
-/** Functions of a smooth part, at least, for curves of a length scale over ±range (ibid.). */
-export const functionsNeeded = (range: number, lengthScale: number): number =>
-  Math.ceil((FUNCTIONS_A_SCALE * smoothHalfWidth(range, lengthScale)) / lengthScale);
 
 const hypothesis = z.enum(["constant", "one-latent", "linear", "additive"]);
 

@@ -9,10 +9,11 @@ import { type Acquisition, openAcquisition, together } from "./acquisition/acqui
 import { createRoster, type Roster } from "./acquisition/roster.ts";
 import { openTrodes } from "./acquisition/trodes/trodes.ts";
 import type { DeciderData } from "./choice/decider.ts";
-import { type DeciderSupervision, superviseDecider } from "./choice/supervised-decider.ts";
+import type { DeciderService } from "./choice/decider-worker.ts";
+import type { DeciderSupervision } from "./choice/supervised-decider.ts";
 import { ConfigurationError } from "./failure.ts";
 import { openGateSocket } from "./gate/gate-socket.ts";
-import type { BackendName } from "./model/backends.ts";
+import type { BackendName } from "./model/backend-name.ts";
 import { experimentModel } from "./model/experiment-model.ts";
 import { openSynthesis } from "./model/synthesis.ts";
 import { createOperatorDesk } from "./operator/desk.ts";
@@ -28,6 +29,7 @@ import { openPublicEvents } from "./session/public-events.ts";
 import { deciderSettings } from "./session/settings.ts";
 import type { WorkerState } from "./session/view.ts";
 import { forkSimulatedRig } from "./simulated-edges.ts";
+import type { WorkerHandle } from "./worker.ts";
 
 export interface LiveOptions extends Network {
   /** Path of the experiment file: a model folder is relative to it. */
@@ -57,7 +59,7 @@ interface Surroundings {
   failed(error: Error): void;
   /** Told of a thread that is lost and replaced. */
   supervision(worker: WorkerState["worker"]): Omit<DeciderSupervision, "journalled">;
-  journalled: DeciderSupervision["journalled"];
+  openDecider(data: DeciderData): WorkerHandle<DeciderService>;
   /** The experiment as operators had changed it, in a session that goes on; null: as it began. */
   changed: Experiment | null;
   /** Told of each message of the gate that can't be used. */
@@ -68,19 +70,34 @@ interface Surroundings {
 export async function openLiveEdges(
   experiment: Experiment,
   options: LiveOptions,
-  /** What the decider of a session that goes on was started with; null for a new one. */
-  goingOn: DeciderData | null,
-  { state, disposers, failed, supervision, journalled, changed, gateRejected }: Surroundings,
+  /** The decider of a session that goes on, and what it was started with; null for a new one. */
+  goingOn: { data: DeciderData; decider: WorkerHandle<DeciderService> } | null,
+  { state, disposers, failed, supervision, openDecider, changed, gateRejected }: Surroundings,
 ) {
   const model = await experimentModel(experiment, options.experimentFile);
   const truth = options.rig === "sim" ? simulatedUnits(experiment) : null;
   const roster = createRoster(truth ?? recordedUnits(experiment));
   const units = [...roster.names];
 
-  const openDecider = (data: DeciderData) =>
-    disposers.opened(superviseDecider(data, { ...supervision("decider"), journalled }));
-  // One that goes on gets ready while the model is loaded.
-  const early = goingOn && openDecider(goingOn);
+  const keys = options.keys === undefined ? null : await readKeys(options.keys);
+  if (keys) {
+    if (!truth && experiment.recording.format !== "latentloop")
+      throw new ConfigurationError(
+        `--keys: expected recording.format latentloop, found ${experiment.recording.format}, whose own sockets can't be encrypted`,
+      );
+    disposers.opened(await admitOnly(keys));
+  }
+  const events = disposers.opened(await openPublicEvents(options.events, keys));
+  // A process, which begins while the model is loaded.
+  const beginning = truth
+    ? forkSimulatedRig(experiment, events.address, options.rigFormat, options.keys ?? null, failed)
+    : null;
+  // Where it can't begin, that is told below, if nothing else is by then.
+  const ended = beginning?.then(
+    ({ dispose }) => dispose,
+    () => () => {},
+  );
+  disposers.keep(ended, async (dispose) => (await dispose)?.());
   const synthesis = disposers.opened(
     await openSynthesis(
       {
@@ -93,11 +110,11 @@ export async function openLiveEdges(
       supervision("synthesis"),
     ),
   );
-  const deciderData: DeciderData = goingOn ?? {
+  const deciderData: DeciderData = goingOn?.data ?? {
     settings: deciderSettings(experiment, units, synthesis.validity?.region ?? null),
     seed: experiment.seed,
   };
-  const decider = early ?? openDecider(deciderData);
+  const decider = goingOn?.decider ?? openDecider(deciderData);
   const { image } = model.card;
   const luminance = createLuminance(experiment);
   const guard = await guardOptions(options);
@@ -115,20 +132,7 @@ export async function openLiveEdges(
       welcome: welcomeOf(experiment, image, luminance),
     }),
   );
-  const keys = options.keys === undefined ? null : await readKeys(options.keys);
-  if (keys) {
-    if (!truth && experiment.recording.format !== "latentloop")
-      throw new ConfigurationError(
-        `--keys: expected recording.format latentloop, found ${experiment.recording.format}, whose own sockets can't be encrypted`,
-      );
-    disposers.opened(await admitOnly(keys));
-  }
-  const events = disposers.opened(await openPublicEvents(options.events, keys));
-  const rig = truth
-    ? disposers.opened(
-        await forkSimulatedRig(experiment, events.address, options.rigFormat, options.keys ?? null, failed),
-      )
-    : null;
+  const rig = await beginning;
   const acquisition = disposers.opened(
     rig
       ? await openAcquisition({

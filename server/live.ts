@@ -17,8 +17,9 @@ import {
 import { type Experiment, periodMs } from "../protocols/experiment.ts";
 import type { OperatorOp } from "../protocols/wire/operator.ts";
 import { scoreSession } from "../sim/study/score.ts";
-import type { Findings } from "./choice/decider.ts";
+import type { DeciderData, Findings } from "./choice/decider.ts";
 import type { DeciderService, Restored } from "./choice/decider-worker.ts";
+import { superviseDecider } from "./choice/supervised-decider.ts";
 import { serverNow } from "./clock.ts";
 import { openDashboard } from "./dashboard/dashboard.ts";
 import { sessionInfo, tunablesOf } from "./dashboard/info.ts";
@@ -135,6 +136,23 @@ async function runSession(
       },
       failed,
     });
+    const openDecider = (data: DeciderData) =>
+      disposers.opened(
+        superviseDecider(data, {
+          ...supervision("decider"),
+          journalled() {
+            if (!told || !folder) return null;
+            const { path, place, written } = folder;
+            const { n: records } = place();
+            return written().then(() => ({ folder: path, records }));
+          },
+        }),
+      );
+    // The decider of a session that goes on is taken to where it was while all else is opened.
+    const goingOn = reopened?.found.decider
+      ? { data: reopened.found.decider, decider: openDecider(reopened.found.decider) }
+      : null;
+    const early = reopened && goingOn && restore(reopened, goingOn.decider);
     const {
       model,
       truth,
@@ -151,17 +169,12 @@ async function runSession(
       gate,
       luminance,
       rigOriginMs,
-    } = await openLiveEdges(experiment, options, reopened?.found.decider ?? null, {
+    } = await openLiveEdges(experiment, options, goingOn, {
       state: () => view.state,
       disposers,
       failed,
       supervision,
-      journalled() {
-        if (!told || !folder) return null;
-        const { path, place, written } = folder;
-        const { n: records } = place();
-        return written().then(() => ({ folder: path, records }));
-      },
+      openDecider,
       changed: reopened?.folder.progress.changed ?? null,
       gateRejected(detail) {
         if (isSaidAgain(++gateRejections))
@@ -176,7 +189,7 @@ async function runSession(
       );
     const { image } = card;
     const latentNames = card.latents.each.map((latent) => latent.name);
-    const restored = reopened ? await restore(reopened, decider, watcher) : null;
+    const restored = reopened && resumptionOf(reopened, await (early ?? restore(reopened, decider)), watcher);
     const session = (folder ??= await openSessionFolder(options.out, experiment, options, watch.disk));
     let summary: SessionSummary | null = null;
     let findings: Findings | null = null;
@@ -395,23 +408,30 @@ async function runSession(
   }
 }
 
-/** Takes the decider to where the journal has it, and says what was found. */
-async function restore(
-  { found, torn, tookOverFrom, folder, snapshot, passedOver }: Reopened,
+/** Takes the decider to where the journal has it. */
+function restore(
+  { found, folder, snapshot }: Reopened,
   decider: WorkerHandle<DeciderService>,
-  watcher: Watcher,
-): Promise<Resumption & Pick<Restored, "difference">> {
-  const progress = structuredClone(folder.progress);
+): Promise<Restored & { tookMs: number }> {
   const startedMs = serverNow();
+  const restoring = decider
+    .call("restore", folder.path, found.end.n, snapshot === null ? [] : [snapshot])
+    .then((restored) => ({ ...restored, tookMs: serverNow() - startedMs }));
+  // Where something else can't be opened, nobody waits for it.
+  restoring.catch(() => {});
+  return restoring;
+}
+
+/** What a session goes on with; what was found is said. */
+function resumptionOf(
+  { found, torn, tookOverFrom, folder, snapshot, passedOver }: Reopened,
+  { faces, difference, tookMs }: Restored & { tookMs: number },
+  watcher: Watcher,
+): Resumption & Pick<Restored, "difference"> {
+  const progress = structuredClone(folder.progress);
   for (const line of passedOver) watcher.said(`warning: ${line}`);
-  const { faces, difference } = await decider.call(
-    "restore",
-    folder.path,
-    found.end.n,
-    snapshot === null ? [] : [snapshot],
-  );
   watcher.said(
-    `session ${folder.path} goes on after ${progress.view.trials.closed} trials (${Math.round(serverNow() - startedMs)} ms, from ${snapshot ?? "the journal's beginning"})`,
+    `session ${folder.path} goes on after ${progress.view.trials.closed} trials (${Math.round(tookMs)} ms, from ${snapshot ?? "the journal's beginning"})`,
   );
   if (tookOverFrom) watcher.said(`process ${tookOverFrom.pid}, which wrote it since ${tookOverFrom.since}, is gone`);
   if (torn) watcher.said(`the journal's end was cut off, and kept beside it: ${torn}`);

@@ -1,29 +1,6 @@
 #!/usr/bin/env node
 /** The command line. What runs a session is live.ts; what a session does is loop.ts. */
 import { Command, CommanderError } from "commander";
-import { analyseCommand } from "./commands/analyse.ts";
-import { dashboardCommand } from "./commands/dashboard.ts";
-import { displayCommand } from "./commands/display.ts";
-import { displayTestCommand } from "./commands/display-test.ts";
-import { doctorCommand } from "./commands/doctor.ts";
-import { evaluateCommand } from "./commands/evaluate.ts";
-import { exportCommand } from "./commands/export.ts";
-import { facesCommand } from "./commands/faces.ts";
-import { journalCommand } from "./commands/journal.ts";
-import { keysCommand } from "./commands/keys.ts";
-import { linkTensorflowCommand } from "./commands/link-tensorflow.ts";
-import { listenCommand } from "./commands/listen.ts";
-import { operatorCommand } from "./commands/operator.ts";
-import { paperCommand } from "./commands/paper.ts";
-import { reconstructCommand } from "./commands/reconstruct.ts";
-import { replayCommand } from "./commands/replay.ts";
-import { rigCommand } from "./commands/rig.ts";
-import { runCommand } from "./commands/run.ts";
-import { studyCommand } from "./commands/study.ts";
-import { studyStatusCommand } from "./commands/study-status.ts";
-import { studyWorkerCommand } from "./commands/study-worker.ts";
-import { trainCommand } from "./commands/train.ts";
-import { traverseCommand } from "./commands/traverse.ts";
 import { ConfigurationError, LostEdgeError } from "./failure.ts";
 import { packageVersion } from "./package-root.ts";
 
@@ -40,31 +17,40 @@ const program = new Command("latentloop")
   .addHelpText("after", "\nBegin with: npx latentloop run protocols/experiments/one-to-one.yaml")
   .showHelpAfterError("(--help shows what is expected)");
 
-for (const command of [
-  runCommand(),
-  studyCommand(),
-  studyWorkerCommand(),
-  studyStatusCommand(),
-  rigCommand(),
-  displayCommand(),
-  displayTestCommand(),
-  listenCommand(),
-  operatorCommand(),
-  journalCommand(),
-  replayCommand(),
-  dashboardCommand(),
-  exportCommand(),
-  keysCommand(),
-  analyseCommand(),
-  facesCommand(),
-  trainCommand(),
-  evaluateCommand(),
-  traverseCommand(),
-  reconstructCommand(),
-  doctorCommand(),
-  linkTensorflowCommand(),
-  paperCommand(),
-]) {
+/**
+ * Each command's module, in the order of the help. Only the one that is run is loaded: all of them, with what they stand on, take longer than
+ * a session that goes on has.
+ */
+const commands: Record<string, () => Promise<Command>> = {
+  run: async () => (await import("./commands/run.ts")).runCommand(),
+  study: async () => (await import("./commands/study.ts")).studyCommand(),
+  "study-worker": async () => (await import("./commands/study-worker.ts")).studyWorkerCommand(),
+  "study-status": async () => (await import("./commands/study-status.ts")).studyStatusCommand(),
+  rig: async () => (await import("./commands/rig.ts")).rigCommand(),
+  display: async () => (await import("./commands/display.ts")).displayCommand(),
+  "display-test": async () => (await import("./commands/display-test.ts")).displayTestCommand(),
+  listen: async () => (await import("./commands/listen.ts")).listenCommand(),
+  operator: async () => (await import("./commands/operator.ts")).operatorCommand(),
+  journal: async () => (await import("./commands/journal.ts")).journalCommand(),
+  replay: async () => (await import("./commands/replay.ts")).replayCommand(),
+  dashboard: async () => (await import("./commands/dashboard.ts")).dashboardCommand(),
+  export: async () => (await import("./commands/export.ts")).exportCommand(),
+  keys: async () => (await import("./commands/keys.ts")).keysCommand(),
+  analyse: async () => (await import("./commands/analyse.ts")).analyseCommand(),
+  faces: async () => (await import("./commands/faces.ts")).facesCommand(),
+  train: async () => (await import("./commands/train.ts")).trainCommand(),
+  evaluate: async () => (await import("./commands/evaluate.ts")).evaluateCommand(),
+  traverse: async () => (await import("./commands/traverse.ts")).traverseCommand(),
+  reconstruct: async () => (await import("./commands/reconstruct.ts")).reconstructCommand(),
+  doctor: async () => (await import("./commands/doctor.ts")).doctorCommand(),
+  "link-tensorflow": async () => (await import("./commands/link-tensorflow.ts")).linkTensorflowCommand(),
+  paper: async () => (await import("./commands/paper.ts")).paperCommand(),
+};
+
+const asked = process.argv[2] ?? "";
+for (const [name, load] of Object.entries(commands)) {
+  if (Object.hasOwn(commands, asked) && name !== asked) continue;
+  const command = await load();
   command.copyInheritedSettings(program).exitOverride();
   program.addCommand(command);
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { MOST_FACES_LOOKED_BACK_ON } from "../../protocols/experiment.ts";
+import { MOST_FACES_LOOKED_BACK_ON } from "../../protocols/limits.ts";
 import { bytesOf } from "../../protocols/wire/message.ts";
 import type { Random } from "../random.ts";
 import { createBasis, features } from "../tuning/basis.ts";

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { ConfigurationError } from "../failure.ts";
-import { type BackendName, backendName, backendNames, chooseBackend } from "../model/backends.ts";
+import { type BackendName, backendName, backendNames } from "../model/backend-name.ts";
+import { chooseBackend } from "../model/backends.ts";
 import { type Measures, measures } from "../model/measures/measures.ts";
 import { type Codes, disentanglementRanking } from "../model/measures/udr.ts";
 import { bundledModel, type ModelFolder, readModelFolder } from "../model/model-folder.ts";

@@ -14,7 +14,7 @@ import {
 import { judge, type ModelFigures, summarisePaper } from "../../sim/paper/paper.ts";
 import { principalScores } from "../../sim/paper/principal.ts";
 import { ConfigurationError } from "../failure.ts";
-import { type BackendName, backendName, backendNames } from "../model/backends.ts";
+import { type BackendName, backendName, backendNames } from "../model/backend-name.ts";
 import { bundledModel } from "../model/model-folder.ts";
 import { readFactors } from "../model/training/factors.ts";
 import { readImages } from "../model/training/images.ts";

@@ -1,7 +1,8 @@
 import { basename } from "node:path";
 import { Command } from "commander";
 import { ConfigurationError } from "../failure.ts";
-import { type BackendName, backendName, backendNames, openModel } from "../model/backends.ts";
+import { type BackendName, backendName, backendNames } from "../model/backend-name.ts";
+import { openModel } from "../model/backends.ts";
 import { bundledModel, readModel } from "../model/model-folder.ts";
 import { readPicture } from "../model/picture.ts";
 import { withoutAlpha, writeSheet } from "../model/sheet.ts";

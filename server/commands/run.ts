@@ -11,7 +11,7 @@ import { serverNow } from "../clock.ts";
 import { ConfigurationError } from "../failure.ts";
 import { type LiveResult, resumeLive, runLive, type Watcher } from "../live.ts";
 import { type LiveOptions, simulatedUnits } from "../live-edges.ts";
-import { backendNames } from "../model/backends.ts";
+import { backendNames } from "../model/backend-name.ts";
 import { experimentModel } from "../model/experiment-model.ts";
 import { type Overrides, readExperiment } from "../session/experiment-file.ts";
 import { openSessionFolder } from "../session/folder.ts";

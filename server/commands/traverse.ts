@@ -1,5 +1,6 @@
 import { Command } from "commander";
-import { type BackendName, backendName, backendNames, openModel } from "../model/backends.ts";
+import { type BackendName, backendName, backendNames } from "../model/backend-name.ts";
+import { openModel } from "../model/backends.ts";
 import { bundledModel, readModel } from "../model/model-folder.ts";
 import { traversalPositions, traversals, writeSheet } from "../model/sheet.ts";
 import { numberOption } from "./options.ts";

@@ -2,6 +2,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../failure.ts";
+import { type BackendName, backendNames } from "./backend-name.ts";
 import { type Decoder, openDecoder } from "./decoder.ts";
 import { type OnnxProvider, onnxRuntime, requireCudaProvider } from "./foreign/onnx.ts";
 import type { FaceModel, ModelCard } from "./model-folder.ts";
@@ -9,10 +10,6 @@ import { optional } from "./optional.ts";
 import { probeFailure, takeProbe } from "./probe.ts";
 
 const require = createRequire(import.meta.url);
-
-/** In the order in which they are tried. */
-export const backendNames = ["tfjs-node-gpu", "tfjs-node", "webgpu", "wasm", "cpu"] as const;
-export type BackendName = (typeof backendNames)[number];
 
 /** What decodes: a backend of TensorFlow.js, or onnxruntime for ONNX models, on a GPU or on the processor. */
 export type RuntimeName = BackendName | "onnxruntime-cuda" | "onnxruntime";
@@ -113,13 +110,6 @@ async function referenceProbe(model: FaceModel): Promise<ModelCard["probe"] | un
 /** Loads a backend and makes it the current one; gives its version. Throws, saying why, if it cannot be had. */
 export async function useBackend(name: BackendName): Promise<string> {
   return loaders[name]();
-}
-
-/** Name of an installed backend, or ConfigurationError for a word that is none. */
-export function backendName(text: string): BackendName {
-  const name = backendNames.find((known) => known === text);
-  if (name === undefined) throw new ConfigurationError(`backend: expected ${backendNames.join(", ")}, got "${text}"`);
-  return name;
 }
 
 const loaders: Record<BackendName, () => Promise<string>> = {

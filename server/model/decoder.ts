@@ -1,9 +1,10 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { parameterShapes } from "./architecture.ts";
 import { openForeignDecoder } from "./foreign/decoder.ts";
 import type { OnnxProvider } from "./foreign/onnx.ts";
+import { luma } from "./luma.ts";
 import type { FaceModel, ModelFolder } from "./model-folder.ts";
-import { decodeLogits, encode, type Parameters, parameterShapes } from "./network.ts";
-import { luma } from "./picture.ts";
+import { decodeLogits, encode, type Parameters } from "./network.ts";
 
 /** A model on the backend that was in use when it was made. For one backend, the same latents give the same bytes. */
 export interface Decoder {

@@ -5,9 +5,9 @@ import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { ConfigurationError } from "../failure.ts";
 import { packageRoot } from "../package-root.ts";
+import { architectureSchema, parameterShapes } from "./architecture.ts";
 import { latentSummarySchema, probeSchema } from "./card-parts.ts";
 import { type ForeignModel, foreignModel, isForeign } from "./foreign/card.ts";
-import { architectureSchema, parameterShapes } from "./network.ts";
 
 const cardSchema = z
   .strictObject({

@@ -1,9 +1,6 @@
 import sharp from "sharp";
 import { ConfigurationError } from "../failure.ts";
 
-/** Brightness of a grey value that stands for a colour (ITU-R BT.601). */
-export const luma = (red: number, green: number, blue: number): number => 0.299 * red + 0.587 * green + 0.114 * blue;
-
 /** An image as RGBA bytes of a model's size: cropped about its middle and scaled. @throws ConfigurationError where it can't be read */
 export async function readPicture(
   file: string,

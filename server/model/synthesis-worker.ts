@@ -1,6 +1,7 @@
 /** Latents to faces, and faces back to latents, on a thread of their own: TensorFlow's calls block. */
 import { serve } from "../worker.ts";
-import { type BackendChoice, type BackendName, openModel } from "./backends.ts";
+import type { BackendName } from "./backend-name.ts";
+import { type BackendChoice, openModel } from "./backends.ts";
 import type { Decoder } from "./decoder.ts";
 import { inspectModel } from "./inspection.ts";
 import { readModel } from "./model-folder.ts";

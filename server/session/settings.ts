@@ -1,4 +1,5 @@
-import { type Experiment, functionsNeeded, smoothHalfWidth } from "../../protocols/experiment.ts";
+import type { Experiment } from "../../protocols/experiment.ts";
+import { functionsNeeded, smoothHalfWidth } from "../../protocols/limits.ts";
 import type { DeciderSettings } from "../choice/decider.ts";
 import type { Region } from "../choice/region.ts";
 import { ConfigurationError } from "../failure.ts";

@@ -2,9 +2,10 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ConfigurationError } from "../../server/failure.ts";
-import { type BackendName, useBackend } from "../../server/model/backends.ts";
+import { defaultArchitecture } from "../../server/model/architecture.ts";
+import type { BackendName } from "../../server/model/backend-name.ts";
+import { useBackend } from "../../server/model/backends.ts";
 import { type ModelCard, readModelFolder, writeModelFolder } from "../../server/model/model-folder.ts";
-import { defaultArchitecture } from "../../server/model/network.ts";
 import { measureProbe } from "../../server/model/probe.ts";
 import { type Evaluation, evaluate } from "../../server/model/training/evaluation.ts";
 import type { ImageSet } from "../../server/model/training/images.ts";

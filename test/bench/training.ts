@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
+import { defaultArchitecture } from "../../server/model/architecture.ts";
 import { useBackend } from "../../server/model/backends.ts";
-import { defaultArchitecture } from "../../server/model/network.ts";
 import { train } from "../../server/model/training/trainer.ts";
 import { packageRoot } from "../../server/package-root.ts";
 import { random } from "../../server/random.ts";

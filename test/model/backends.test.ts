@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import { ConfigurationError } from "../../server/failure.ts";
-import { backendName, chooseBackend, useBackend } from "../../server/model/backends.ts";
+import { defaultArchitecture } from "../../server/model/architecture.ts";
+import { backendName } from "../../server/model/backend-name.ts";
+import { chooseBackend, useBackend } from "../../server/model/backends.ts";
 import { createDecoder } from "../../server/model/decoder.ts";
-import { defaultArchitecture } from "../../server/model/network.ts";
 import { measureProbe, probeTolerance } from "../../server/model/probe.ts";
 import { random } from "../../server/random.ts";
 import { untrained } from "./tiny.ts";

@@ -1,7 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
+import { defaultArchitecture, parameterShapes } from "../../server/model/architecture.ts";
 import { useBackend } from "../../server/model/backends.ts";
-import { decodeLogits, defaultArchitecture, encode, parameterShapes } from "../../server/model/network.ts";
+import { decodeLogits, encode } from "../../server/model/network.ts";
 import { random } from "../../server/random.ts";
 import { tinyArchitecture as a, untrained } from "./tiny.ts";
 

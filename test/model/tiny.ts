@@ -1,5 +1,5 @@
+import type { Architecture } from "../../server/model/architecture.ts";
 import type { ModelCard, ModelFolder } from "../../server/model/model-folder.ts";
-import type { Architecture } from "../../server/model/network.ts";
 import { initialParameters } from "../../server/model/training/initial.ts";
 import { random } from "../../server/random.ts";
 

@@ -1,8 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
+import { parameterShapes } from "../../server/model/architecture.ts";
 import { useBackend } from "../../server/model/backends.ts";
 import { spearman } from "../../server/model/measures/rank.ts";
-import { depthToSpace, parameterShapes } from "../../server/model/network.ts";
+import { depthToSpace } from "../../server/model/network.ts";
 import { evaluate, reordered } from "../../server/model/training/evaluation.ts";
 import type { ImageSet } from "../../server/model/training/images.ts";
 import { bound, totalCorrelation } from "../../server/model/training/objective.ts";

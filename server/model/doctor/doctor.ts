@@ -2,7 +2,7 @@ import { fork } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { compiledModule } from "../../package-root.ts";
-import { type BackendName, backendNames } from "../backends.ts";
+import { type BackendName, backendNames } from "../backend-name.ts";
 import { onnxRuntime, requireCudaProvider } from "../foreign/onnx.ts";
 import { installLine } from "../native/extras.ts";
 import type { Finding } from "./measure-main.ts";

@@ -1,5 +1,5 @@
 /** Measures the backend that its first argument names, against the second, and sends what it found. */
-import type { BackendName } from "../backends.ts";
+import type { BackendName } from "../backend-name.ts";
 import { type Measured, measureBackend } from "./measure.ts";
 
 export type Finding = { works: true; measured: Measured } | { works: false; reason: string };

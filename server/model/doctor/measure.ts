@@ -1,10 +1,11 @@
 /** What one backend does on this machine; run in a process of its own, for a broken one may end it. */
 import * as tf from "@tensorflow/tfjs-core";
 import { random } from "../../random.ts";
-import { type BackendName, useBackend } from "../backends.ts";
+import { type Architecture, defaultArchitecture, parameterShapes } from "../architecture.ts";
+import type { BackendName } from "../backend-name.ts";
+import { useBackend } from "../backends.ts";
 import { createDecoder } from "../decoder.ts";
 import type { ModelFolder } from "../model-folder.ts";
-import { type Architecture, defaultArchitecture, parameterShapes } from "../network.ts";
 import { initialParameters } from "../training/initial.ts";
 import { bound } from "../training/objective.ts";
 import { prepare } from "../training/trainer.ts";

@@ -1,5 +1,5 @@
 import { ConfigurationError } from "../../failure.ts";
-import { luma } from "../picture.ts";
+import { luma } from "../luma.ts";
 import type { ForeignCard } from "./card.ts";
 
 /** Numbers of any kind that a library hands out. */

@@ -2,7 +2,7 @@ import { open, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { ConfigurationError } from "../../failure.ts";
-import { architectureSchema } from "../network.ts";
+import { architectureSchema } from "../architecture.ts";
 import type { TrainingState } from "./trainer.ts";
 
 export const recipeSchema = z.strictObject({

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { type Architecture, parameterShapes } from "../architecture.ts";
 import type { LatentSummary } from "../model-folder.ts";
-import { type Architecture, decodeLogits, encode, parameterShapes } from "../network.ts";
+import { decodeLogits, encode } from "../network.ts";
 import type { ImageSet } from "./images.ts";
 import { imageTensor, type Weights } from "./trainer.ts";
 

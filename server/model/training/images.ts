@@ -4,7 +4,7 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { z } from "zod";
 import { ConfigurationError } from "../../failure.ts";
-import { luma } from "../picture.ts";
+import { luma } from "../luma.ts";
 
 /** Square images in memory, bytes [count][side][side][channels]: RGB or grey. */
 export interface ImageSet {

@@ -1,5 +1,5 @@
 import type { Random } from "../../random.ts";
-import { type Architecture, parameterShapes } from "../network.ts";
+import { type Architecture, parameterShapes } from "../architecture.ts";
 
 /**
  * Initial parameters: He normal kernels (He et al. 2015, sd √(2 / fan-in)) before ReLU; small ones for the posterior, so

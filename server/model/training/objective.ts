@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { type Architecture, decodeLogits, encode, type Parameters } from "../network.ts";
+import type { Architecture } from "../architecture.ts";
+import { decodeLogits, encode, type Parameters } from "../network.ts";
 
 /** How pixels x are distributed about the decoder's picture p = sigmoid(logits). */
 export type Likelihood =

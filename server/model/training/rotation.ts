@@ -1,5 +1,5 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
-import type { Architecture } from "../network.ts";
+import type { Architecture } from "../architecture.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { activeNats } from "./save.ts";
 import type { Weights } from "./trainer.ts";

@@ -1,8 +1,8 @@
 import { basename, resolve } from "node:path";
+import type { Architecture } from "../architecture.ts";
 import { useBackend } from "../backends.ts";
 import { spearman } from "../measures/rank.ts";
 import { type ModelCard, readModelFolder, writeModelFolder } from "../model-folder.ts";
-import type { Architecture } from "../network.ts";
 import { measureProbe } from "../probe.ts";
 import { type Evaluation, reordered } from "./evaluation.ts";
 import type { Weights } from "./trainer.ts";

@@ -1,5 +1,6 @@
 import { ConfigurationError } from "../../failure.ts";
-import { type BackendName, backendNames, useBackend } from "../backends.ts";
+import { type BackendName, backendNames } from "../backend-name.ts";
+import { useBackend } from "../backends.ts";
 
 /** Starts the first backend that is there, or the forced one, to train on. @throws ConfigurationError if there is none */
 export async function bestBackend(forced?: BackendName): Promise<{ name: BackendName; version: string }> {

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../../failure.ts";
 import { type Random, random, shuffle } from "../../random.ts";
-import { type Architecture, parameterShapes } from "../network.ts";
+import { type Architecture, parameterShapes } from "../architecture.ts";
 import { registerGradients } from "./gradients.ts";
 import type { ImageSet } from "./images.ts";
 import { initialParameters } from "./initial.ts";
