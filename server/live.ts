@@ -1,4 +1,5 @@
 /** A live session: opens the edges (live-edges.ts), runs the loop over them, closes them in reverse order. */
+import { existsSync } from "node:fs";
 import {
   auditTime,
   concatMap,
@@ -23,7 +24,7 @@ import { superviseDecider } from "./choice/supervised-decider.ts";
 import { serverNow } from "./clock.ts";
 import { openDashboard } from "./dashboard/dashboard.ts";
 import { sessionInfo, tunablesOf } from "./dashboard/info.ts";
-import { ConfigurationError } from "./failure.ts";
+import { ConfigurationError, LostEdgeError } from "./failure.ts";
 import { gateOf } from "./gate/gate.ts";
 import { type LiveOptions, openLiveEdges } from "./live-edges.ts";
 import { type Edges, runLoop } from "./loop.ts";
@@ -143,6 +144,10 @@ async function runSession(
           journalled() {
             if (!told || !folder) return null;
             const { path, place, written } = folder;
+            if (!existsSync(path))
+              throw new LostEdgeError(
+                `the part that learns and chooses was lost, and the session's folder, from which it would go on, has gone (${path}): put it back as it was, then run --resume`,
+              );
             const { n: records } = place();
             return written().then(() => ({ folder: path, records }));
           },

@@ -1,4 +1,5 @@
 /** A worker thread that is replaced when it dies or hangs: whoever calls it notices no more than a delay (SPEC.md, rules J). */
+import { LostEdgeError } from "./failure.ts";
 import type { WorkerHandle } from "./worker.ts";
 
 /** A call that is not answered. */
@@ -16,6 +17,7 @@ export interface SupervisionOptions<Api> {
    * Takes a new worker to where the lost one would stand with every call served that is open when this is called.
    *
    * @returns what becomes of each of those calls; later ones are made as they are
+   * @throws LostEdgeError where no other worker could be taken there either
    */
   restore(worker: WorkerHandle<Api>): Promise<(call: OpenCall) => Verdict>;
   /** Calls whose answer is missed after `limitMs`. */
@@ -113,6 +115,7 @@ export function superviseWorker<Api>(options: SupervisionOptions<Api>): WorkerHa
         return;
       } catch (error) {
         await next.dispose();
+        if (error instanceof LostEdgeError) return give(error);
         latest = (error as Error).message;
       }
     }

@@ -21,8 +21,11 @@ export interface Running {
 }
 
 /** Starts the compiled command line as a user would. */
-export function start(...args: string[]): Running {
-  const child = spawn(process.execPath, [main, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+export const start = (...args: string[]): Running => startAs({}, ...args);
+
+/** The same, as another user. */
+export function startAs(user: { uid?: number; gid?: number }, ...args: string[]): Running {
+  const child = spawn(process.execPath, [main, ...args], { ...user, stdio: ["ignore", "pipe", "pipe"] });
   let stdout = "";
   let stderr = "";
   const waiting: { pattern: RegExp; resolve(match: RegExpMatchArray): void }[] = [];

@@ -181,8 +181,13 @@ function appendTo(
     if (unsynced) fdatasyncSync(fd);
     const path = join(folder, journalFileName(file));
     const opened = openSync(path, "a");
-    ftruncateSync(opened, 0);
-    writeWhole(opened, MAGIC);
+    try {
+      ftruncateSync(opened, 0);
+      writeWhole(opened, MAGIC);
+    } catch (error) {
+      closeSync(opened);
+      throw error;
+    }
     closeSync(fd);
     fd = opened;
     written = { file, bytes: MAGIC.length };

@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { readJournal } from "../../server/session/journal-reader.ts";
-import { anyPorts, start, temporaryFolder } from "../cli.ts";
+import { anyPorts, smallExperiment, start, startAs, temporaryFolder } from "../cli.ts";
 
 const out = join(temporaryFolder(), "small");
 mkdirSync(out);
@@ -117,3 +117,33 @@ test("J3 a session whose folder is deleted is paused and says so; its summary is
   expect(existsSync(folder)).toBe(false);
   rmSync(parent, { recursive: true });
 });
+
+/** No permission binds an administrator: then the session is somebody else's. */
+const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+const mayRun = (await startAs(user, "--version").finished).code === 0;
+
+test.skipIf(!mayRun)(
+  "J3 a folder in which no next file may be made pauses the session and says so; it goes on once one may, and nothing is lost",
+  { timeout: 120_000 },
+  async () => {
+    const parent = temporaryFolder();
+    const experiment = join(parent, "small.yaml");
+    writeFileSync(experiment, smallExperiment("small", 40, "{ ramp: 2 }", "session: { rotateMiB: 0.05 }"));
+    if (user.uid !== undefined) for (const path of [parent, experiment]) chownSync(path, user.uid, user.gid);
+    const session = startAs(user, "run", experiment, ...anyPorts, "--display", "headless", "--out", parent, "--json");
+    const [, folder] = await session.says(/session (\/.*)/);
+    await session.says(/display connected/);
+    chmodSync(folder, 0o555);
+    await session.says(/paused: the journal can't be written \(EACCES.*journal-\d{4}.llj.*; nothing is lost/);
+    chmodSync(folder, 0o755);
+    await session.says(/the journal is written again/);
+    const { code, stderr } = await session.finished;
+    expect(code, stderr).toBe(0);
+    const { records, end } = await readJournal(folder);
+    expect(end.torn).toBeNull();
+    expect(end.file).toBeGreaterThan(0);
+    expect(records.map(({ n }) => n)).toEqual(records.map((_, i) => i));
+    expect(records.flatMap((r) => (r.kind === "command" ? [r.command] : []))).toEqual(["pause", "resume"]);
+    rmSync(parent, { recursive: true });
+  },
+);

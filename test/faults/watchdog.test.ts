@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Worker } from "node:worker_threads";
@@ -6,6 +6,7 @@ import { NEVER } from "rxjs";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import { WATCH_PATH } from "../../protocols/wire/dashboard.ts";
+import { LostEdgeError } from "../../server/failure.ts";
 import { runLive } from "../../server/live.ts";
 import type { LiveOptions } from "../../server/live-edges.ts";
 import { readExperiment } from "../../server/session/experiment-file.ts";
@@ -124,6 +125,19 @@ describe("J12 a thread that is lost", { timeout: 180_000 }, () => {
     expect(end.torn).toBeNull();
     expect(records.filter(({ kind }) => kind === "trial").length).toBeGreaterThanOrEqual(10);
   });
+});
+
+test("J12 the decider ends while the session's folder is gone: one line says so, and what to do", {
+  timeout: 60_000,
+}, async () => {
+  const made = await session(400, 10, () => {
+    rmSync(join(out, readdirSync(out).sort().at(-1)!), { recursive: true });
+    void latest("decider-worker").terminate();
+  }).catch((error: Error) => error);
+  expect(made).toBeInstanceOf(LostEdgeError);
+  expect((made as Error).message).toMatch(
+    /^the part that learns and chooses was lost, and the session's folder, from which it would go on, has gone \(\/.*\): put it back as it was, then run --resume$/,
+  );
 });
 
 describe("J14 the server itself is disturbed", { timeout: 180_000 }, () => {
