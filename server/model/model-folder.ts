@@ -89,15 +89,25 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
 
 /** Any model's folder: one that was trained here, as `readModelFolder`, or one that another program made. */
 export async function readModel(folder: string): Promise<FaceModel> {
+  const model = await readCard(folder);
+  if (!isOwn(model)) return model;
+  const { card } = model;
+  const bytes = await contents(folder, card.weights.file);
+  return { folder, card, weights: unpack(join(folder, card.weights.file), card, bytes) };
+}
+
+type WithoutWeights = Omit<ModelFolder, "weights"> | ForeignModel;
+const isOwn = (model: WithoutWeights): model is Omit<ModelFolder, "weights"> => "weights" in model.card;
+
+/** The same without its weights, of which nothing is checked. */
+export async function readCard(folder: string): Promise<WithoutWeights> {
   if (!(await stat(folder).catch(() => undefined))?.isDirectory()) {
     throw new ConfigurationError(`model ${folder}: expected a folder with card.json and the model's files, found none`);
   }
   const file = join(folder, "card.json");
   const json = parseJson(file, await contents(folder, "card.json"));
   if (isForeign(json)) return foreignModel(folder, json, (schema, value) => parseCard(file, schema, value));
-  const card = parseCard(file, cardSchema, json);
-  const bytes = await contents(folder, card.weights.file);
-  return { folder, card, weights: unpack(join(folder, card.weights.file), card, bytes) };
+  return { folder, card: parseCard(file, cardSchema, json) };
 }
 
 async function contents(folder: string, file: string): Promise<Buffer> {
