@@ -253,14 +253,10 @@ const summarise = (own: ReturnType<typeof bound>[]) => ({
   forRandom: median(own.map((one) => one.forRandom ?? Number.POSITIVE_INFINITY)),
   forGrid: median(own.map((one) => one.forGrid ?? Number.POSITIVE_INFINITY)),
 });
-process.stdout.write(
-  `${JSON.stringify(
-    {
-      units: summarise(units),
-      ...Object.fromEntries(kinds.map((kind) => [kind, summarise(units.filter((unit) => unit.kind === kind))])),
-      ...(mixed.length > 0 && { populations: summarise(mixed) }),
-    },
-    null,
-    2,
-  )}\n`,
-);
+const groups = {
+  units,
+  ...Object.fromEntries(kinds.map((kind) => [kind, units.filter((unit) => unit.kind === kind)])),
+  populations: mixed,
+};
+const summaries = Object.entries(groups).flatMap(([name, own]) => (own.length > 0 ? [[name, summarise(own)]] : []));
+process.stdout.write(`${JSON.stringify(Object.fromEntries(summaries), null, 2)}\n`);
