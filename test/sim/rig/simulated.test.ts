@@ -22,7 +22,7 @@ import { experimentOf } from "../../experiment.ts";
 const UNITS = 8;
 const FACES = 30;
 /** Complete trials of a rehearsal, on however busy a machine. */
-const LEAST = FACES / 5;
+const LEAST = FACES / 10;
 const PERIOD_MS = 250;
 const ON_MS = 100;
 /**
@@ -163,7 +163,7 @@ const faultsPerMinute: Record<RigFault, number> = {
   half: 60,
   flood: 60,
   stall: 6,
-  restart: 24,
+  restart: 12,
 };
 const FLOOD = 5000;
 
