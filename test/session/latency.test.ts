@@ -57,3 +57,13 @@ test("T10: by photodiode a window's end is where the stream's clock has it, by t
   expect(n).toBe(1);
   expect(max).toBeCloseTo(8, 9);
 });
+
+test("W35: a simulated rig that begins again no longer tells how long its messages take: its clock reads something else", () => {
+  const budget = createLatencyBudget(withWindow(200), 500);
+  const batch = (reachedS: number, arrivedServerMs: number) =>
+    ({ kind: "acquisition", event: { type: "batch", stream: "s", reachedS, arrivedServerMs } }) as SessionEvent;
+  budget.told(batch(1, 1503), 0);
+  budget.told({ kind: "acquisition", event: { type: "restart", stream: "s", arrivedServerMs: 1600 } }, 0);
+  budget.told(batch(0.1, 1702), 0);
+  expect(budget.table().spikesToServer).toMatchObject({ n: 1, max: 3 });
+});
