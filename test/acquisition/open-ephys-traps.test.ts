@@ -161,7 +161,7 @@ describe("W30 heartbeats", () => {
   });
 });
 
-describe("W31 latentloop listen", () => {
+describe("W36 latentloop listen", () => {
   test("hears every unit, line and stream, and writes the mapping that reads all of it", () => {
     const heard = nothingHeard();
     const faulty = createFaults([], 0);
@@ -230,7 +230,7 @@ describe("W31 latentloop listen", () => {
   });
 });
 
-test("W31 `listen --write` refuses a file that can't be written before it listens", async () => {
+test("W36 `listen --write` refuses a file that can't be written before it listens", async () => {
   const file = join(temporaryFolder(), "nowhere", "units.yaml");
   const { code, stdout, stderr } = await start("listen", "tcp://127.0.0.1:9", "--seconds", "60", "--write", file)
     .finished;
