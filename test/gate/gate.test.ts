@@ -88,7 +88,7 @@ describe("the gate as it counts", () => {
   });
 });
 
-test("G2 to G6: a session with an eye tracker: each face is shown whole once, and rewards are told", async () => {
+test("G2 to G6, J16: a session with an eye tracker: each face is shown whole once, and rewards are told", async () => {
   const file = join(out, "gated.yaml");
   writeFileSync(
     file,
@@ -150,6 +150,8 @@ test("G2 to G6: a session with an eye tracker: each face is shown whole once, an
   for (const one of broken) expect(one.flags).not.toContain("complete");
   for (const [i, { face, flags }] of trials.entries())
     if (flags.includes("gateBroken")) expect(trials[i + 1].face).toBe(face);
+  const recounted = await start("replay", summary.sessionDir, "--rig", "recorded", "--speed", "max").finished;
+  expect(recounted.stdout).toContain(`${trials.length} trials: all counts as recorded`);
   // G2: nothing comes on between a closing and its opening.
   const gates = records.filter((r) => r.kind === "gate") as unknown as { open: boolean; serverMs: number }[];
   const onsets = records.flatMap((r) =>
