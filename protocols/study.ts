@@ -1,13 +1,14 @@
-/** The study file (YAML): designs × populations × seeds of simulated sessions, or of replays of real counts. */
+/** The study file (YAML): designs × populations × seeds of simulated sessions, or of replays of real counts; or designs × seeds of trainings. */
 import { parse } from "yaml";
 import { z } from "zod";
 import { simulation } from "./experiment.ts";
+import { trainingSettings } from "./training.ts";
 import { describeIssues, namingKeys } from "./wire/message.ts";
 
 const whole = z.number().int().positive();
 const label = z
   .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9 +-]*$/, "expected letters, digits, spaces, hyphens and plus signs");
+  .regex(/^[A-Za-z0-9][A-Za-z0-9 .+-]*$/, "expected letters, digits, spaces, dots, hyphens and plus signs");
 
 /** Figures of a simulated unit against its truth (sim/study/measures.ts says how each is computed). */
 export const simulatedMeasures = [
@@ -27,10 +28,22 @@ export const simulatedMeasures = [
 ] as const;
 /** Figures of a recorded unit against its held-out trials. */
 export const recordedMeasures = ["heldOutError", "heldOutLogLikelihood", "heldOutPeak"] as const;
-const measure = z.enum([...simulatedMeasures, ...recordedMeasures]);
+/** Figures of a model on heads that it was not trained on (sim/study/training/judge.ts). */
+export const trainingMeasures = [
+  "mig",
+  "ownLatents",
+  "disentanglement",
+  "completeness",
+  "informativeness",
+  "psnrDb",
+  "activeLatents",
+  "klNats",
+] as const;
+const measure = z.enum([...simulatedMeasures, ...recordedMeasures, ...trainingMeasures]);
 export type MeasureName = z.infer<typeof measure>;
 export type SimulatedMeasure = (typeof simulatedMeasures)[number];
 export type RecordedMeasure = (typeof recordedMeasures)[number];
+export type TrainingMeasure = (typeof trainingMeasures)[number];
 
 const level = z
   .strictObject({
@@ -45,17 +58,30 @@ const level = z
     message: "expected either value or referenceAtTrial",
   });
 
-export const study = z
+/** What every study has. */
+const common = {
+  name: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, "expected lower-case letters, digits and hyphens"),
+  description: z.string().default(""),
+  /** Sessions of each design and population, or trainings of each design: seeds firstSeed, firstSeed + 1, …. */
+  seeds: whole.max(10_000),
+  firstSeed: z.number().int().nonnegative().default(1),
+  /** The design that the others are compared with. */
+  reference: label,
+  /** Trials, or steps of training, after which what is known is judged. */
+  checkpoints: z.array(whole).min(1),
+  /** Left out: all that the sessions, or trainings, give. */
+  measures: z.array(measure).min(1).optional(),
+  /** How many trials, or steps, does each design need to reach these? */
+  levels: z.array(level).default([]),
+};
+
+export const sessionStudy = z
   .strictObject({
-    name: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, "expected lower-case letters, digits and hyphens"),
-    description: z.string().default(""),
+    ...common,
     /** The experiment that all sessions are variants of: a file, relative to this one. */
     experiment: z.string().min(1),
     /** Trials of each session, instead of the experiment's. */
     trials: whole.max(1_000_000),
-    /** Sessions of each design and population: seeds firstSeed, firstSeed + 1, …. */
-    seeds: whole.max(10_000),
-    firstSeed: z.number().int().nonnegative().default(1),
     /** Simulated units, by a name for the population: kinds and how many of each. */
     populations: z.record(label, simulation.omit({ transport: true })).optional(),
     /** Populations whose units are also judged together, seed by seed, by a name for the group. */
@@ -81,45 +107,92 @@ export const study = z
         rounds: z.boolean().default(false),
       }),
     ),
-    /** The design that the others are compared with. */
-    reference: label,
-    /** Trials after which what is known is judged. */
-    checkpoints: z.array(whole).min(1),
-    /** Left out: all that the sessions give. */
-    measures: z.array(measure).min(1).optional(),
-    /** How many trials does each design need to reach these? */
-    levels: z.array(level).default([]),
   })
   .superRefine((file, context) => {
-    const wrong = (path: (string | number)[], message: string) => context.addIssue({ code: "custom", path, message });
+    const wrong = faultOf(context);
     if ((file.populations === undefined) === (file.recordings === undefined))
-      wrong([], "expected either populations or recordings");
-    if (!(file.reference in file.designs))
-      wrong(["reference"], `expected one of the designs (${Object.keys(file.designs).join(", ")})`);
+      wrong([], "expected either populations or recordings, or training");
     for (const [name, members] of Object.entries(file.pooled))
       members.forEach((member, i) => {
         if (!(member in (file.populations ?? {}))) wrong(["pooled", name, i], "expected the name of a population");
       });
     for (const [name, { rounds }] of Object.entries(file.designs))
       if (rounds && !file.recordings) wrong(["designs", name, "rounds"], "expected only with recordings");
-    file.checkpoints.forEach((trial, i) => {
-      if (trial > file.trials) wrong(["checkpoints", i], `expected at most ${file.trials} trials`);
-      if (i > 0 && trial <= file.checkpoints[i - 1]) wrong(["checkpoints", i], "expected more than the one before");
-    });
-    const given: readonly string[] = file.recordings ? recordedMeasures : simulatedMeasures;
-    file.measures?.forEach((name, i) => {
-      if (!given.includes(name)) wrong(["measures", i], `expected one of ${given.join(", ")}`);
-    });
-    file.levels.forEach(({ measure: name, referenceAtTrial: at, against = [] }, i) => {
-      against.forEach((design, k) => {
-        if (!(design in file.designs)) wrong(["levels", i, "against", k], "expected the name of a design");
-      });
-      if (!(file.measures ?? given).includes(name)) wrong(["levels", i, "measure"], "expected a measure of this study");
-      if (at !== undefined && !file.checkpoints.includes(at))
-        wrong(["levels", i, "referenceAtTrial"], "expected one of the checkpoints");
-    });
+    checkComparison(file, { longest: file.trials, what: "trials" }, wrong);
   });
-export type Study = z.infer<typeof study>;
+export type SessionStudy = z.infer<typeof sessionStudy>;
+
+const headCount = whole.max(10_000_000);
+const headSeed = z.number().int().nonnegative();
+
+const trainingStudy = z
+  .strictObject({
+    ...common,
+    training: z.strictObject({
+      /** Heads to train on, as `faces` draws them: how many, pixels a side, and their seed. */
+      faces: z.strictObject({
+        count: headCount.min(2),
+        size: z
+          .number()
+          .refine((size) => [16, 32, 64, 128, 256, 512].includes(size), "expected 16, 32, 64, 128, 256 or 512"),
+        seed: headSeed,
+      }),
+      /** Heads of another seed to measure on. */
+      unseen: z.strictObject({ count: headCount.min(50), seed: headSeed }),
+    }),
+    /** Batches that each training is planned for: what β, capacity and learning rate follow. It ends at the last checkpoint. */
+    steps: whole.max(100_000_000),
+    /** What differs, by a name for the design: settings of the training (protocols/training.ts). */
+    designs: z.record(label, trainingSettings),
+  })
+  .superRefine((file, context) => {
+    const wrong = faultOf(context);
+    const { faces, unseen } = file.training;
+    if (unseen.seed === faces.seed)
+      wrong(["training", "unseen", "seed"], "expected another seed than the heads to train on have");
+    for (const [name, { latents }] of Object.entries(file.designs))
+      if (latents < 2) wrong(["designs", name, "latents"], "expected at least 2, which the measures compare");
+    file.levels.forEach(({ referenceAtTrial }, i) => {
+      if (referenceAtTrial !== undefined) wrong(["levels", i, "referenceAtTrial"], "expected value in its place");
+    });
+    checkComparison(file, { longest: file.steps, what: "steps" }, wrong);
+  });
+export type TrainingStudy = z.infer<typeof trainingStudy>;
+
+export type Study = SessionStudy | TrainingStudy;
+
+/** What a study measures: as its file says, or all that its sessions or trainings give. */
+export const measuresOf = (file: Study): readonly MeasureName[] => file.measures ?? measuresGiven(file);
+
+const measuresGiven = (file: Study): readonly MeasureName[] =>
+  "training" in file ? trainingMeasures : file.recordings ? recordedMeasures : simulatedMeasures;
+
+type Wrong = (path: (string | number)[], message: string) => void;
+const faultOf =
+  (context: z.RefinementCtx): Wrong =>
+  (path, message) =>
+    context.addIssue({ code: "custom", path, message });
+
+function checkComparison(file: Study, { longest, what }: { longest: number; what: string }, wrong: Wrong): void {
+  if (!(file.reference in file.designs))
+    wrong(["reference"], `expected one of the designs (${Object.keys(file.designs).join(", ")})`);
+  file.checkpoints.forEach((at, i) => {
+    if (at > longest) wrong(["checkpoints", i], `expected at most ${longest} ${what}`);
+    if (i > 0 && at <= file.checkpoints[i - 1]) wrong(["checkpoints", i], "expected more than the one before");
+  });
+  const given = measuresGiven(file);
+  file.measures?.forEach((name, i) => {
+    if (!given.includes(name)) wrong(["measures", i], `expected one of ${given.join(", ")}`);
+  });
+  file.levels.forEach(({ measure: name, referenceAtTrial: at, against = [] }, i) => {
+    against.forEach((design, k) => {
+      if (!(design in file.designs)) wrong(["levels", i, "against", k], "expected the name of a design");
+    });
+    if (!measuresOf(file).includes(name)) wrong(["levels", i, "measure"], "expected a measure of this study");
+    if (at !== undefined && !file.checkpoints.includes(at))
+      wrong(["levels", i, "referenceAtTrial"], "expected one of the checkpoints");
+  });
+}
 
 export type ParsedStudy = { ok: true; study: Study } | { ok: false; errors: string };
 
@@ -131,7 +204,8 @@ export function parseStudy(text: string): ParsedStudy {
   } catch (error) {
     return { ok: false, errors: `not YAML: ${(error as Error).message.split("\n")[0]}` };
   }
-  const parsed = study.safeParse(raw, namingKeys);
+  const training = typeof raw === "object" && raw !== null && "training" in raw;
+  const parsed = (training ? trainingStudy : sessionStudy).safeParse(raw, namingKeys);
   return parsed.success
     ? { ok: true, study: parsed.data }
     : { ok: false, errors: describeIssues(parsed.error, raw, "the file") };

@@ -2,13 +2,13 @@ import { Command } from "commander";
 import { ConfigurationError } from "../failure.ts";
 import { type BackendName, backendName, backendNames } from "../model/backend-name.ts";
 import { chooseBackend } from "../model/backends.ts";
+import { activeNats, countActive } from "../model/measures/active.ts";
 import { type Measures, measures } from "../model/measures/measures.ts";
-import { type Codes, disentanglementRanking } from "../model/measures/udr.ts";
+import { disentanglementRanking } from "../model/measures/udr.ts";
 import { bundledModel, type ModelFolder, readModelFolder } from "../model/model-folder.ts";
-import { type Evaluation, evaluate } from "../model/training/evaluation.ts";
+import { codesOf, type Evaluation, evaluate } from "../model/training/evaluation.ts";
 import { readFactors } from "../model/training/factors.ts";
 import { type ImageSet, readImages } from "../model/training/images.ts";
-import { activeNats } from "../model/training/save.ts";
 
 interface Options {
   faces: string;
@@ -78,7 +78,7 @@ async function evaluateModel(name: string, options: Options): Promise<void> {
     images: images.count,
     trainedOnThem: sameSet(model, images),
     psnrDb: evaluation.psnrDb,
-    active: evaluation.latents.filter(({ klNats }) => klNats > activeNats).length,
+    active: countActive(evaluation.latents),
     klNats: evaluation.latents.map(({ klNats }) => klNats),
     udr:
       others.length > 0
@@ -89,11 +89,6 @@ async function evaluateModel(name: string, options: Options): Promise<void> {
   if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
   else process.stdout.write(`${text(report, model)}\n`);
 }
-
-const codesOf = ({ means, latents }: Evaluation): Codes => ({
-  latents: latents.map((_, l) => Float64Array.from(means, (mean) => mean[l])),
-  klNats: latents.map(({ klNats }) => klNats),
-});
 
 /** Whether the card says that the model was trained on heads of this seed. */
 function sameSet({ card }: ModelFolder, { manifest }: ImageSet): boolean {

@@ -25,8 +25,8 @@ export function createProgress(what: string, total: number, everyMs = 15_000): P
       const now = performance.now();
       if (done < total && now - shown < everyMs) return;
       shown = now;
-      const etaS = ((now - started) / 1000 / done) * (total - done);
-      process.stderr.write(`${what} ${done}/${total}, ${duration(etaS)} to go${note && `, ${note}`}\n`);
+      const left = done > 0 ? `, ${duration(((now - started) / 1000 / done) * (total - done))} to go` : "";
+      process.stderr.write(`${what} ${done}/${total}${left}${note && `, ${note}`}\n`);
     },
     stop() {},
   };

@@ -26,7 +26,7 @@ export function studyStatusCommand(): Command {
       const lines = studies.map(({ study, planned, ended, failed, host, startedAt }) => {
         const passedS = (Date.now() - Date.parse(startedAt)) / 1000;
         const left = ended > 0 ? `, ${duration((passedS / ended) * (planned - ended))} to go` : "";
-        return `${study}: ${ended} of ${planned} sessions, ${failed} failed${left} (coordinated on ${host})`;
+        return `${study}: ${ended} of ${planned} ended, ${failed} failed${left} (coordinated on ${host})`;
       });
       if (studies.length === 0) lines.push("no study is running");
       for (const { host, pid, slots, done, queue } of workers)

@@ -10,20 +10,22 @@ interface StudyWorkerOptions {
 /** `latentloop study-worker`: lends this machine to studies that are run on several. */
 export function studyWorkerCommand(): Command {
   return new Command("study-worker")
-    .summary("Run sessions for studies started elsewhere with --cluster")
-    .description("Run sessions of studies that were started with --cluster, on this or any other machine, until Ctrl-C")
+    .summary("Run sessions and trainings of studies started elsewhere with --cluster")
+    .description(
+      "Run sessions and trainings of studies that were started with --cluster, on this or any other machine, until Ctrl-C",
+    )
     .requiredOption("--cluster <address>", "Redis or Valkey server, as redis://host:6379")
     .option(
       "--workers <n>",
-      "sessions at a time",
+      "sessions or trainings at a time",
       numberOption("--workers", { min: 1, max: 1024, whole: true }),
       availableParallelism(),
     )
     .addHelpText(
       "after",
       `
-Only sessions of the same version and code are taken: results are the same, bit for bit, as on one machine.
-Ctrl-C: the sessions at hand are run to their end; once more: others run them.
+Only those of the same version and code are taken: results are the same, bit for bit, as on one machine.
+Ctrl-C: those at hand are run to their end; once more: others run them.
 
 Example:
   $ npx latentloop study-worker --cluster redis://lab-server:6379`,
@@ -32,16 +34,16 @@ Example:
       const { openStudyWorker } = await import("../../sim/study/cluster/work.ts");
       const worker = await openStudyWorker(cluster, workers, {
         ended: (done) => {
-          if (done % 100 === 0) say(`${done} sessions run`);
+          if (done % 100 === 0) say(`${done} sessions or trainings run`);
         },
         said: say,
       });
-      say(`ready for ${workers} sessions at a time, version ${worker.version}`);
+      say(`ready for ${workers} sessions or trainings at a time, version ${worker.version}`);
       let asked = 0;
       await new Promise<void>((resolve, reject) => {
         const stop = () => {
           asked++;
-          if (asked === 1) say("ending the sessions at hand; once more to leave them to others");
+          if (asked === 1) say("ending what is at hand; once more to leave it to others");
           worker.close(asked > 1).then(resolve, reject);
         };
         process.on("SIGINT", stop).on("SIGTERM", stop);

@@ -3,9 +3,10 @@ import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { Command } from "commander";
 import { parse } from "yaml";
-import { parseStudy, type Study } from "../../protocols/study.ts";
-import { type StudyFigures, studyFigures } from "../../sim/study/analysis/figures.ts";
-import { planCells } from "../../sim/study/plan.ts";
+import { parseStudy, type SessionStudy, type Study } from "../../protocols/study.ts";
+import { ranBy, type StudyFigures, studyFigures } from "../../sim/study/analysis/figures.ts";
+import type { Cell } from "../../sim/study/cell.ts";
+import { planSessions, planTrainings } from "../../sim/study/plan.ts";
 import { onThisMachine } from "../../sim/study/pool.ts";
 import { reportPage } from "../../sim/study/report/page.ts";
 import { describeStudy } from "../../sim/study/report/words.ts";
@@ -25,13 +26,14 @@ interface StudyOptions {
   json: boolean;
 }
 
-/** `latentloop study`: many sessions in virtual time, to choose a design the evening before. */
+/** `latentloop study`: many sessions in virtual time, to choose a design the evening before; or many trainings, to choose a model. */
 export function studyCommand(): Command {
   return new Command("study")
-    .summary("Compare designs on simulated units or recorded counts")
+    .summary("Compare designs on simulated units or recorded counts, or trainings of models")
     .description(
       "Compare designs the evening before: sessions in virtual time, by the loop that runs live, for every design, population and\n" +
-        "seed of a study file; or replays of recorded counts. Gives a report to read (report.html) and all figures (study.json).",
+        "seed of a study file; or replays of recorded counts; or trainings of face models, for every setting and seed. Gives a report\n" +
+        "to read (report.html) and all figures (study.json).",
     )
     .argument("<study>", "study file (YAML), as sim/study/designs.yaml")
     .option(
@@ -40,12 +42,12 @@ export function studyCommand(): Command {
     )
     .option(
       "--workers <n>",
-      "sessions at a time; the figures do not depend on it (default: one for each core)",
+      "sessions or trainings at a time; the figures do not depend on it (default: one for each core)",
       numberOption("--workers", { min: 1, max: 256, whole: true }),
     )
     .option(
       "--cluster <address>",
-      "run the sessions on all machines that run `latentloop study-worker` for this Redis or Valkey server, as redis://host:6379",
+      "run them on all machines that run `latentloop study-worker` for this Redis or Valkey server, as redis://host:6379",
     )
     .option(
       "--seeds <n>",
@@ -59,15 +61,15 @@ export function studyCommand(): Command {
 Examples:
   $ npx latentloop study sim/study/designs.yaml
   $ npx latentloop study my-study.yaml --seeds 3
+  $ npx latentloop study sim/study/training.yaml
   $ npx latentloop study my-study.yaml --cluster redis://lab-server:6379
 
 Ctrl-C stops it; the same command goes on where it was.
-Exit code: 0 done; 1 a session failed (the others are in the report); 2 something you gave is wrong; 130 stopped.`,
+Exit code: 0 done; 1 a session or training failed (the others are in the report); 2 something you gave is wrong; 130 stopped.`,
     )
     .action(async (file: string, options: StudyOptions) => {
       const study = await readStudy(file, options.seeds);
-      const base = parse(await readText(resolve(dirname(file), study.experiment), "experiment file"));
-      const cells = planCells(study, base);
+      const cells = await plan(study, dirname(file));
       const engine = await chooseEngine(options, study.name);
       const out = options.out ?? join("studies", study.name);
       const store = await openStore(out);
@@ -92,7 +94,7 @@ Exit code: 0 done; 1 a session failed (the others are in the report); 2 somethin
       if (stopping.signal.aborted) {
         const done = run.results.filter((result) => result !== null).length;
         process.stderr.write(
-          `stopped; ${done} of ${cells.length} sessions are kept in ${out}, and the same command goes on\n`,
+          `stopped; ${done} of ${cells.length} ${ranBy(study)} are kept in ${out}, and the same command goes on\n`,
         );
         process.exitCode = 130;
         return;
@@ -100,11 +102,19 @@ Exit code: 0 done; 1 a session failed (the others are in the report); 2 somethin
       const figures = studyFigures(study, cells, run.results, run.failed);
       await write(out, figures);
       process.stderr.write(describeStudy(figures));
-      process.stderr.write(`${cells.length} sessions (${run.kept} were there); report: ${join(out, "report.html")}\n`);
+      process.stderr.write(
+        `${cells.length} ${figures.ran} (${run.kept} were there); report: ${join(out, "report.html")}\n`,
+      );
       if (options.json) process.stdout.write(`${JSON.stringify(figures)}\n`);
       if (run.failed.length > 0) process.exitCode = 1;
     });
 }
+
+/** @param folder the study file's */
+const plan = async (study: Study, folder: string): Promise<Cell[]> =>
+  "training" in study
+    ? planTrainings(study)
+    : planSessions(study, parse(await readText(resolve(folder, study.experiment), "experiment file")));
 
 async function chooseEngine({ cluster, workers }: StudyOptions, study: string): Promise<Engine> {
   if (cluster === undefined) return onThisMachine(workers ?? availableParallelism());
@@ -117,11 +127,12 @@ async function chooseEngine({ cluster, workers }: StudyOptions, study: string): 
 async function readStudy(file: string, seeds?: number): Promise<Study> {
   const parsed = parseStudy(await readText(file, "study file"));
   if (!parsed.ok) throw new ConfigurationError(`study file ${file}: ${parsed.errors}`);
-  const { study } = parsed;
-  const populations: Study["populations"] = {};
-  for (const [name, simulation] of Object.entries(study.populations ?? {}))
+  const study = { ...parsed.study, seeds: seeds ?? parsed.study.seeds };
+  if ("training" in study || !study.populations) return study;
+  const populations: NonNullable<SessionStudy["populations"]> = {};
+  for (const [name, simulation] of Object.entries(study.populations))
     populations[name] = await withFittedUnits(simulation, file);
-  return { ...study, ...(study.populations && { populations }), seeds: seeds ?? study.seeds };
+  return { ...study, populations };
 }
 
 async function write(out: string, figures: StudyFigures): Promise<void> {

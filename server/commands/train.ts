@@ -3,18 +3,21 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Command, Option } from "commander";
+import { type TrainingSettings, trainingSettings } from "../../protocols/training.ts";
 import { ConfigurationError } from "../failure.ts";
-import { architectureSchema, defaultArchitecture } from "../model/architecture.ts";
+import { architectureSchema } from "../model/architecture.ts";
 import { type BackendName, backendName, backendNames } from "../model/backend-name.ts";
 import { useBackend } from "../model/backends.ts";
+import { activeNats, countActive } from "../model/measures/active.ts";
 import { bundledModel, type ModelFolder, readModelFolder } from "../model/model-folder.ts";
 import { type Checkpoint, readCheckpoint, type SavedRecipe, writeCheckpoint } from "../model/training/checkpoint.ts";
 import { evaluate } from "../model/training/evaluation.ts";
 import { readFactors } from "../model/training/factors.ts";
 import { type ImageSet, readImages } from "../model/training/images.ts";
+import { recipeOf } from "../model/training/recipe.ts";
 import { writeReport } from "../model/training/report.ts";
 import { rotated } from "../model/training/rotation.ts";
-import { activeNats, saveModel } from "../model/training/save.ts";
+import { saveModel } from "../model/training/save.ts";
 import { bestBackend } from "../model/training/start.ts";
 import {
   splitImages,
@@ -27,24 +30,14 @@ import {
 import { numberOption } from "./options.ts";
 import { createProgress } from "./progress.ts";
 
-interface Options {
+interface Options extends TrainingSettings {
   images: string;
   out: string;
   size?: number;
-  gray?: boolean;
   from?: string;
   rotate?: boolean;
   resume?: boolean;
-  latents: number;
-  beta: number;
-  betaFrom?: number;
-  tc: number;
-  capacity?: number;
-  likelihood: "bernoulli" | "gaussian";
-  pixelSd: number;
   steps: number;
-  batch: number;
-  learningRate: number;
   seed: number;
   backend?: BackendName;
   saveEvery: number;
@@ -53,7 +46,7 @@ interface Options {
 /** Options that say where and how to run, not what to train. */
 const aside = ["images", "out", "size", "resume", "backend", "saveEvery"];
 
-const validation = 0.05;
+const defaults = trainingSettings.parse({});
 /** Held-out images behind a checkpoint's figures; the last save uses them all. */
 const checkpointImages = 512;
 /** Training images that --rotate looks at. */
@@ -72,30 +65,62 @@ export function trainCommand(): Command {
       "crop to squares and scale to this side: 16, 32, 64, 128… (default: images are square and of one such size)",
       numberOption("--size", { min: 16, max: 512, whole: true }),
     )
-    .option("--gray", "of one channel: coloured images are turned to grey")
+    .option("--gray", "of one channel: coloured images are turned to grey", defaults.gray)
     .option("--from <model>", "begin with a model's weights instead of fresh ones: a next stage, with its own β")
     .option("--rotate", "with --from: first turn its code to independent components (ICA), which changes no picture")
     .option("--resume", "go on from the checkpoint in --out, to the same end as if never interrupted")
-    .option("--latents <n>", "dimensions of the code", numberOption("--latents", { min: 1, max: 512, whole: true }), 12)
-    .option("--beta <β>", "weight of the KL term in the end", numberOption("--beta", { min: 0.001, max: 1e4 }), 4)
+    .option(
+      "--latents <n>",
+      "dimensions of the code",
+      numberOption("--latents", { min: 1, max: 512, whole: true }),
+      defaults.latents,
+    )
+    .option(
+      "--beta <β>",
+      "weight of the KL term in the end",
+      numberOption("--beta", { min: 0.001, max: 1e4 }),
+      defaults.beta,
+    )
     .option(
       "--beta-from <β>",
       "and in the beginning, to anneal it (default: β is fixed)",
       numberOption("--beta-from", { min: 0.001, max: 1e4 }),
     )
-    .option("--tc <weight>", "of a total-correlation penalty (β-TCVAE)", numberOption("--tc", { min: 0, max: 1e4 }), 0)
+    .option(
+      "--tc <weight>",
+      "of a total-correlation penalty (β-TCVAE)",
+      numberOption("--tc", { min: 0, max: 1e4 }),
+      defaults.tc,
+    )
     .option(
       "--capacity <nats>",
       "penalise β·|KL − C| instead, C rising from 0 to this (Burgess et al. 2018)",
       numberOption("--capacity", { min: 0, max: 1e4 }),
     )
     .addOption(
-      new Option("--likelihood <kind>", "of the pixels").choices(["bernoulli", "gaussian"]).default("bernoulli"),
+      new Option("--likelihood <kind>", "of the pixels")
+        .choices(["bernoulli", "gaussian"])
+        .default(defaults.likelihood),
     )
-    .option("--pixel-sd <sd>", "of the gaussian likelihood", numberOption("--pixel-sd", { min: 1e-3, max: 10 }), 0.1)
+    .option(
+      "--pixel-sd <sd>",
+      "of the gaussian likelihood",
+      numberOption("--pixel-sd", { min: 1e-3, max: 10 }),
+      defaults.pixelSd,
+    )
     .option("--steps <n>", "batches to train on", numberOption("--steps", { min: 1, max: 1e8, whole: true }), 12_000)
-    .option("--batch <n>", "images a batch", numberOption("--batch", { min: 1, max: 4096, whole: true }), 64)
-    .option("--learning-rate <r>", "of Adam", numberOption("--learning-rate", { min: 1e-7, max: 1 }), 1e-3)
+    .option(
+      "--batch <n>",
+      "images a batch",
+      numberOption("--batch", { min: 1, max: 4096, whole: true }),
+      defaults.batch,
+    )
+    .option(
+      "--learning-rate <r>",
+      "of Adam",
+      numberOption("--learning-rate", { min: 1e-7, max: 1 }),
+      defaults.learningRate,
+    )
     .option(
       "--seed <n>",
       "of the weights, the batches and the noise",
@@ -113,7 +138,7 @@ async function trainModel(options: Options, command: Command): Promise<void> {
     throw new ConfigurationError("--rotate: expected --from, whose model's code it turns");
   }
   const checkpoint = options.resume ? await readCheckpoint(options.out) : undefined;
-  const gray = checkpoint ? checkpoint.recipe.architecture.channels === 1 : options.gray === true;
+  const gray = checkpoint ? checkpoint.recipe.architecture.channels === 1 : options.gray;
   const images = await readImages(options.images, { size: options.size, gray });
   if (images.side < 16 || !Number.isInteger(Math.log2(images.side))) {
     throw new ConfigurationError(
@@ -128,11 +153,11 @@ async function trainModel(options: Options, command: Command): Promise<void> {
     );
   }
   await mkdir(options.out, { recursive: true });
-  const recipe = begun?.recipe ?? recipeOf(options, images);
+  const recipe = begun?.recipe ?? recipeOf(options, images, { ...options, rotated: options.rotate ?? false });
   const from = begun === undefined && options.from !== undefined ? await firstStage(options.from, recipe) : undefined;
   const stageBefore = begun?.from ?? from?.card.made;
   const { name: backend, version } = await bestBackend(options.backend);
-  const { training, held } = splitImages(images.count, validation, recipe.seed);
+  const { training, held } = splitImages(images.count, recipe.validation, recipe.seed);
 
   let interrupted = false;
   const interrupt = () => {
@@ -182,28 +207,10 @@ async function trainModel(options: Options, command: Command): Promise<void> {
   progress.stop();
   const evaluation = await save(end, held);
   process.off("SIGINT", interrupt);
-  const active = evaluation.latents.filter(({ klNats }) => klNats > activeNats).length;
   say(
-    `${options.out}: ${end.step} steps, ${active} of ${recipe.architecture.latents} latents active (KL > ${activeNats}), ` +
+    `${options.out}: ${end.step} steps, ${countActive(evaluation.latents)} of ${recipe.architecture.latents} latents active (KL > ${activeNats}), ` +
       `PSNR ${evaluation.psnrDb.toFixed(1)} dB on held-out images; see ${join(options.out, "report.html")}`,
   );
-}
-
-function recipeOf(o: Options, images: ImageSet): SavedRecipe {
-  return {
-    architecture: defaultArchitecture(images.side, o.latents, images.channels),
-    likelihood: o.likelihood === "bernoulli" ? { kind: "bernoulli" } : { kind: "gaussian", sd: o.pixelSd },
-    betaFrom: o.betaFrom ?? o.beta,
-    beta: o.beta,
-    tc: o.tc,
-    ...(o.capacity !== undefined && { capacity: o.capacity }),
-    learningRate: o.learningRate,
-    steps: o.steps,
-    batch: o.batch,
-    seed: o.seed,
-    validation,
-    rotated: o.rotate ?? false,
-  };
 }
 
 /** The weights of a model whose code has been turned to independent components of what it says of training images. */

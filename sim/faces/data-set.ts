@@ -2,12 +2,11 @@ import { constants, existsSync } from "node:fs";
 import { mkdir, open, readFile, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { Worker } from "node:worker_threads";
 import sharp from "sharp";
 import { ConfigurationError } from "../../server/failure.ts";
-import { compiledModule } from "../../server/package-root.ts";
 import { drawFactors, type FactorName, factors } from "./factors.ts";
 import { makehumanPackage } from "./makehuman.ts";
+import { headsAtOnce, renderHeads } from "./render-pool.ts";
 import { varianceShares } from "./variance.ts";
 
 export interface FacesRecipe {
@@ -19,7 +18,6 @@ export interface FacesRecipe {
 /** Version of what a seed gives: raise it whenever a head with the same factors would look different. */
 const rendererVersion = 2;
 
-const batch = 16;
 /** So many heads are enough to measure shares of variance to a per cent. */
 const measuredHeads = 4000;
 
@@ -42,36 +40,23 @@ export async function writeFaces(
   const ledger = await openLedger(folder, { ...recipe, rendererVersion });
   const packed = await open(join(folder, "images.u8"), constants.O_RDWR | constants.O_CREAT);
   const waiting: number[] = [];
-  for (let from = 0; from < count; from += batch) if (!ledger.finished.has(from)) waiting.push(from);
-  let finished = count - waiting.reduce((sum, from) => sum + Math.min(batch, count - from), 0);
+  for (let from = 0; from < count; from += headsAtOnce) if (!ledger.finished.has(from)) waiting.push(from);
+  let finished = count - waiting.reduce((sum, from) => sum + Math.min(headsAtOnce, count - from), 0);
   const measured = Math.min(count, measuredHeads);
   const sample = new Uint8Array(measured * bytes);
   try {
-    const work = async () => {
-      const worker = new Worker(compiledModule("sim/faces/render-worker.js"), {
-        workerData: { folder: makehuman, size, seed },
-      });
-      try {
-        for (let from = waiting.shift(); from !== undefined; from = waiting.shift()) {
-          const to = Math.min(count, from + batch);
-          const pixels = await answer(worker, { from, to });
-          await packed.write(pixels, 0, pixels.length, from * bytes);
-          for (let i = from; i < to; i++) {
-            await sharp(pixels.subarray((i - from) * bytes, (i - from + 1) * bytes), {
-              raw: { width: size, height: size, channels: 3 },
-            })
-              .png({ compressionLevel: 6 })
-              .toFile(join(folder, "images", imageName(i)));
-          }
-          await ledger.add(from);
-          finished += to - from;
-          done(finished);
-        }
-      } finally {
-        await worker.terminate();
+    await renderHeads(makehuman, recipe, waiting, threads, async (from, pixels) => {
+      await packed.write(pixels, 0, pixels.length, from * bytes);
+      const heads = pixels.length / bytes;
+      for (let k = 0; k < heads; k++) {
+        await sharp(pixels.subarray(k * bytes, (k + 1) * bytes), { raw: { width: size, height: size, channels: 3 } })
+          .png({ compressionLevel: 6 })
+          .toFile(join(folder, "images", imageName(from + k)));
       }
-    };
-    await Promise.all(Array.from({ length: Math.min(threads, waiting.length) }, work));
+      await ledger.add(from);
+      finished += heads;
+      done(finished);
+    });
     await packed.read(sample, 0, sample.length, 0);
   } finally {
     await ledger.close();
@@ -125,23 +110,3 @@ async function openLedger(folder: string, recipe: FacesRecipe & { rendererVersio
 }
 
 const imageName = (index: number) => `${String(index).padStart(6, "0")}.png`;
-
-function answer(worker: Worker, range: { from: number; to: number }): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    const settle = () => {
-      worker.off("message", arrived);
-      worker.off("error", failed);
-    };
-    const arrived = (message: { pixels: Uint8Array }) => {
-      settle();
-      resolve(message.pixels);
-    };
-    const failed = (error: unknown) => {
-      settle();
-      reject(error);
-    };
-    worker.on("message", arrived);
-    worker.on("error", failed);
-    worker.postMessage(range);
-  });
-}

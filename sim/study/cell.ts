@@ -1,15 +1,23 @@
 import { createHash } from "node:crypto";
 import type { Experiment } from "../../protocols/experiment.ts";
-import type { MeasureName, SimulatedMeasure, Study } from "../../protocols/study.ts";
+import type { MeasureName, SessionStudy, SimulatedMeasure, TrainingMeasure } from "../../protocols/study.ts";
+import type { TrainingSettings } from "../../protocols/training.ts";
+import type { FacesRecipe } from "../faces/data-set.ts";
 
-/** One session of a study: what it depends on, whole. */
-export interface Cell {
+/** What is run for one design and seed of a study, a session or a training: all that it depends on. */
+export type Cell = SessionCell | TrainingCell;
+
+interface Named {
   design: string;
-  /** The population, or the recording. */
+  /** The population, the recording, or the heads that models are trained on. */
   population: string;
   seed: number;
-  experiment: Experiment;
+  /** Trials, or steps of training, after which it is judged. */
   checkpoints: number[];
+}
+
+export interface SessionCell extends Named {
+  experiment: Experiment;
   recording: Recording | null;
   /** Figures wanted of simulated units; of recorded ones all are given. */
   measures: readonly SimulatedMeasure[];
@@ -17,27 +25,38 @@ export interface Cell {
 
 /** Real counts that a cell replays instead of simulating units. */
 export interface Recording {
-  dataSet: NonNullable<Study["recordings"]>[number];
+  dataSet: NonNullable<SessionStudy["recordings"]>[number];
   unit: string;
   heldOutShare: number;
   rounds: boolean;
 }
 
-/** What a cell's session gave: one figure for each measure, checkpoint and unit; null where it means nothing. */
+export interface TrainingCell extends Named {
+  training: {
+    /** Heads to train on, and heads to measure on. */
+    faces: FacesRecipe;
+    unseen: FacesRecipe;
+    settings: TrainingSettings;
+    steps: number;
+  };
+  measures: readonly TrainingMeasure[];
+}
+
+/** What a cell gave: one figure for each measure, checkpoint and unit (a training has one, its model); null where it means nothing. */
 export interface CellResult {
   /** Kind (or area) of each unit. */
   kinds: string[];
   values: Partial<Record<MeasureName, (number | null)[][]>>;
 }
 
-/** The name under which a cell's result is kept: a hash of all that it depends on. */
-export const cellKey = ({ experiment, seed, checkpoints, recording, measures }: Cell, version: string): string =>
+/** The name under which a cell's result is kept: a hash of all that it depends on, which what it is called is not. */
+export const cellKey = ({ design: _, population: __, ...rest }: Cell, version: string): string =>
   createHash("sha256")
-    .update(JSON.stringify([version, experiment, seed, checkpoints, recording, measures]))
+    .update(JSON.stringify([version, rest]))
     .digest("hex")
     .slice(0, 32);
 
-/** Figures are kept with this many digits: far more than one session tells. */
+/** Figures are kept with this many digits: far more than one session or training tells. */
 const DIGITS = 7;
 
 /** Gathers a cell's figures. */

@@ -4,12 +4,13 @@ import { codedLatent } from "../neurons/unit.ts";
 import { angleDeg, correlation, relativeError, trueRates } from "./curves.ts";
 import { attainableHz, type Truth, trueAxis } from "./truth.ts";
 
-/** A figure of one unit, and how a session's units are taken together. */
+/** A figure of one unit (or model), and how those of a session, and replicates, are taken together. */
 export interface Measure {
   title: string;
   /** What it says, in a sentence, and its unit. */
   says: string;
-  better: "low" | "high" | "near 0.9" | "neither";
+  /** `neither` is a share of units that is told after all trials; `as wanted` is shown as it goes, and no design is the better for it. */
+  better: "low" | "high" | "near 0.9" | "neither" | "as wanted";
   together: "median" | "mean";
 }
 

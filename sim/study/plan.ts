@@ -1,8 +1,8 @@
 import { type Experiment, parseExperimentValue } from "../../protocols/experiment.ts";
-import { type Study, simulatedMeasures } from "../../protocols/study.ts";
+import { type SessionStudy, simulatedMeasures, type TrainingStudy, trainingMeasures } from "../../protocols/study.ts";
 import { ConfigurationError } from "../../server/failure.ts";
 import { populationFault } from "../neurons/unit.ts";
-import type { Cell } from "./cell.ts";
+import type { SessionCell, TrainingCell } from "./cell.ts";
 import { recordedLatents, recordedUnits } from "./recorded/data.ts";
 
 /**
@@ -12,7 +12,7 @@ import { recordedLatents, recordedUnits } from "./recorded/data.ts";
  * @param base the experiment that the designs are variants of, as its file has it
  * @throws ConfigurationError for a design that makes an impossible experiment
  */
-export function planCells(study: Study, base: Record<string, unknown>): Cell[] {
+export function planSessions(study: SessionStudy, base: Record<string, unknown>): SessionCell[] {
   const experiments = Object.entries(study.designs).map(([design, overrides]) => ({
     design,
     rounds: overrides.rounds,
@@ -24,7 +24,7 @@ export function planCells(study: Study, base: Record<string, unknown>): Cell[] {
   }
   const { firstSeed, checkpoints, heldOutShare } = study;
   const measures = simulatedMeasures.filter((name) => !study.measures || study.measures.includes(name));
-  const cells: Cell[] = [];
+  const cells: SessionCell[] = [];
   for (let seed = firstSeed; seed < firstSeed + study.seeds; seed++) {
     for (const [population, simulation] of Object.entries(study.populations ?? {}))
       for (const { design, experiment } of experiments)
@@ -62,7 +62,7 @@ export function planCells(study: Study, base: Record<string, unknown>): Cell[] {
 function variant(
   base: Record<string, unknown>,
   design: string,
-  { choice, tuning }: Study["designs"][string],
+  { choice, tuning }: SessionStudy["designs"][string],
   trials: number,
 ): Experiment {
   const parsed = parseExperimentValue({
@@ -78,4 +78,21 @@ function variant(
   });
   if (!parsed.ok) throw new ConfigurationError(`design ${design}: ${parsed.errors}`);
   return parsed.experiment;
+}
+
+/** Every training of a study, designs within seeds. */
+export function planTrainings({ training, steps, firstSeed, seeds, designs, ...study }: TrainingStudy): TrainingCell[] {
+  const { faces } = training;
+  const unseen = { ...training.unseen, size: faces.size };
+  const measures = trainingMeasures.filter((name) => !study.measures || study.measures.includes(name));
+  return Array.from({ length: seeds }, (_, i) =>
+    Object.entries(designs).map(([design, settings]) => ({
+      design,
+      population: `${faces.count} heads of ${faces.size} × ${faces.size}`,
+      seed: firstSeed + i,
+      checkpoints: study.checkpoints,
+      training: { faces, unseen, settings, steps },
+      measures,
+    })),
+  ).flat();
 }

@@ -3,7 +3,7 @@ import type { Store } from "./store.ts";
 import { codeVersion } from "./version.ts";
 import type { Outcome } from "./worker.ts";
 
-/** A session of a study that broke, and why. */
+/** A session or training of a study that broke, and why. */
 export interface FailedCell {
   design: string;
   population: string;
@@ -12,19 +12,19 @@ export interface FailedCell {
 }
 
 export interface StudyRun {
-  /** In the order of the cells; null where a session failed or was not run. */
+  /** In the order of the cells; null where one failed or was not run. */
   results: (CellResult | null)[];
   failed: FailedCell[];
   /** Results that were there already. */
   kept: number;
 }
 
-/** What runs sessions: threads of this machine, or any number of machines. Settles when all have ended, or when it was stopped. */
+/** What runs cells: threads of this machine, or any number of machines. Settles when all have ended, or when it was stopped. */
 export type Engine = (
   /** By key, in the order in which they are best run. */
   ahead: ReadonlyMap<string, Cell>,
   run: {
-    /** To be told of each session once; settles when its result is in the store. */
+    /** To be told of each cell once; settles when its result is in the store. */
     ended(key: string, outcome: Outcome): Promise<void>;
     /** A few words on how it goes. */
     note(words: string): void;
@@ -32,11 +32,11 @@ export type Engine = (
   },
 ) => Promise<void>;
 
-/** Told how many sessions are to be run; gives what is told how many of them have ended. */
+/** Told how many cells are to be run; gives what is told how many of them have ended. */
 export type Begun = (ahead: number) => (ended: number, note: string) => void;
 
 /**
- * Runs the sessions of a study that the store does not hold yet, and gives all results in the order of the cells, whoever ran them
+ * Runs the cells of a study that the store does not hold yet, and gives all results in the order of the cells, whoever ran them
  * and when.
  *
  * @param stopped ends the run early: what was finished is in the store
@@ -69,8 +69,9 @@ export async function runCells(
         report(++count, words);
       },
       note(latest) {
+        if (latest === words) return;
         words = latest;
-        if (count > 0) report(count, words);
+        report(count, words);
       },
       stopped,
     });

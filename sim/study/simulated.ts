@@ -1,10 +1,10 @@
-import { type Cell, type CellResult, gather } from "./cell.ts";
+import { type CellResult, gather, type SessionCell } from "./cell.ts";
 import { simulatedMeasureTable } from "./measures.ts";
 import { truthOf } from "./truth.ts";
 import { openVirtualSession } from "./virtual.ts";
 
 /** Runs a cell's session on simulated units in virtual time, and judges what is known at each checkpoint. */
-export async function runSimulatedCell({ experiment, seed, checkpoints, measures }: Cell): Promise<CellResult> {
+export async function runSimulatedCell({ experiment, seed, checkpoints, measures }: SessionCell): Promise<CellResult> {
   let trials = 0;
   let next = 0;
   const judged: Promise<void>[] = [];

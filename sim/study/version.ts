@@ -4,8 +4,8 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { compiledModule, packageRoot, packageVersion } from "../../server/package-root.ts";
 
-/** What runs a session: its result depends on it and on all that it imports. */
-const entry = "sim/study/worker.js";
+/** What runs sessions and trainings, and what draws the heads of these: a result depends on them and on all that they import. */
+const entries = ["sim/study/worker.js", "sim/faces/render-worker.js"];
 /** And on what is not imported: compiled loops, data that is replayed, the versions of libraries. */
 const given = [
   fileURLToPath(compiledModule("server/tuning/kernels.wasm")),
@@ -14,8 +14,8 @@ const given = [
   ),
 ];
 
-/** Compiled files of this package that one imports, directly or not, itself among them; sorted, as paths below the compiled root. */
-export function importsOf(path: string): string[] {
+/** Compiled files of this package that some import, directly or not, themselves among them; sorted, as paths below the compiled root. */
+export function importsOf(...paths: string[]): string[] {
   const found = new Set<string>();
   const follow = (file: string) => {
     if (found.has(file)) return;
@@ -24,17 +24,17 @@ export function importsOf(path: string): string[] {
     for (const [, imported] of text.matchAll(/(?:from|import|import\()\s*"(\.[^"]+)"/g))
       follow(join(dirname(file), imported));
   };
-  follow(path);
+  for (const path of paths) follow(path);
   return [...found].sort();
 }
 
 /**
- * The package's version, a hash of the code and data that sessions run on, and V8's version, whose `Math.exp` may differ in the last digit:
+ * The package's version, a hash of the code and data that sessions and trainings run on, and V8's version, whose `Math.exp` may differ in the last digit:
  * results of another are not taken for one's own, on this machine or on others.
  */
 export function codeVersion(): string {
   const hash = createHash("sha256");
-  for (const file of importsOf(entry)) hash.update(file).update(readFileSync(compiledModule(file)));
+  for (const file of importsOf(...entries)) hash.update(file).update(readFileSync(compiledModule(file)));
   for (const file of given) hash.update(readFileSync(file));
   const [major, minor] = process.versions.v8.split(".");
   return `${packageVersion}+${hash.digest("hex").slice(0, 16)}.v8-${major}-${minor}`;

@@ -9,11 +9,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
 import { parse } from "yaml";
-import { study as studySchema } from "../../protocols/study.ts";
+import { sessionStudy } from "../../protocols/study.ts";
 import { compiledModule } from "../../server/package-root.ts";
 import { quantile } from "../../server/session/quantile.ts";
 import { onCluster } from "../../sim/study/cluster/coordinate.ts";
-import { planCells } from "../../sim/study/plan.ts";
+import { planSessions } from "../../sim/study/plan.ts";
 import { runCells } from "../../sim/study/run.ts";
 import { openStore } from "../../sim/study/store.ts";
 import { openRedis } from "../sim/study/redis.ts";
@@ -27,8 +27,8 @@ let folders = 0;
 
 /** Sessions of 20 units, or of the shortest kind. */
 const plan = (seeds: number, firstSeed: number, small: boolean) =>
-  planCells(
-    studySchema.parse({
+  planSessions(
+    sessionStudy.parse({
       name: "bench",
       experiment,
       trials: small ? 1 : 100,

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { type Architecture, parameterShapes } from "../architecture.ts";
+import type { Codes } from "../measures/udr.ts";
 import type { LatentSummary } from "../model-folder.ts";
 import { decodeLogits, encode } from "../network.ts";
 import type { ImageSet } from "./images.ts";
@@ -16,6 +17,12 @@ export interface Evaluation {
   /** Posterior means, [images][latents]. */
   means: Float32Array[];
 }
+
+/** What a model says of the images, latent by latent. */
+export const codesOf = ({ means, latents }: Evaluation): Codes => ({
+  latents: latents.map((_, l) => Float64Array.from(means, (mean) => mean[l])),
+  klNats: latents.map(({ klNats }) => klNats),
+});
 
 /** What a model does with images, on the current backend. */
 export async function evaluate(

@@ -32,11 +32,12 @@ export async function readImages(
   folder: string,
   { size, gray = false }: { size?: number | undefined; gray?: boolean } = {},
 ): Promise<ImageSet> {
-  const { count, side, pixels, manifest } = await readColours(folder, size);
-  return gray
-    ? { count, side, channels: 1, pixels: grayOf(pixels), manifest }
-    : { count, side, channels: 3, pixels, manifest };
+  const colours: ImageSet = { ...(await readColours(folder, size)), channels: 3 };
+  return gray ? inGray(colours) : colours;
 }
+
+/** The same images by their brightness alone. */
+export const inGray = (rgb: ImageSet): ImageSet => ({ ...rgb, channels: 1, pixels: grayOf(rgb.pixels) });
 
 const grayOf = (rgb: Uint8Array): Uint8Array =>
   Uint8Array.from({ length: rgb.length / 3 }, (_, i) => Math.round(luma(rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2])));

@@ -1,7 +1,7 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import type { Architecture } from "../architecture.ts";
+import { activeNats } from "../measures/active.ts";
 import type { Evaluation } from "./evaluation.ts";
-import { activeNats } from "./save.ts";
 import type { Weights } from "./trainer.ts";
 
 /** y = unmixing · (x − mean) has independent columns of variance 1; mixing is unmixing's inverse. */

@@ -1,14 +1,12 @@
 import { basename, resolve } from "node:path";
 import type { Architecture } from "../architecture.ts";
 import { useBackend } from "../backends.ts";
+import { activeNats, countActive } from "../measures/active.ts";
 import { spearman } from "../measures/rank.ts";
 import { type ModelCard, readModelFolder, writeModelFolder } from "../model-folder.ts";
 import { measureProbe } from "../probe.ts";
 import { type Evaluation, reordered } from "./evaluation.ts";
 import type { Weights } from "./trainer.ts";
-
-/** A latent is active whose posterior differs from the prior by more than so many nats. */
-export const activeNats = 0.1;
 
 /**
  * Writes a trained model's folder with latents in the order of their KL, named after the factor that each follows best, if
@@ -72,7 +70,7 @@ export async function saveModel(
       measures: {
         heldOutImages: chosen.length,
         psnrDb: rounded(evaluation.psnrDb, 2),
-        active: evaluation.latents.filter(({ klNats }) => klNats > activeNats).length,
+        active: countActive(evaluation.latents),
         absoluteSpearman: table,
       },
     },

@@ -1,20 +1,29 @@
-import type { MeasureName, Study } from "../../../protocols/study.ts";
-import { recordedMeasures, simulatedMeasures } from "../../../protocols/study.ts";
+import { type MeasureName, measuresOf, type Study } from "../../../protocols/study.ts";
 import { random } from "../../../server/random.ts";
 import { quantile } from "../../../server/session/quantile.ts";
 import type { Cell, CellResult } from "../cell.ts";
 import { type Measure, simulatedMeasureTable } from "../measures.ts";
 import { recordedMeasureTable } from "../recorded/judge.ts";
 import type { FailedCell } from "../run.ts";
+import { trainingMeasureTable } from "../training/judge.ts";
 import { centreOf } from "./centre.ts";
 import { bootstrap, drawResamples, type Interval, mean, pairedT, trialsToReach } from "./statistics.ts";
 
-export const measureTable: Record<MeasureName, Measure> = { ...simulatedMeasureTable, ...recordedMeasureTable };
+export const measureTable: Record<MeasureName, Measure> = {
+  ...simulatedMeasureTable,
+  ...recordedMeasureTable,
+  ...trainingMeasureTable,
+};
+
+/** What is counted along a session, or a training. */
+export const countedIn = (ran: StudyFigures["ran"]): string => (ran === "trainings" ? "steps" : "trials");
 
 /** What a study found: all figures of its report. Intervals are 95 %, by bootstrap over replicates, the same for all designs. */
 export interface StudyFigures {
   study: string;
   description: string;
+  /** What was run. Of trainings, all that is called trials here are steps, and all that is called sessions are trainings. */
+  ran: "sessions" | "trainings";
   trials: number;
   checkpoints: number[];
   reference: string;
@@ -71,11 +80,11 @@ export function studyFigures(
   results: readonly (CellResult | null)[],
   failed: FailedCell[],
 ): StudyFigures {
-  const names = (study.measures ?? (study.recordings ? recordedMeasures : simulatedMeasures)) as readonly MeasureName[];
+  const names = measuresOf(study);
   const index = new Map<string, CellResult>();
   cells.forEach((cell, i) => {
     const result = results[i];
-    if (result) index.set(sessionKey(cell), result);
+    if (result) index.set(cellName(cell.design, replicateOf(cell)), result);
   });
   const groups = groupsOf(study, cells, results).flatMap((group) => {
     const measures = names.flatMap((name) => measureFigures(study, group, name, index) ?? []);
@@ -86,10 +95,11 @@ export function studyFigures(
   return {
     study: study.name,
     description: study.description,
-    trials: study.trials,
+    ran: ranBy(study),
+    trials: lengthOf(study),
     checkpoints: study.checkpoints,
     reference: study.reference,
-    replicate: study.recordings ? "unit" : "seed",
+    replicate: "recordings" in study && study.recordings ? "unit" : "seed",
     sessions: { planned: cells.length, done: results.filter((result) => result !== null).length, failed },
     measures: names.filter((name) => given.has(name)).map((name) => ({ name, ...pick(measureTable[name]) })),
     groups,
@@ -98,19 +108,31 @@ export function studyFigures(
 
 const pick = ({ title, says, better, together }: Measure): Measure => ({ title, says, better, together });
 
-const sessionKey = ({
-  design,
-  population,
-  seed,
-  recording,
-}: Pick<Cell, "design" | "population" | "seed" | "recording">) =>
-  JSON.stringify([design, population, seed, recording?.unit ?? null]);
+export const ranBy = (study: Study): StudyFigures["ran"] => ("training" in study ? "trainings" : "sessions");
+
+const lengthOf = (study: Study): number => ("training" in study ? study.steps : study.trials);
+
+/** A cell whatever its design. */
+interface Replicate {
+  population: string;
+  seed: number;
+  recordedUnit: string | null;
+}
+
+const replicateOf = (cell: Cell): Replicate => ({
+  population: cell.population,
+  seed: cell.seed,
+  recordedUnit: "recording" in cell ? (cell.recording?.unit ?? null) : null,
+});
+
+const cellName = (design: string, { population, seed, recordedUnit }: Replicate): string =>
+  JSON.stringify([design, population, seed, recordedUnit]);
 
 interface Group {
   name: string;
   kind: string | null;
   /** Sessions of one replicate under a design. */
-  replicates: Pick<Cell, "population" | "seed" | "recording">[][];
+  replicates: Replicate[][];
 }
 
 function groupsOf(study: Study, cells: readonly Cell[], results: readonly (CellResult | null)[]): Group[] {
@@ -123,15 +145,17 @@ function groupsOf(study: Study, cells: readonly Cell[], results: readonly (CellR
   const group = (name: string, members: readonly string[]): Group[] => {
     const byReplicate = new Map<string, Group["replicates"][number]>();
     for (const cell of one.filter(({ population }) => members.includes(population))) {
-      const key = cell.recording ? `${cell.population} ${cell.recording.unit}` : `${cell.seed}`;
-      byReplicate.set(key, [...(byReplicate.get(key) ?? []), cell]);
+      const session = replicateOf(cell);
+      const { recordedUnit } = session;
+      const key = recordedUnit === null ? `${cell.seed}` : `${cell.population} ${recordedUnit}`;
+      byReplicate.set(key, [...(byReplicate.get(key) ?? []), session]);
     }
     const replicates = [...byReplicate.values()];
     const kinds = kindsOf(members);
     return [null, ...(kinds.length > 1 ? kinds : [])].map((kind) => ({ name, kind, replicates }));
   };
   return [
-    ...Object.entries(study.pooled).flatMap(([name, members]) => group(name, members)),
+    ...Object.entries("pooled" in study ? study.pooled : {}).flatMap(([name, members]) => group(name, members)),
     ...populations.flatMap((name) => group(name, [name])),
   ];
 }
@@ -156,7 +180,7 @@ function measureFigures(
     const byDesign = designs.map((design) =>
       taken.map((at) => {
         const perSession = sessions.map((session) => {
-          const result = index.get(sessionKey({ ...session, design }));
+          const result = index.get(cellName(design, session));
           const row = result?.values[measure]?.[at];
           return (
             row?.filter((value, u): value is number => value !== null && (!kind || result!.kinds[u] === kind)) ?? null
@@ -230,7 +254,7 @@ function levelFigures(study: Study, measures: readonly MeasureFigures[]): LevelF
             bootstrap(n, resamples, (replicates) => {
               const own = reached(design, replicates);
               // Another that does not get there counts as if it did at the end: the multiple is then an upper bound.
-              return own === null ? null : own / (reached(other, replicates) ?? study.trials);
+              return own === null ? null : own / (reached(other, replicates) ?? lengthOf(study));
             }),
           ),
         })),

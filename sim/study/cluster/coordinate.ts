@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { type Job, type JobsOptions, Queue, QueueEvents } from "bullmq";
 import type { Cell } from "../cell.ts";
 import type { Engine } from "../run.ts";
+import { underWay } from "../training/progress.ts";
 import { codeVersion } from "../version.ts";
 import { connect, PREFIX } from "./connection.ts";
 import { announce, presentWorkers, type StudyPresence, type WorkerPresence } from "./presence.ts";
@@ -26,7 +27,7 @@ const job: JobsOptions = {
 };
 
 /**
- * Runs sessions on all machines that work for this Redis (`openStudyWorker`). A result is in the store before it leaves Redis, so that
+ * Runs sessions and trainings on all machines that work for this Redis (`openStudyWorker`). A result is in the store before it leaves Redis, so that
  * nothing is lost with the coordinator: the next one finds the results that came meanwhile.
  *
  * @param said told of trouble, and where no worker is there
@@ -52,6 +53,9 @@ export function onCluster(address: string, study: string, said: (words: string) 
     const outstanding = new Map<string, Cell>();
     const taking = new Map<string, Promise<void>>();
     const progress = { ended: 0, failed: 0 };
+    const shares = new Map<string, number>();
+    let workersNow = "";
+    const tell = () => note([workersNow, underWay(shares)].filter(Boolean).join(", "));
     let finished: () => void;
     let broke: (error: unknown) => void;
     const all = new Promise<void>((resolve, reject) => {
@@ -65,6 +69,7 @@ export function onCluster(address: string, study: string, said: (words: string) 
       const before = taking.get(key);
       if (before) return before;
       const taken = (async () => {
+        shares.delete(key);
         await ended(key, outcome);
         outstanding.delete(key);
         taking.delete(key);
@@ -118,6 +123,11 @@ export function onCluster(address: string, study: string, said: (words: string) 
     const watch = (work: Promise<unknown>) => void work.catch((error) => broke(error));
     events.on("completed", ({ jobId: id, returnvalue }) => watch(take(keyOf(id), returnvalue)));
     events.on("failed", ({ jobId: id, failedReason }) => watch(take(keyOf(id), { broke: failedReason })));
+    events.on("progress", ({ jobId: id, data }) => {
+      if (!outstanding.has(keyOf(id)) || typeof data !== "number") return;
+      shares.set(keyOf(id), data);
+      tell();
+    });
     events.on("duplicated", ({ jobId: id }) => watch(look(keyOf(id))));
     let looking = false;
     const looker = setInterval(() => {
@@ -145,8 +155,10 @@ export function onCluster(address: string, study: string, said: (words: string) 
       const workers = await presentWorkers(redis).catch(() => null);
       if (!workers) return;
       const words = describeWorkers(workers, name);
-      if (workers.some(({ queue: theirs }) => theirs === name)) note(words);
-      else if (warned !== words) said((warned = words));
+      if (workers.some(({ queue: theirs }) => theirs === name)) {
+        workersNow = words;
+        tell();
+      } else if (warned !== words) said((warned = words));
     }, WORKERS_MS);
 
     const stop = () => finished();
@@ -181,8 +193,8 @@ function describeWorkers(workers: readonly WorkerPresence[], name: string): stri
   const others = workers.length - ours.length;
   if (ours.length > 0) {
     const slots = ours.reduce((sum, worker) => sum + worker.slots, 0);
-    return `${ours.length} workers, ${slots} sessions at a time`;
+    return `${ours.length} workers, ${slots} at a time`;
   }
-  const elsewhere = others > 0 ? `; ${others} of other versions are there, and take none of its sessions` : "";
+  const elsewhere = others > 0 ? `; ${others} of other versions are there, and take nothing of it` : "";
   return `no study-worker of version ${codeVersion()} is there${elsewhere}: npx latentloop study-worker --cluster …`;
 }

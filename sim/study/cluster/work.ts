@@ -13,7 +13,7 @@ export interface StudyWorker {
 }
 
 /**
- * Runs sessions of anybody's studies, as many at a time as there are slots.
+ * Runs sessions and trainings of anybody's studies, as many at a time as there are slots.
  *
  * @param said told of each session that ends, and of trouble
  * @throws ConfigurationError where there is no Redis
@@ -29,7 +29,8 @@ export async function openStudyWorker(
   const worker = new Worker<SessionJob, SessionOutcome>(
     queueName(),
     async (job) => {
-      const outcome = await pool.run(job.data);
+      // Where Redis is away, the next one will do.
+      const outcome = await pool.run(job.data, (share) => void job.updateProgress(share).catch(() => {}));
       ended(++present.done);
       return outcome;
     },
@@ -54,7 +55,7 @@ export async function openStudyWorker(
     async close(now) {
       await presence.dispose();
       await worker.close(now);
-      await pool.destroy();
+      await pool.close();
       redis.disconnect();
     },
   };

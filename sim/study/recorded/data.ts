@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import type { Study } from "../../../protocols/study.ts";
+import type { SessionStudy } from "../../../protocols/study.ts";
 import { packageRoot } from "../../../server/package-root.ts";
 
-export type DataSet = NonNullable<Study["recordings"]>[number];
+export type DataSet = NonNullable<SessionStudy["recordings"]>[number];
 
 /** A recorded unit: what it fired at each stimulus. */
 export interface RecordedUnit {

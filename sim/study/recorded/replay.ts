@@ -2,7 +2,7 @@ import { createDecider, refitterSettings } from "../../../server/choice/decider.
 import { type Random, random, shuffle } from "../../../server/random.ts";
 import { deciderSettings } from "../../../server/session/settings.ts";
 import { refitsHere } from "../../../server/tuning/refits.ts";
-import { type Cell, type CellResult, gather } from "../cell.ts";
+import { type CellResult, gather, type SessionCell } from "../cell.ts";
 import { recordedUnits } from "./data.ts";
 import { judgeRecorded } from "./judge.ts";
 
@@ -40,7 +40,7 @@ export function drawable(stimuli: readonly SplitStimulus[], shown: readonly numb
  * Replays real counts: the design picks a stimulus, and a count recorded there and not yet used is its answer. The k-th showing of
  * a stimulus gets the same count under every design of the same seed. Faces are chosen ahead of the answers as in a live session.
  */
-export function runRecordedCell({ experiment, seed, checkpoints, recording }: Cell): CellResult {
+export function runRecordedCell({ experiment, seed, checkpoints, recording }: SessionCell): CellResult {
   const { dataSet, unit: name, heldOutShare, rounds } = recording!;
   const unit = recordedUnits(dataSet).find((candidate) => candidate.name === name)!;
   const root = random(seed).split("recorded", dataSet, name);

@@ -22,7 +22,7 @@ interface Frame {
   height: number;
 }
 
-/** Lines with bands over the number of trials. A horizontal rule is drawn at each of `rules`. */
+/** Lines with bands over the number of trials or steps. A horizontal rule is drawn at each of `rules`. */
 export function lineChart(
   title: string,
   lines: readonly Line[],
@@ -71,7 +71,7 @@ export function lineChart(
         p
           .map(
             (q) =>
-              `<circle cx="${x(q.x).toFixed(1)}" cy="${y(q.y).toFixed(1)}" r="2.5" fill="${c}"><title>${escaped(name)}, ${q.x} trials: ${format(q.y)} (${format(q.low)} to ${format(q.high)})</title></circle>`,
+              `<circle cx="${x(q.x).toFixed(1)}" cy="${y(q.y).toFixed(1)}" r="2.5" fill="${c}"><title>${escaped(name)}, ${q.x} ${escaped(xLabel)}: ${format(q.y)} (${format(q.low)} to ${format(q.high)})</title></circle>`,
           )
           .join("") +
         text(frame.width - frame.right + 8, labels[i] + 4, name, "start", c),

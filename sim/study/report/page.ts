@@ -1,11 +1,12 @@
 import type { GroupFigures, LevelFigures, MeasureFigures, StudyFigures } from "../analysis/figures.ts";
-import { measureTable } from "../analysis/figures.ts";
+import { countedIn, measureTable } from "../analysis/figures.ts";
 import type { Interval } from "../analysis/statistics.ts";
 import { colour, escaped, format, intervalChart, lineChart } from "./chart.ts";
 
 /** The report of a study as one HTML page that needs nothing else. */
 export function reportPage(figures: StudyFigures): string {
-  const { study, description, sessions, groups, reference, replicate, trials } = figures;
+  const { study, description, ran, sessions, groups, reference, replicate, trials } = figures;
+  const counted = countedIn(ran);
   const whole = groups.filter(({ kind }) => kind === null);
   return `<!doctype html>
 <html lang="en">
@@ -15,38 +16,45 @@ export function reportPage(figures: StudyFigures): string {
 <style>${style}</style>
 <h1>Study ${escaped(study)}</h1>
 <p>${escaped(description)}</p>
-<p>${sessions.done} of ${sessions.planned} sessions, ${trials} trials each. ${
-    replicate === "seed"
-      ? "Each seed gives every design the same units and, to the same presentation, the same noise; a seed's units are taken together first."
-      : "Every design draws from the same recorded counts of a unit; a unit's seeds are averaged first."
-  } Lines and points are medians or means over ${replicate}s, as the measure says below; bands and intervals are 95 %, by bootstrap over ${replicate}s, the same resamples for all designs.</p>
+<p>${sessions.done} of ${sessions.planned} ${ran}, ${trials} ${counted} each. ${pairing(figures)} Lines and points are medians or means over ${replicate}s, as the measure says below; bands and intervals are 95 %, by bootstrap over ${replicate}s, the same resamples for all designs.</p>
 ${failures(figures)}
 ${levelTable(figures, whole)}
 ${calibration(figures, whole)}
 ${whole.map((group) => groupSection(figures, group)).join("\n")}
 ${kindTable(figures)}
 <h2>What is measured</h2>
-<dl>${figures.measures.map(({ title, says, together }) => `<dt>${escaped(title)}</dt><dd>${escaped(says)} Units of a session, and ${replicate}s, are taken together by their ${together}.</dd>`).join("")}
-<dt>Trials needed</dt><dd>Trials after which the line reaches the level, linear in the logarithm of the trials between checkpoints. The level is drawn anew with each resample where it is what ${escaped(reference)} has.</dd></dl>
+<dl>${figures.measures.map(({ title, says, together }) => `<dt>${escaped(title)}</dt><dd>${escaped(says)} ${ran === "trainings" ? "Seeds" : `Units of a session, and ${replicate}s,`} are taken together by their ${together}.</dd>`).join("")}
+<dt>${capitalised(counted)} needed</dt><dd>${capitalised(counted)} after which the line reaches the level, linear in the logarithm of the ${counted} between checkpoints. The level is drawn anew with each resample where it is what ${escaped(reference)} has.</dd></dl>
 </html>
 `;
 }
+
+const pairing = ({ ran, replicate }: StudyFigures): string =>
+  ran === "trainings"
+    ? "Each seed gives every design the same heads, draws of initial weights, order of heads and noise. Models are measured on heads that none was trained on."
+    : replicate === "seed"
+      ? "Each seed gives every design the same units and, to the same presentation, the same noise; a seed's units are taken together first."
+      : "Every design draws from the same recorded counts of a unit; a unit's seeds are averaged first.";
+
+const capitalised = (words: string): string => words[0].toUpperCase() + words.slice(1);
 
 const colourOf = ({ designs }: MeasureFigures, design: string): string =>
   colour(designs.findIndex((candidate) => candidate.design === design));
 
 function groupSection(figures: StudyFigures, group: GroupFigures): string {
-  const lines = group.measures.filter(({ measure }) => ["low", "high"].includes(measureTable[measure].better));
+  const lines = group.measures.filter(({ measure }) =>
+    ["low", "high", "as wanted"].includes(measureTable[measure].better),
+  );
   return `<section><h2>${escaped(group.group)}</h2>
 <div class="charts">
 ${group.levels.map((level) => levelChart(figures, group, level)).join("\n")}
-${lines.map((measure) => measureChart(measure, group)).join("\n")}
+${lines.map((measure) => measureChart(figures, measure, group)).join("\n")}
 </div>
 ${group.measures.map((measure) => measureTableOf(figures, measure)).join("\n")}
 </section>`;
 }
 
-function measureChart(figures: MeasureFigures, { levels }: GroupFigures): string {
+function measureChart({ ran }: StudyFigures, figures: MeasureFigures, { levels }: GroupFigures): string {
   const { title, better } = measureTable[figures.measure];
   const rules = levels
     .filter(({ measure, level }) => measure === figures.measure && level.estimate !== null)
@@ -63,21 +71,21 @@ function measureChart(figures: MeasureFigures, { levels }: GroupFigures): string
         high: high!,
       })),
     })),
-    { xLabel: "trials", rules, logarithmic: better === "low" },
+    { xLabel: countedIn(ran), rules, logarithmic: better === "low" },
   );
 }
 
-function levelChart({ trials, reference }: StudyFigures, { measures }: GroupFigures, level: LevelFigures): string {
+function levelChart({ ran, trials, reference }: StudyFigures, { measures }: GroupFigures, level: LevelFigures): string {
   const figures = measures.find(({ measure }) => measure === level.measure)!;
   return intervalChart(
-    `Trials for ${levelWords(level, reference)}`,
+    `${capitalised(countedIn(ran))} for ${levelWords(level, reference)}`,
     level.designs.map(({ design, trials: needed }) => ({
       name: design,
       colour: colourOf(figures, design),
       ...needed,
       without: `not within ${trials}`,
     })),
-    { from: 0, to: trials, xLabel: "trials" },
+    { from: 0, to: trials, xLabel: countedIn(ran) },
   );
 }
 
@@ -112,7 +120,7 @@ function calibration(figures: StudyFigures, groups: readonly GroupFigures[]): st
 }
 
 /** Trials needed in every group, the page's answer in one table. */
-function levelTable({ reference, trials }: StudyFigures, groups: readonly GroupFigures[]): string {
+function levelTable({ ran, reference, trials }: StudyFigures, groups: readonly GroupFigures[]): string {
   const others = [...new Set(groups.flatMap(({ levels }) => levels.flatMap(({ against }) => against)))];
   const rows = groups.flatMap(({ group, levels }) =>
     levels.flatMap((level) =>
@@ -129,11 +137,14 @@ function levelTable({ reference, trials }: StudyFigures, groups: readonly GroupF
     ),
   );
   if (rows.length === 0) return "";
-  const head = ["group", "level", "design", "trials", ...others.map((other) => `× ${escaped(other)}`)];
-  return `<h2>Trials needed</h2>${table(head, rows)}`;
+  const head = ["group", "level", "design", countedIn(ran), ...others.map((other) => `× ${escaped(other)}`)];
+  return `<h2>${capitalised(countedIn(ran))} needed</h2>${table(head, rows)}`;
 }
 
-function measureTableOf({ reference }: StudyFigures, { measure, trials, designs, replicates }: MeasureFigures): string {
+function measureTableOf(
+  { ran, reference }: StudyFigures,
+  { measure, trials, designs, replicates }: MeasureFigures,
+): string {
   const rows = designs.flatMap(({ design, centre, difference, won }) => [
     [escaped(design), ...centre.map((value) => interval(value, 3))],
     ...(design === reference
@@ -143,12 +154,12 @@ function measureTableOf({ reference }: StudyFigures, { measure, trials, designs,
             `− ${escaped(reference)}`,
             ...difference.map(
               (value, t) =>
-                `${interval(value, 3)}<br>${value.t === null ? "" : `t ${value.t.toFixed(1)}, `}${Math.round(100 * won[t])} % won`,
+                `${interval(value, 3)}<br>${value.t === null ? "" : `t ${value.t.toFixed(1)}, `}${measureTable[measure].better === "as wanted" ? "" : `${Math.round(100 * won[t])} % won`}`,
             ),
           ],
         ]),
   ]);
-  return `<details><summary>${escaped(measureTable[measure].title)}: figures (${replicates} replicates)</summary>${table(["trials", ...trials.map(String)], rows)}</details>`;
+  return `<details><summary>${escaped(measureTable[measure].title)}: figures (${replicates} replicates)</summary>${table([countedIn(ran), ...trials.map(String)], rows)}</details>`;
 }
 
 /** Every kind of unit after all trials. */
@@ -173,10 +184,10 @@ function kindTable({ groups, measures }: StudyFigures): string {
   )}</div>`;
 }
 
-const failures = ({ sessions: { failed } }: StudyFigures): string =>
+const failures = ({ ran, sessions: { failed } }: StudyFigures): string =>
   failed.length === 0
     ? ""
-    : `<p class="failed">${failed.length} sessions failed: ${failed
+    : `<p class="failed">${failed.length} ${ran} failed: ${failed
         .slice(0, 5)
         .map(({ design, population, seed, reason }) => escaped(`${design}, ${population}, seed ${seed}: ${reason}`))
         .join("; ")}</p>`;

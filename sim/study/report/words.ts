@@ -1,7 +1,7 @@
-import { measureTable, type StudyFigures } from "../analysis/figures.ts";
+import { countedIn, measureTable, type StudyFigures } from "../analysis/figures.ts";
 
-/** A study as a person reads it in the terminal: every design after all trials, and the trials that it needs. */
-export function describeStudy({ groups, measures, reference, sessions, trials }: StudyFigures): string {
+/** A study as a person reads it in the terminal: every design at the last checkpoint, and the trials (or steps of training) that it needs. */
+export function describeStudy({ groups, measures, ran, reference, sessions, trials }: StudyFigures): string {
   const shown = measures.filter(({ better }) => better !== "neither").slice(0, 6);
   const lines = groups
     .filter(({ kind }) => kind === null)
@@ -26,7 +26,7 @@ export function describeStudy({ groups, measures, reference, sessions, trials }:
           return `${design} ${t.estimate.toFixed(0)} (${bound(t.low)} to ${bound(t.high)})${multiples.join("")}`;
         });
         const from = referenceAtTrial === null ? "" : ` that ${reference} has at ${referenceAtTrial}`;
-        return `  trials for ${measureTable[measure].title.toLowerCase()} ${level.estimate!.toFixed(3)}${from}: ${words.join("; ")}`;
+        return `  ${countedIn(ran)} for ${measureTable[measure].title.toLowerCase()} ${level.estimate!.toFixed(3)}${from}: ${words.join("; ")}`;
       });
       return [
         "",

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parseStudy, type Study } from "../../../protocols/study.ts";
+import { parseStudy, type SessionStudy } from "../../../protocols/study.ts";
 import { random } from "../../../server/random.ts";
 import { quantile } from "../../../server/session/quantile.ts";
 import { centreOf } from "../../../sim/study/analysis/centre.ts";
@@ -54,14 +54,14 @@ describe("statistics", () => {
   });
 });
 
-const file = (text: string): Study => {
+const file = (text: string): SessionStudy => {
   const parsed = parseStudy(text);
   if (!parsed.ok) throw new Error(parsed.errors);
-  return parsed.study;
+  return parsed.study as SessionStudy;
 };
 
 /** Sessions whose curve error is c/trials with a factor per seed: everything is known in closed form. */
-function made(study: Study, factor: Record<string, number>) {
+function made(study: SessionStudy, factor: Record<string, number>) {
   const cells: Cell[] = [];
   const results: (CellResult | null)[] = [];
   for (let seed = 1; seed <= study.seeds; seed++)
@@ -137,7 +137,7 @@ levels: [{ measure: curveError, referenceAtTrial: 160 }, { measure: curveError, 
         misfitWarned: study.checkpoints.map((n) => [n === 160 ? 1 : null, n === 160 ? 0 : null]),
       },
     }));
-    const wanted: Study = { ...study, measures: ["curveError", "misfitWarned"] };
+    const wanted: SessionStudy = { ...study, measures: ["curveError", "misfitWarned"] };
     const [{ measures }] = studyFigures(wanted, cells, late, []).groups;
     expect(measures.map(({ trials }) => trials)).toEqual([study.checkpoints, [160]]);
     expect(measures[1].designs[0].centre.map(({ estimate }) => estimate)).toEqual([0.5]);

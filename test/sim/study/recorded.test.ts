@@ -3,7 +3,7 @@ import { random } from "../../../server/random.ts";
 import { readExperiment } from "../../../server/session/experiment-file.ts";
 import { expectedCount, type Observation } from "../../../server/tuning/observation.ts";
 import { curveGrid, type UnitReport } from "../../../server/tuning/report.ts";
-import type { Cell } from "../../../sim/study/cell.ts";
+import type { SessionCell } from "../../../sim/study/cell.ts";
 import { recordedLatents, recordedUnits } from "../../../sim/study/recorded/data.ts";
 import { judgeRecorded } from "../../../sim/study/recorded/judge.ts";
 import { drawable, runRecordedCell, splitStimuli } from "../../../sim/study/recorded/replay.ts";
@@ -60,7 +60,7 @@ describe("V5 a replay", () => {
 
   test("gives the same figures each time, other ones to another design, and judges at every checkpoint", async () => {
     const base = await readExperiment("protocols/experiments/one-to-one.yaml");
-    const cell = (objective: "variance" | "random", rounds = false): Cell => ({
+    const cell = (objective: "variance" | "random", rounds = false): SessionCell => ({
       design: objective,
       population: "rgc",
       seed: 3,

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { parseStudy, type Study } from "../../../protocols/study.ts";
+import { parseStudy, type SessionStudy } from "../../../protocols/study.ts";
 import { type CellResult, cellKey } from "../../../sim/study/cell.ts";
-import { planCells } from "../../../sim/study/plan.ts";
+import { planSessions } from "../../../sim/study/plan.ts";
 import { onThisMachine } from "../../../sim/study/pool.ts";
 import { runCells } from "../../../sim/study/run.ts";
 import { openStore } from "../../../sim/study/store.ts";
@@ -29,10 +29,10 @@ checkpoints: [4, 12]
 measures: [curveError, latentFound, peak, baselineCovered]
 levels: [{ measure: curveError, referenceAtTrial: 12 }]
 `;
-const study = (changed = text): Study => {
+const study = (changed = text): SessionStudy => {
   const parsed = parseStudy(changed);
   if (!parsed.ok) throw new Error(parsed.errors);
-  return parsed.study;
+  return parsed.study as SessionStudy;
 };
 
 /** Processes and threads start slowly where other programs load the machine. */
@@ -48,7 +48,7 @@ afterEach(() => rm(folder, { recursive: true }));
 async function run(name: string, workers: number, stopAfter = Number.POSITIVE_INFINITY) {
   const store = await openStore(join(folder, name));
   const stopping = new AbortController();
-  const result = await runCells(planCells(study(), base), store, onThisMachine(workers), {
+  const result = await runCells(planSessions(study(), base), store, onThisMachine(workers), {
     stopped: stopping.signal,
     begun: () => (ended) => {
       if (ended >= stopAfter) stopping.abort();
@@ -80,7 +80,7 @@ describe("sessions of a study", () => {
   );
 
   test("V1 V2 designs meet the same units and seeds; a result is kept by what it depends on, not by its name", () => {
-    const cells = planCells(study(), base);
+    const cells = planSessions(study(), base);
     expect(cells.map(({ design, population, seed }) => `${design} ${population} ${seed}`)).toEqual([
       "variance two 1",
       "grid two 1",
@@ -100,7 +100,7 @@ describe("sessions of a study", () => {
 
   test("a design that makes no experiment is refused by name", () => {
     const changed = study(text.replace("objective: variance", "objective: varianz"));
-    expect(() => planCells(changed, base)).toThrow(/design variance: choice.objective: .* found "varianz"/);
+    expect(() => planSessions(changed, base)).toThrow(/design variance: choice.objective: .* found "varianz"/);
   });
 
   test("lines of a store that are no results are passed over", async () => {

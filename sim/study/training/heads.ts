@@ -1,0 +1,50 @@
+import type { FacesRecipe } from "../../faces/data-set.ts";
+import { makehumanFolder } from "../../faces/makehuman.ts";
+import { headsAtOnce, renderHeads } from "../../faces/render-pool.ts";
+import type { TrainingCell } from "../cell.ts";
+
+/** RGB bytes [count][size][size][3] of heads to train on and of those to measure on. */
+export interface Heads {
+  faces: Uint8Array;
+  unseen: Uint8Array;
+}
+
+/** Sets that are kept: those of two studies. */
+const KEPT = 4;
+
+/**
+ * Heads for trainings, rendered when they are first asked for and then kept, in memory that threads share: a machine has them once,
+ * however many trainings it runs at a time.
+ *
+ * @param threads that render
+ * @param stopped ends what is being rendered
+ */
+export function openHeads(threads: number, stopped: AbortSignal) {
+  const sets = new Map<string, Promise<Uint8Array>>();
+  const of = (recipe: FacesRecipe): Promise<Uint8Array> => {
+    const name = JSON.stringify([recipe.count, recipe.size, recipe.seed]);
+    const set = sets.get(name) ?? render(recipe, threads, stopped);
+    // The last one asked for is the last to go; one that could not be had is tried again.
+    sets.delete(name);
+    sets.set(name, set);
+    set.catch(() => sets.delete(name));
+    for (const oldest of sets.keys()) if (sets.size > KEPT) sets.delete(oldest);
+    return set;
+  };
+  return {
+    /** @throws ConfigurationError if MakeHuman's data can't be had */
+    async of({ training: { faces, unseen } }: TrainingCell): Promise<Heads> {
+      return { faces: await of(faces), unseen: await of(unseen) };
+    },
+  };
+}
+
+async function render(recipe: FacesRecipe, threads: number, stopped: AbortSignal): Promise<Uint8Array> {
+  const { count, size } = recipe;
+  const bytes = size * size * 3;
+  const makehuman = await makehumanFolder((words) => process.stderr.write(`${words}\n`));
+  const pixels = new Uint8Array(new SharedArrayBuffer(count * bytes));
+  const starts = Array.from({ length: Math.ceil(count / headsAtOnce) }, (_, i) => i * headsAtOnce);
+  await renderHeads(makehuman, recipe, starts, threads, (from, some) => pixels.set(some, from * bytes), stopped);
+  return pixels;
+}

@@ -1,0 +1,229 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { parseStudy, type TrainingStudy } from "../../../protocols/study.ts";
+import { targetNames } from "../../../sim/faces/head.ts";
+import { makehumanPackage } from "../../../sim/faces/makehuman.ts";
+import { cellKey } from "../../../sim/study/cell.ts";
+import { planTrainings } from "../../../sim/study/plan.ts";
+import { onThisMachine } from "../../../sim/study/pool.ts";
+import { runCells } from "../../../sim/study/run.ts";
+import { openStore } from "../../../sim/study/store.ts";
+import { underWay } from "../../../sim/study/training/progress.ts";
+import { start } from "../../cli.ts";
+import { writeMakehuman } from "../faces/package.ts";
+import { openRedis, redisServer } from "./redis.ts";
+
+const text = `
+name: tiny
+training: { faces: { count: 40, size: 16, seed: 1 }, unseen: { count: 60, seed: 2 } }
+steps: 12
+seeds: 2
+designs:
+  beta 0.5: { latents: 2, beta: 0.5, batch: 8 }
+  gaussian: { latents: 3, beta: 2, tc: 1, batch: 8, likelihood: gaussian, gray: true }
+reference: beta 0.5
+checkpoints: [4, 10]
+levels: [{ measure: psnrDb, value: 1 }]
+`;
+const study = (changed = text): TrainingStudy => {
+  const parsed = parseStudy(changed);
+  if (!parsed.ok) throw new Error(parsed.errors);
+  return parsed.study as TrainingStudy;
+};
+
+/** Processes and threads start slowly where other programs load the machine. */
+const PROCESSES_MS = 300_000;
+
+let cache: string;
+let folder: string;
+beforeAll(async () => {
+  // Heads of a few quads, so that no test waits for the registry.
+  cache = await mkdtemp(join(tmpdir(), "latentloop-cache-"));
+  vi.stubEnv("LATENTLOOP_CACHE", cache);
+  const vertices = [-0.6, 6.4, 1, 0.6, 6.4, 1, 0.6, 7.6, 1, -0.6, 7.6, 1];
+  const targets = new Map(targetNames.map((name, i) => [name, 20 * (i % 5)]));
+  await writeMakehuman(join(cache, `${makehumanPackage.name}-${makehumanPackage.version}`), vertices, targets);
+});
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  await rm(cache, { recursive: true });
+});
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "latentloop-trainings-"));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+/** Runs the study's trainings in a folder; stops after so many were done. */
+async function run(name: string, workers: number, stopAfter = Number.POSITIVE_INFINITY) {
+  const store = await openStore(join(folder, name));
+  const stopping = new AbortController();
+  const result = await runCells(planTrainings(study()), store, onThisMachine(workers), {
+    stopped: stopping.signal,
+    begun: () => (ended) => {
+      if (ended >= stopAfter) stopping.abort();
+    },
+  });
+  await store.close();
+  return result;
+}
+
+const lines = async (name: string) => (await readFile(join(folder, name, "results.jsonl"), "utf8")).split("\n").sort();
+
+describe("V7 a study of trainings", () => {
+  test("V7 one training for each design and seed; what it is called does not matter to its result, settings and heads do", () => {
+    const cells = planTrainings(study());
+    expect(cells.map(({ design, seed }) => `${design}, ${seed}`)).toEqual([
+      "beta 0.5, 1",
+      "gaussian, 1",
+      "beta 0.5, 2",
+      "gaussian, 2",
+    ]);
+    expect(cells[0]).toMatchObject({ checkpoints: [4, 10], training: { steps: 12, unseen: { size: 16 } } });
+    const key = cellKey(cells[0], "v");
+    expect(cellKey({ ...cells[0], design: "other", population: "other" }, "v")).toBe(key);
+    const others = (
+      [
+        ["beta: 0.5", "beta: 0.6"],
+        ["steps: 12", "steps: 13"],
+        ["seed: 2 }", "seed: 3 }"],
+        ["count: 40", "count: 41"],
+        ["[4, 10]", "[4, 11]"],
+      ] as const
+    ).map(([part, other]) => cellKey(planTrainings(study(text.replace(part, other)))[0], "v"));
+    expect(new Set([key, ...others, cellKey(cells[2], "v")]).size).toBe(7);
+  });
+
+  test.each([
+    ["training.unseen.seed: expected another seed than", text.replace("count: 60, seed: 2", "count: 60, seed: 1")],
+    ["training.faces.size: expected 16, 32, 64, 128, 256 or 512, found 20", text.replace("size: 16", "size: 20")],
+    ["training.unseen.count: expected number to be >=50, found 20", text.replace("count: 60", "count: 20")],
+    ["checkpoints.1: expected at most 12 steps, found 13", text.replace("[4, 10]", "[4, 13]")],
+    ["designs.beta 0.5.latents: expected at least 2", text.replace("latents: 2", "latents: 1")],
+    ['Unrecognized key: "tcc" (known: latents, beta, betaFrom, tc,', text.replace("tc: 1", "tcc: 1")],
+    ["levels.0.measure: expected a measure of this study", text.replace("measure: psnrDb", "measure: curveError")],
+    ["levels.0.referenceAtTrial: expected value in its place", text.replace("value: 1", "referenceAtTrial: 4")],
+    ["measures.0: expected one of mig, ownLatents", `${text}measures: [peak]`],
+    ['Unrecognized key: "trials"', `${text}trials: 12`],
+  ])("V7 a file that can't be run is refused, by field: %s", (words, wrong) => {
+    const parsed = parseStudy(wrong);
+    expect(parsed.ok ? "no error" : parsed.errors).toContain(words);
+  });
+
+  test(
+    "V7 any number of workers gives the same results; a study that is stopped goes on",
+    async () => {
+      const straight = await run("straight", 1);
+      expect(straight.failed).toEqual([]);
+      expect(straight.results.map((result) => result?.kinds)).toEqual(Array(4).fill(["model"]));
+      const [{ values }] = straight.results as NonNullable<(typeof straight.results)[number]>[];
+      expect(Object.keys(values)).toHaveLength(8);
+      expect(values.psnrDb).toEqual([[expect.any(Number)], [expect.any(Number)]]);
+
+      const stopped = await run("stopped", 2, 1);
+      const done = stopped.results.filter((result) => result !== null).length;
+      expect(done).toBeGreaterThanOrEqual(1);
+      expect(done).toBeLessThan(4);
+      const again = await run("stopped", 2);
+      expect(again.kept).toBe(done);
+      expect(await lines("stopped")).toEqual(await lines("straight"));
+    },
+    PROCESSES_MS,
+  );
+
+  test(
+    "V7 a training's figures are those that `faces`, `train` and `evaluate` give for the same settings",
+    async () => {
+      const path = (name: string) => join(folder, name);
+      const heads = (name: string, count: string, seed: string) =>
+        start("faces", "--count", count, "--size", "16", "--seed", seed, "--out", path(name)).finished;
+      await Promise.all([heads("seen", "40", "1"), heads("unseen", "60", "2")]);
+      // `train` has no checkpoints: of 10 steps, where the last one is.
+      const file = path("ten.yaml");
+      await writeFile(file, text.replace("steps: 12", "steps: 10").replace("seeds: 2", "seeds: 1"));
+      const settings = ["--latents", "2", "--beta", "0.5", "--batch", "8", "--steps", "10", "--seed", "1"];
+      const train = ["train", "--images", path("seen"), "--out", path("model"), "--backend", "wasm"];
+      expect(await start(...train, ...settings).finished).toMatchObject({ code: 0 });
+      const evaluate = ["evaluate", path("model"), "--faces", path("unseen"), "--backend", "wasm", "--json"];
+      const found = JSON.parse((await start(...evaluate).finished).stdout);
+
+      const ran = await start("study", file, "--out", path("out"), "--json").finished;
+      expect(ran.code, ran.stderr).toBe(0);
+      expect(ran.stderr).toContain("2 trainings (0 were there)");
+      const { groups, ...figures } = JSON.parse(ran.stdout);
+      expect(figures).toMatchObject({ ran: "trainings", trials: 10, sessions: { planned: 2, done: 2, failed: [] } });
+      const last = (name: string): number =>
+        groups[0].measures.find(({ measure }: { measure: string }) => measure === name).designs[0].values[0][1];
+      const sumKl = found.klNats.reduce((sum: number, kl: number) => sum + kl, 0);
+      expect({
+        mig: last("mig"),
+        disentanglement: last("disentanglement"),
+        completeness: last("completeness"),
+        informativeness: last("informativeness"),
+        psnrDb: last("psnrDb"),
+        klNats: last("klNats"),
+      }).toEqual({
+        mig: expect.closeTo(found.mig, 5),
+        disentanglement: expect.closeTo(found.dci.disentanglement, 5),
+        completeness: expect.closeTo(found.dci.completeness, 5),
+        informativeness: expect.closeTo(found.dci.informativeness, 5),
+        psnrDb: expect.closeTo(found.psnrDb, 5),
+        klNats: expect.closeTo(sumKl, 5),
+      });
+      expect([last("activeLatents"), last("ownLatents")]).toEqual([found.active, found.ownLatents]);
+      const page = await readFile(join(path("out"), "report.html"), "utf8");
+      expect(page).toContain("Steps needed");
+      expect(page).toContain("2 of 2 trainings, 10 steps each");
+      expect(page).not.toMatch(/NaN|undefined|Infinity|sessions|trials|<script|https?:/);
+    },
+    PROCESSES_MS,
+  );
+
+  test("V7 how far trainings are is told in a few words", () => {
+    expect(underWay(new Map())).toBe("");
+    expect(underWay(new Map([["a", 0.312]]))).toBe("1 under way, 31 % done");
+    expect(underWay(new Map(Object.entries({ a: 0.5, b: 0.25 })))).toBe("2 under way, 25 to 50 % done");
+  });
+
+  test(
+    "V7 heads that can't be drawn for want of MakeHuman's data end it at once, exit code 2",
+    async () => {
+      const file = join(folder, "tiny.yaml");
+      await writeFile(file, text);
+      const broken = join(folder, "cache");
+      await mkdir(broken);
+      await writeFile(join(broken, `${makehumanPackage.name}-${makehumanPackage.version}.tgz`), "something else");
+      vi.stubEnv("LATENTLOOP_CACHE", broken);
+      const { code, stderr } = await start("study", file, "--out", join(folder, "out")).finished;
+      vi.stubEnv("LATENTLOOP_CACHE", cache);
+      expect(stderr).toContain("expected integrity sha512-");
+      expect(code).toBe(2);
+    },
+    PROCESSES_MS,
+  );
+
+  test.skipIf(!redisServer)(
+    "V7 V6 two workers on a cluster give the bytes of one machine (skipped where no redis-server is installed)",
+    async () => {
+      const redis = await openRedis();
+      const workers = [0, 1].map(() => start("study-worker", "--cluster", redis.address, "--workers", "1"));
+      try {
+        const file = join(folder, "tiny.yaml");
+        await writeFile(file, text);
+        const out = (name: string) => ["study", file, "--json", "--out", join(folder, name)];
+        await Promise.all(workers.map((worker) => worker.says(/ready/)));
+        const cluster = await start(...out("cluster"), "--cluster", redis.address).finished;
+        expect(cluster.code, cluster.stderr).toBe(0);
+        const alone = await start(...out("alone"), "--workers", "1").finished;
+        expect(alone.stdout).toBe(cluster.stdout);
+        expect(await lines("alone")).toEqual(await lines("cluster"));
+      } finally {
+        for (const worker of workers) worker.signal("SIGKILL");
+        await Promise.all(workers.map(({ finished }) => finished));
+        await redis.dispose();
+      }
+    },
+    PROCESSES_MS,
+  );
+});
