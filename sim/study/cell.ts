@@ -59,13 +59,15 @@ export const cellKey = ({ design: _, population: __, ...rest }: Cell, version: s
 /** Figures are kept with this many digits: far more than one session or training tells. */
 const DIGITS = 7;
 
-/** Gathers a cell's figures. */
-export function gather(kinds: string[]): {
+/** Gathers a cell's figures, beside those that `result` has already. */
+export function gather(
+  kinds: string[],
+  result: CellResult = { kinds, values: {} },
+): {
   /** @param at index of the checkpoint */
   add(at: number, unit: number, figures: Iterable<readonly [MeasureName, number | null]>): void;
   result: CellResult;
 } {
-  const result: CellResult = { kinds, values: {} };
   return {
     add(at, unit, figures) {
       for (const [name, value] of figures) {

@@ -3,10 +3,11 @@ import { MessageChannel } from "node:worker_threads";
 import { Piscina } from "piscina";
 import { ConfigurationError } from "../../server/failure.ts";
 import { compiledModule } from "../../server/package-root.ts";
-import type { Cell } from "./cell.ts";
+import { type Cell, cellKey } from "./cell.ts";
 import type { Engine } from "./run.ts";
 import { openHeads } from "./training/heads.ts";
 import { underWay } from "./training/progress.ts";
+import { codeVersion } from "./version.ts";
 import type { Outcome, Task } from "./worker.ts";
 
 export interface Pool {
@@ -40,7 +41,7 @@ export function openPool(threads: number, stopped?: AbortSignal): Pool {
       const { port1, port2 } = new MessageChannel();
       port1.on("message", progressed);
       try {
-        const task = { cell, heads: pictures, progress: port2 };
+        const task = { cell, key: cellKey(cell, codeVersion()), heads: pictures, progress: port2 };
         return await workers.run(task, { ...options, transferList: [port2] });
       } finally {
         port1.close();

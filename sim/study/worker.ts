@@ -6,8 +6,8 @@ import type { Heads } from "./training/heads.ts";
 /** What a cell gave, or why it broke: it would break again, for nothing in it is left to chance. */
 export type Outcome = { result: CellResult } | { broke: string };
 
-/** A cell; with a training the pictures that it needs, in memory shared by all workers, and who is told what share of it is done. */
-export type Task = { cell: SessionCell } | { cell: TrainingCell; heads: Heads; progress: MessagePort };
+/** A session, or a training under its key, with the pictures that it needs, in memory shared by all workers, and who is told what share of it is done. */
+export type Task = { cell: SessionCell } | { cell: TrainingCell; key: string; heads: Heads; progress: MessagePort };
 
 export default async (task: Task): Promise<Outcome> => {
   try {
@@ -20,9 +20,9 @@ export default async (task: Task): Promise<Outcome> => {
 /** What only one kind of cell needs is loaded where one comes. */
 async function run(task: Task): Promise<CellResult> {
   if ("heads" in task) {
-    const { cell, heads, progress } = task;
+    const { cell, key, heads, progress } = task;
     const { runTrainingCell } = await import("./training/train.ts");
-    return runTrainingCell(cell, heads, (share) => progress.postMessage(share));
+    return runTrainingCell(cell, key, heads, (share) => progress.postMessage(share));
   }
   const { cell } = task;
   return cell.recording

@@ -9,17 +9,22 @@ import { drawFactors, factors } from "../../faces/factors.ts";
 import { type CellResult, gather, type TrainingCell } from "../cell.ts";
 import type { Heads } from "./heads.ts";
 import { trainingMeasureTable } from "./judge.ts";
+import { keptTraining } from "./kept.ts";
 
 const PROGRESS_MS = 5000;
+const KEEP_MS = 3 * 60_000;
 
 /**
  * Trains a model as `train` does on wasm, which gives the same numbers on every machine, and measures it as `evaluate` does at each
- * checkpoint; the last one ends the training.
+ * checkpoint; the last one ends the training. One that was interrupted goes on from the last checkpoint, or the last three minutes, that this
+ * machine has of it, to the same end.
  *
+ * @param key the cell's
  * @param progressed told now and then what share of the training is done
  */
 export async function runTrainingCell(
   { training: { faces, unseen, settings, steps }, seed, checkpoints, measures: wanted }: TrainingCell,
+  key: string,
   heads: Heads,
   progressed: (share: number) => void,
 ): Promise<CellResult> {
@@ -29,25 +34,37 @@ export async function runTrainingCell(
   const known = knownFactors(unseen);
   const all = Uint32Array.from({ length: judged.count }, (_, i) => i);
   const recipe = recipeOf(settings, images, { steps, seed });
-  const gathered = gather(["model"]);
+  const kept = keptTraining(key);
+  const begun = await kept.read();
+  const gathered = gather(["model"], begun?.result);
   const last = checkpoints[checkpoints.length - 1];
   let told = performance.now();
-  await train(images, recipe, async ({ step }, state) => {
-    if (performance.now() - told > PROGRESS_MS) {
-      told = performance.now();
+  let written = told;
+  await train(images, { ...recipe, state: begun?.state }, async ({ step }, current) => {
+    const now = performance.now();
+    if (now - told > PROGRESS_MS) {
+      told = now;
       progressed(step / last);
     }
     const at = checkpoints.indexOf(step);
-    if (at < 0) return "go on";
-    const evaluation = await evaluate(recipe.architecture, weightsOf(recipe.architecture, await state()), judged, all);
-    const measured = measures(known, codesOf(evaluation).latents);
-    gathered.add(
-      at,
-      0,
-      wanted.map((name) => [name, finite(trainingMeasureTable[name].of(evaluation, measured))] as const),
-    );
-    return step === last ? "stop" : "go on";
+    if (at < 0 && now - written < KEEP_MS) return "go on";
+    const state = await current();
+    if (at >= 0) {
+      const evaluation = await evaluate(recipe.architecture, weightsOf(recipe.architecture, state), judged, all);
+      const measured = measures(known, codesOf(evaluation).latents);
+      gathered.add(
+        at,
+        0,
+        wanted.map((name) => [name, finite(trainingMeasureTable[name].of(evaluation, measured))] as const),
+      );
+      if (step === last) return "stop";
+    }
+    // Without room for it, an interrupted training begins anew.
+    await kept.write({ state, result: gathered.result }).catch(() => {});
+    written = performance.now();
+    return "go on";
   });
+  await kept.forget();
   return gathered.result;
 }
 

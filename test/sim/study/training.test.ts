@@ -3,6 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { parseStudy, type TrainingStudy } from "../../../protocols/study.ts";
+import type { ImageSet } from "../../../server/model/training/images.ts";
+import { recipeOf } from "../../../server/model/training/recipe.ts";
+import { type TrainingState, train } from "../../../server/model/training/trainer.ts";
 import { targetNames } from "../../../sim/faces/head.ts";
 import { makehumanPackage } from "../../../sim/faces/makehuman.ts";
 import { cellKey } from "../../../sim/study/cell.ts";
@@ -10,7 +13,9 @@ import { planTrainings } from "../../../sim/study/plan.ts";
 import { onThisMachine } from "../../../sim/study/pool.ts";
 import { runCells } from "../../../sim/study/run.ts";
 import { openStore } from "../../../sim/study/store.ts";
+import { keptTraining } from "../../../sim/study/training/kept.ts";
 import { underWay } from "../../../sim/study/training/progress.ts";
+import { runTrainingCell } from "../../../sim/study/training/train.ts";
 import { start } from "../../cli.ts";
 import { writeMakehuman } from "../faces/package.ts";
 import { openRedis, redisServer } from "./redis.ts";
@@ -179,6 +184,28 @@ describe("V7 a study of trainings", () => {
     },
     PROCESSES_MS,
   );
+
+  test("V7 a training that was interrupted goes on from where this machine kept it, to the same end", async () => {
+    const [cell] = planTrainings(study());
+    const grey = (count: number) => new Uint8Array(count * 16 * 16 * 3).map((_, k) => (k * 7919) % 251);
+    const heads = { faces: grey(40), unseen: grey(60) };
+    const straight = await runTrainingCell(cell, "straight", heads, () => {});
+    let state: TrainingState | undefined;
+    const images: ImageSet = { count: 40, side: 16, channels: 3, pixels: heads.faces, manifest: undefined };
+    const recipe = recipeOf(cell.training.settings, images, { steps: 12, seed: cell.seed });
+    await train(images, recipe, async ({ step }, current) => {
+      if (step < 7) return "go on";
+      state = await current();
+      return "stop";
+    });
+    const kept = keptTraining("interrupted");
+    // A figure that no training gives shows that it was taken up, and not begun anew.
+    await kept.write({ state: state!, result: { kinds: ["model"], values: { ...straight.values, psnrDb: [[-1]] } } });
+    const { values } = await runTrainingCell(cell, "interrupted", heads, () => {});
+    expect(values).toEqual({ ...straight.values, psnrDb: [[-1], straight.values.psnrDb![1]] });
+    expect(await kept.read()).toBeNull();
+    expect(await keptTraining("straight").read()).toBeNull();
+  });
 
   test("V7 how far trainings are is told in a few words", () => {
     expect(underWay(new Map())).toBe("");

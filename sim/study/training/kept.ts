@@ -1,0 +1,44 @@
+import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { deserialize, serialize } from "node:v8";
+import { threadId } from "node:worker_threads";
+import { cacheFolder } from "../../../server/cache.ts";
+import type { TrainingState } from "../../../server/model/training/trainer.ts";
+import type { CellResult } from "../cell.ts";
+
+/** Where a training stands, and the figures of the checkpoints that it has passed. */
+export interface Standing {
+  state: TrainingState;
+  result: CellResult;
+}
+
+/**
+ * Where a training stands, as this machine's cache keeps it, for whoever takes it up here after it was interrupted.
+ *
+ * @param key of the cell: what is found under it is of this very training, on this version of the program and of V8
+ */
+export function keptTraining(key: string) {
+  const file = join(cacheFolder(), "trainings", `${key}.bin`);
+  return {
+    /** Null where there is nothing, or nothing whole. */
+    read: (): Promise<Standing | null> =>
+      readFile(file)
+        .then(deserialize)
+        .catch(() => null),
+    /** Writes it whole or not at all. @throws if the cache can't be written */
+    async write(standing: Standing): Promise<void> {
+      await mkdir(dirname(file), { recursive: true });
+      // A training that was taken for lost may run twice.
+      const own = `${file}.${process.pid}-${threadId}`;
+      const written = await open(own, "w");
+      try {
+        await written.write(serialize(standing));
+        await written.sync();
+      } finally {
+        await written.close();
+      }
+      await rename(own, file);
+    },
+    forget: (): Promise<void> => rm(file, { force: true }),
+  };
+}
