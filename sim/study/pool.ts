@@ -22,9 +22,10 @@ export interface Pool {
 /**
  * Worker threads that run cells.
  *
+ * @param said told what is waited for
  * @param stopped ends at once what is being run
  */
-export function openPool(threads: number, stopped?: AbortSignal): Pool {
+export function openPool(threads: number, said: (words: string) => void, stopped?: AbortSignal): Pool {
   const workers = new Piscina<Task, Outcome>({
     filename: fileURLToPath(compiledModule("sim/study/worker.js")),
     minThreads: threads,
@@ -32,7 +33,7 @@ export function openPool(threads: number, stopped?: AbortSignal): Pool {
     atomics: "disabled",
   });
   const closing = new AbortController();
-  const heads = openHeads(threads, stopped ? AbortSignal.any([closing.signal, stopped]) : closing.signal);
+  const heads = openHeads(threads, said, stopped ? AbortSignal.any([closing.signal, stopped]) : closing.signal);
   return {
     async run(cell, progressed) {
       const options = stopped ? { signal: stopped } : {};
@@ -58,7 +59,7 @@ export function openPool(threads: number, stopped?: AbortSignal): Pool {
 export const onThisMachine =
   (workers: number): Engine =>
   async (ahead, { ended, note, stopped }) => {
-    const pool = openPool(Math.max(1, Math.min(workers, ahead.size)), stopped);
+    const pool = openPool(Math.max(1, Math.min(workers, ahead.size)), note, stopped);
     const waiting = ahead.entries();
     const shares = new Map<string, number>();
     const tell = () => note(underWay(shares));

@@ -70,6 +70,7 @@ export function onCluster(address: string, study: string, said: (words: string) 
       if (before) return before;
       const taken = (async () => {
         shares.delete(key);
+        tell();
         await ended(key, outcome);
         outstanding.delete(key);
         taking.delete(key);

@@ -24,7 +24,7 @@ export async function openStudyWorker(
   { ended, said }: { ended(done: number): void; said(words: string): void },
 ): Promise<StudyWorker> {
   const redis = await connect(address, said);
-  const pool = openPool(slots);
+  const pool = openPool(slots, said);
   const present: WorkerPresence = { host: hostname(), pid: process.pid, queue: queueName(), slots, done: 0 };
   const worker = new Worker<SessionJob, SessionOutcome>(
     queueName(),

@@ -2,6 +2,7 @@ import type { GroupFigures, LevelFigures, MeasureFigures, StudyFigures } from ".
 import { countedIn, measureTable } from "../analysis/figures.ts";
 import type { Interval } from "../analysis/statistics.ts";
 import { colour, escaped, format, intervalChart, lineChart } from "./chart.ts";
+import { titleWithin } from "./words.ts";
 
 /** The report of a study as one HTML page that needs nothing else. */
 export function reportPage(figures: StudyFigures): string {
@@ -90,7 +91,7 @@ function levelChart({ ran, trials, reference }: StudyFigures, { measures }: Grou
 }
 
 const levelWords = ({ measure, level, referenceAtTrial }: LevelFigures, reference: string): string =>
-  `${measureTable[measure].title.toLowerCase()} ${level.estimate === null ? "" : format(level.estimate)}${
+  `${titleWithin(measure)} ${level.estimate === null ? "" : format(level.estimate)}${
     referenceAtTrial === null ? "" : ` (${reference} at ${referenceAtTrial})`
   }`;
 

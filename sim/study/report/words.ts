@@ -1,3 +1,4 @@
+import type { MeasureName } from "../../../protocols/study.ts";
 import { countedIn, measureTable, type StudyFigures } from "../analysis/figures.ts";
 
 /** A study as a person reads it in the terminal: every design at the last checkpoint, and the trials (or steps of training) that it needs. */
@@ -26,7 +27,7 @@ export function describeStudy({ groups, measures, ran, reference, sessions, tria
           return `${design} ${t.estimate.toFixed(0)} (${bound(t.low)} to ${bound(t.high)})${multiples.join("")}`;
         });
         const from = referenceAtTrial === null ? "" : ` that ${reference} has at ${referenceAtTrial}`;
-        return `  ${countedIn(ran)} for ${measureTable[measure].title.toLowerCase()} ${level.estimate!.toFixed(3)}${from}: ${words.join("; ")}`;
+        return `  ${countedIn(ran)} for ${titleWithin(measure)} ${level.estimate!.toFixed(3)}${from}: ${words.join("; ")}`;
       });
       return [
         "",
@@ -40,6 +41,12 @@ export function describeStudy({ groups, measures, ran, reference, sessions, tria
     ({ design, population, seed, reason }) => `failed: ${design}, ${population}, seed ${seed}: ${reason}`,
   );
   return [...lines, ...failed, "", ""].join("\n");
+}
+
+/** A measure's title within a sentence. */
+export function titleWithin(measure: MeasureName): string {
+  const { title } = measureTable[measure];
+  return /^[A-Z]{2}/.test(title) ? title : title.toLowerCase();
 }
 
 const bound = (value: number | null): string => (value === null ? "more" : value.toFixed(0));

@@ -17,13 +17,14 @@ const KEPT = 4;
  * however many trainings it runs at a time.
  *
  * @param threads that render
+ * @param said told what is waited for
  * @param stopped ends what is being rendered
  */
-export function openHeads(threads: number, stopped: AbortSignal) {
+export function openHeads(threads: number, said: (words: string) => void, stopped: AbortSignal) {
   const sets = new Map<string, Promise<Uint8Array>>();
   const of = (recipe: FacesRecipe): Promise<Uint8Array> => {
     const name = JSON.stringify([recipe.count, recipe.size, recipe.seed]);
-    const set = sets.get(name) ?? render(recipe, threads, stopped);
+    const set = sets.get(name) ?? render(recipe, threads, said, stopped);
     // The last one asked for is the last to go; one that could not be had is tried again.
     sets.delete(name);
     sets.set(name, set);
@@ -39,12 +40,25 @@ export function openHeads(threads: number, stopped: AbortSignal) {
   };
 }
 
-async function render(recipe: FacesRecipe, threads: number, stopped: AbortSignal): Promise<Uint8Array> {
+async function render(
+  recipe: FacesRecipe,
+  threads: number,
+  said: (words: string) => void,
+  stopped: AbortSignal,
+): Promise<Uint8Array> {
   const { count, size } = recipe;
   const bytes = size * size * 3;
-  const makehuman = await makehumanFolder((words) => process.stderr.write(`${words}\n`));
+  const makehuman = await makehumanFolder(said);
   const pixels = new Uint8Array(new SharedArrayBuffer(count * bytes));
   const starts = Array.from({ length: Math.ceil(count / headsAtOnce) }, (_, i) => i * headsAtOnce);
-  await renderHeads(makehuman, recipe, starts, threads, (from, some) => pixels.set(some, from * bytes), stopped);
+  let drawn = 0;
+  const tenths = () => Math.floor((10 * drawn) / count);
+  const keep = (from: number, some: Uint8Array) => {
+    pixels.set(some, from * bytes);
+    const before = tenths();
+    drawn += some.length / bytes;
+    if (tenths() > before) said(`${drawn} of ${count} heads drawn`);
+  };
+  await renderHeads(makehuman, recipe, starts, threads, keep, stopped);
   return pixels;
 }

@@ -185,7 +185,9 @@ describe("V7 a study of trainings", () => {
     PROCESSES_MS,
   );
 
-  test("V7 a training that was interrupted goes on from where this machine kept it, to the same end", async () => {
+  test("V7 a training that was interrupted goes on from where this machine kept it, to the same end", {
+    timeout: PROCESSES_MS,
+  }, async () => {
     const [cell] = planTrainings(study());
     const grey = (count: number) => new Uint8Array(count * 16 * 16 * 3).map((_, k) => (k * 7919) % 251);
     const heads = { faces: grey(40), unseen: grey(60) };
