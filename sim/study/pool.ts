@@ -3,9 +3,9 @@ import { MessageChannel } from "node:worker_threads";
 import { Piscina } from "piscina";
 import { ConfigurationError } from "../../server/failure.ts";
 import { compiledModule } from "../../server/package-root.ts";
-import { type Cell, cellKey } from "./cell.ts";
+import { type Cell, cellKey, type TrainingCell } from "./cell.ts";
 import type { Engine } from "./run.ts";
-import { openHeads } from "./training/heads.ts";
+import type { HeadSource } from "./training/heads.ts";
 import { underWay } from "./training/progress.ts";
 import { codeVersion } from "./version.ts";
 import type { Outcome, Task } from "./worker.ts";
@@ -33,16 +33,22 @@ export function openPool(threads: number, said: (words: string) => void, stopped
     atomics: "disabled",
   });
   const closing = new AbortController();
-  const heads = openHeads(threads, said, stopped ? AbortSignal.any([closing.signal, stopped]) : closing.signal);
+  const drawingEnds = stopped ? AbortSignal.any([closing.signal, stopped]) : closing.signal;
+  // What draws heads takes a while to load, and sessions need none.
+  let source: Promise<HeadSource> | undefined;
+  const headsOf = async (cell: TrainingCell) => {
+    source ??= import("./training/heads.ts").then(({ openHeads }) => openHeads(threads, said, drawingEnds));
+    return (await source).of(cell);
+  };
   return {
     async run(cell, progressed) {
       const options = stopped ? { signal: stopped } : {};
       if (!("training" in cell)) return workers.run({ cell }, options);
-      const pictures = await heads.of(cell);
+      const heads = await headsOf(cell);
       const { port1, port2 } = new MessageChannel();
       port1.on("message", progressed);
       try {
-        const task = { cell, key: cellKey(cell, codeVersion()), heads: pictures, progress: port2 };
+        const task = { cell, key: cellKey(cell, codeVersion()), heads, progress: port2 };
         return await workers.run(task, { ...options, transferList: [port2] });
       } finally {
         port1.close();

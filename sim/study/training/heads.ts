@@ -9,6 +9,11 @@ export interface Heads {
   unseen: Uint8Array;
 }
 
+export interface HeadSource {
+  /** @throws ConfigurationError if MakeHuman's data can't be had */
+  of(cell: TrainingCell): Promise<Heads>;
+}
+
 /** Sets that are kept: those of two studies. */
 const KEPT = 4;
 
@@ -20,7 +25,7 @@ const KEPT = 4;
  * @param said told what is waited for
  * @param stopped ends what is being rendered
  */
-export function openHeads(threads: number, said: (words: string) => void, stopped: AbortSignal) {
+export function openHeads(threads: number, said: (words: string) => void, stopped: AbortSignal): HeadSource {
   const sets = new Map<string, Promise<Uint8Array>>();
   const of = (recipe: FacesRecipe): Promise<Uint8Array> => {
     const name = JSON.stringify([recipe.count, recipe.size, recipe.seed]);
@@ -33,7 +38,6 @@ export function openHeads(threads: number, said: (words: string) => void, stoppe
     return set;
   };
   return {
-    /** @throws ConfigurationError if MakeHuman's data can't be had */
     async of({ training: { faces, unseen } }: TrainingCell): Promise<Heads> {
       return { faces: await of(faces), unseen: await of(unseen) };
     },
