@@ -32,7 +32,7 @@ export function keptTraining(key: string) {
       const own = `${file}.${process.pid}-${threadId}`;
       const written = await open(own, "w");
       try {
-        await written.write(serialize(standing));
+        await written.writeFile(serialize(standing));
         await written.sync();
       } finally {
         await written.close();
