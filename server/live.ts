@@ -402,6 +402,7 @@ async function runSession(
       result = { summary, latentNames, failure };
     } finally {
       folder = null;
+      told = null;
       const unwritten = await session.close(summary, findings);
       if (unwritten && result) result.failure ??= unwritten;
     }

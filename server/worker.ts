@@ -1,4 +1,4 @@
-import { constants, setPriority } from "node:os";
+import { constants, getPriority, setPriority } from "node:os";
 import { parentPort, Worker, workerData } from "node:worker_threads";
 import { expose, transfer, wrap } from "comlink";
 import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
@@ -48,7 +48,9 @@ export function serve<Api extends object>(make: (data: never) => Api): void {
  * elsewhere it would be the whole process that waits.
  */
 export function giveWay(): void {
-  if (process.platform === "linux") setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+  const { PRIORITY_BELOW_NORMAL } = constants.priority;
+  // In a program that was started at a lower one this would be a rise, which not everybody may have.
+  if (process.platform === "linux" && getPriority() < PRIORITY_BELOW_NORMAL) setPriority(PRIORITY_BELOW_NORMAL);
 }
 
 /** Hands an array's buffer over instead of copying it. */

@@ -4,6 +4,7 @@ import { Command, Option } from "commander";
 import { type Observable, ReplaySubject } from "rxjs";
 import { type Experiment, experiment as experimentSchema } from "../../protocols/experiment.ts";
 import type { OperatorOp } from "../../protocols/wire/operator.ts";
+import { onOneStream } from "../../sim/neurons/unit.ts";
 import { scoreSession } from "../../sim/study/score.ts";
 import { openVirtualSession } from "../../sim/study/virtual.ts";
 import type { Findings } from "../choice/decider.ts";
@@ -110,7 +111,8 @@ Exit code: 0 ended or aborted; 1 something broke, or could not be written (what 
             "expected an experiment file, or --resume with a session's folder, found neither",
           );
         } else {
-          const experiment = await readExperiment(file, options);
+          const written = await readExperiment(file, options);
+          const experiment = options.virtual || options.rig === "sim" ? onOneStream(written) : written;
           result = options.virtual
             ? await runVirtual(experiment, file, options.out, watcher)
             : await runLive(

@@ -65,7 +65,7 @@ export async function openPast(folder: string, failed: (error: Error) => void, i
     if (closes) ends.push(events.length);
     if (closes && closed === 0 && options.virtual === true) aheadMs = serverMs - event.trial.closedServerMs;
     closed += Number(closes);
-    events.push({ event, serverMs });
+    if (!isEmptyBatch(event)) events.push({ event, serverMs });
     const usable = whole.trials.length;
     whole.told(event, serverMs);
     if (whole.trials.length > usable) {
@@ -172,3 +172,7 @@ export async function openPast(folder: string, failed: (error: Error) => void, i
     },
   };
 }
+
+/** A message without spikes: there are hundreds a second, and no page shows them. */
+const isEmptyBatch = (event: SessionEvent): boolean =>
+  event.kind === "acquisition" && event.event.type === "batch" && event.event.unit.length === 0;

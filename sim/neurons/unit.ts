@@ -67,6 +67,12 @@ export function populationFault(
 
 const between = (low: number, high: number, random: Random): number => low + (high - low) * random.uniform();
 
+/** The experiment with simulated units: one stream carries them all, whatever streams the real recording has. */
+export const onOneStream = (experiment: Experiment): Experiment => ({
+  ...experiment,
+  recording: { ...experiment.recording, streams: [] },
+});
+
 /** Names of the units that an experiment's simulated ones stand in for; null where they stand in for none. */
 export const standInNames = ({ simulation, recording }: Pick<Experiment, "simulation" | "recording">) =>
   simulation?.standsIn ? recording.units.map(({ name }) => name) : null;

@@ -13,7 +13,7 @@ import { refitsHere } from "../../server/tuning/refits.ts";
 import type { UnitReport } from "../../server/tuning/report.ts";
 import { initSchedule, stepSchedule } from "../../stimulus-client/schedule.ts";
 import { createBrain } from "../neurons/brain.ts";
-import { createPopulation, type SimulatedUnit, standInNames } from "../neurons/unit.ts";
+import { createPopulation, onOneStream, type SimulatedUnit, standInNames } from "../neurons/unit.ts";
 import { PANEL_MS } from "../rig/photodiode.ts";
 
 export interface VirtualSession {
@@ -67,10 +67,11 @@ const STALLED_S = 3600;
  * decoded: nobody looks.
  */
 export function openVirtualSession(
-  experiment: Experiment,
+  given: Experiment,
   seed: number,
   told: (event: SessionEvent, virtualMs: number) => void,
 ): RunningVirtualSession {
+  const experiment = onOneStream(given);
   const time = new VirtualTimeScheduler();
   const root = random(seed);
   const { simulation, latents, alignment } = experiment;

@@ -3,8 +3,8 @@
  *
  * For each unit the tuning is taken as known, with the prior that its own refit would learn from many trials; what is left to a
  * design is where the trials go. The expected error of √rate over the traversals after n trials is then tr M (Λ + n F(ξ))⁻¹, with F the
- * Fisher information of one trial averaged over the design ξ. Minimised over all ξ (Yu 2010's multiplicative algorithm, which rises to the
- * optimum of such a criterion) it bounds what a design can reach that does not yet know the unit. For a population the mean of its units'
+ * Fisher information of one trial averaged over the design ξ. Minimised over all mixtures ξ of some thousand faces (Yu 2010's multiplicative
+ * algorithm; what its last round leaves open is taken off by the tangent there) it bounds what a design can reach that does not yet know the unit. For a population the mean of its units'
  * errors is minimised.
  */
 import { drawBox, drawPrior } from "../../server/choice/candidates.ts";
@@ -145,25 +145,31 @@ const errorOf = (problems: readonly Problem[], shares: Float64Array, trials: num
   problems.reduce((sum, problem) => sum + dot(problem.target, covarianceOf(problem, shares, trials)), 0) /
   problems.length;
 
+/** By how much the mean of several units' errors falls for a share of trials more at each face; 0 where `shares` leaves it out and `all` is not asked for. */
+function gainsOf(problems: readonly Problem[], trials: number, shares: Float64Array, all = false): Float64Array {
+  const gains = new Float64Array(shares.length);
+  for (const problem of problems) {
+    const c = covarianceOf(problem, shares, trials);
+    const reach = times(times(c, problem.target), c);
+    for (let k = 0; k < shares.length; k++) {
+      if (shares[k] === 0 && !all) continue;
+      const x = problem.x.subarray(k * P, (k + 1) * P);
+      let sum = 0;
+      for (let i = 0; i < P; i++) if (x[i] !== 0) sum += x[i] * dot(reach.subarray(i * P, (i + 1) * P), x);
+      gains[k] += (trials * problem.j[k] * sum) / problems.length;
+    }
+  }
+  return gains;
+}
+
 /** The shares of the best design for so many trials, for the mean of several units' errors. */
 function best(problems: readonly Problem[], trials: number, from: Float64Array): Float64Array {
   const shares = from.slice();
   for (let round = 0; round < ROUNDS; round++) {
-    const gain = new Float64Array(shares.length);
-    for (const problem of problems) {
-      const c = covarianceOf(problem, shares, trials);
-      const reach = times(times(c, problem.target), c);
-      for (let k = 0; k < shares.length; k++) {
-        if (shares[k] === 0) continue;
-        const x = problem.x.subarray(k * P, (k + 1) * P);
-        let sum = 0;
-        for (let i = 0; i < P; i++) if (x[i] !== 0) sum += x[i] * dot(reach.subarray(i * P, (i + 1) * P), x);
-        gain[k] += problem.j[k] * sum;
-      }
-    }
+    const gains = gainsOf(problems, trials, shares);
     let total = 0;
     for (let k = 0; k < shares.length; k++) {
-      shares[k] *= Math.sqrt(Math.max(gain[k], 0));
+      shares[k] *= Math.sqrt(Math.max(gains[k], 0));
       total += shares[k];
     }
     for (let k = 0; k < shares.length; k++) {
@@ -172,6 +178,12 @@ function best(problems: readonly Problem[], trials: number, from: Float64Array):
     }
   }
   return shares;
+}
+
+/** An error that no mixture of the candidates falls below: the error is convex in the shares, so that its tangent lies beneath it. */
+function leastError(problems: readonly Problem[], trials: number, shares: Float64Array): number {
+  const gains = gainsOf(problems, trials, shares, true);
+  return errorOf(problems, shares, trials) - (Math.max(...gains) - dot(shares, gains));
 }
 
 /** Trials at which a falling curve, linear in logs between checkpoints, comes to a level; null: not by the last. */
@@ -218,7 +230,7 @@ function bound(problems: readonly Problem[]) {
       trials,
       shares.map((v, k) => 0.9 * v + 0.1 * everything[k]),
     );
-    return errorOf(problems, shares, trials);
+    return leastError(problems, trials, shares);
   });
   return {
     randomError,

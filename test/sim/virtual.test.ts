@@ -48,6 +48,13 @@ describe("J4 a session in virtual time", () => {
     expect(new Set(trials.map(({ window }) => window!.by))).toEqual(new Set(["photodiode"]));
   });
 
+  test("C9 units that stand in for those of two probes are recorded on one stream", async () => {
+    const experiment = await readExperiment(file, { trials: 6 });
+    const probes = ["ProbeA-AP", "ProbeB-AP"].map((name) => ({ name }));
+    const { view } = runVirtualSession({ ...experiment, recording: { ...experiment.recording, streams: probes } }, 1);
+    expect(view.trials.usable).toBe(6);
+  });
+
   test("windows that overlap (rsvp-map) count each spike for every face it answers", async () => {
     const experiment = await readExperiment("protocols/experiments/rsvp-map.yaml", { trials: 40 });
     const starts: number[] = [];

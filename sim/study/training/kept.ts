@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { deserialize, serialize } from "node:v8";
 import { threadId } from "node:worker_threads";
@@ -38,7 +38,20 @@ export function keptTraining(key: string) {
         await written.close();
       }
       await rename(own, file);
+      await forgetOld(dirname(file));
     },
     forget: (): Promise<void> => rm(file, { force: true }),
   };
+}
+
+/** Trainings that nobody has gone on with for so long are not kept. */
+const KEPT_MS = 30 * 24 * 3_600_000;
+
+async function forgetOld(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const file = join(folder, name);
+    // Another process may have just renamed or removed it.
+    const written = await stat(file).catch(() => null);
+    if (written && Date.now() - written.mtimeMs > KEPT_MS) await rm(file, { force: true });
+  }
 }

@@ -76,8 +76,8 @@ async function run(name: string, workers: number, stopAfter = Number.POSITIVE_IN
 
 const lines = async (name: string) => (await readFile(join(folder, name, "results.jsonl"), "utf8")).split("\n").sort();
 
-describe("V7 a study of trainings", () => {
-  test("V7 one training for each design and seed; what it is called does not matter to its result, settings and heads do", () => {
+describe("V8 a study of trainings", () => {
+  test("V8 one training for each design and seed; what it is called does not matter to its result, settings and heads do", () => {
     const cells = planTrainings(study());
     expect(cells.map(({ design, seed }) => `${design}, ${seed}`)).toEqual([
       "beta 0.5, 1",
@@ -111,13 +111,13 @@ describe("V7 a study of trainings", () => {
     ["levels.0.referenceAtTrial: expected value in its place", text.replace("value: 1", "referenceAtTrial: 4")],
     ["measures.0: expected one of mig, ownLatents", `${text}measures: [peak]`],
     ['Unrecognized key: "trials"', `${text}trials: 12`],
-  ])("V7 a file that can't be run is refused, by field: %s", (words, wrong) => {
+  ])("V8 a file that can't be run is refused, by field: %s", (words, wrong) => {
     const parsed = parseStudy(wrong);
     expect(parsed.ok ? "no error" : parsed.errors).toContain(words);
   });
 
   test(
-    "V7 any number of workers gives the same results; a study that is stopped goes on",
+    "V8 any number of workers gives the same results; a study that is stopped goes on",
     async () => {
       const straight = await run("straight", 1);
       expect(straight.failed).toEqual([]);
@@ -138,7 +138,7 @@ describe("V7 a study of trainings", () => {
   );
 
   test(
-    "V7 a training's figures are those that `faces`, `train` and `evaluate` give for the same settings",
+    "V8 a training's figures are those that `faces`, `train` and `evaluate` give for the same settings",
     async () => {
       const path = (name: string) => join(folder, name);
       const heads = (name: string, count: string, seed: string) =>
@@ -185,7 +185,7 @@ describe("V7 a study of trainings", () => {
     PROCESSES_MS,
   );
 
-  test("V7 a training that was interrupted goes on from where this machine kept it, to the same end", {
+  test("V8 a training that was interrupted goes on from where this machine kept it, to the same end", {
     timeout: PROCESSES_MS,
   }, async () => {
     const [cell] = planTrainings(study());
@@ -209,14 +209,14 @@ describe("V7 a study of trainings", () => {
     expect(await keptTraining("straight").read()).toBeNull();
   });
 
-  test("V7 how far trainings are is told in a few words", () => {
+  test("V8 how far trainings are is told in a few words", () => {
     expect(underWay(new Map())).toBe("");
     expect(underWay(new Map([["a", 0.312]]))).toBe("1 under way, 31 % done");
     expect(underWay(new Map(Object.entries({ a: 0.5, b: 0.25 })))).toBe("2 under way, 25 to 50 % done");
   });
 
   test(
-    "V7 heads that can't be drawn for want of MakeHuman's data end it at once, exit code 2",
+    "V8 heads that can't be drawn for want of MakeHuman's data end it at once, exit code 2",
     async () => {
       const file = join(folder, "tiny.yaml");
       await writeFile(file, text);
@@ -233,7 +233,7 @@ describe("V7 a study of trainings", () => {
   );
 
   test.skipIf(!redisServer)(
-    "V7 V6 two workers on a cluster give the bytes of one machine (skipped where no redis-server is installed)",
+    "V8 V6 two workers on a cluster give the bytes of one machine (skipped where no redis-server is installed)",
     async () => {
       const redis = await openRedis();
       const workers = [0, 1].map(() => start("study-worker", "--cluster", redis.address, "--workers", "1"));
