@@ -69,7 +69,7 @@ const transport = z.strictObject({
       flood: timesAMinute,
       /** Nothing leaves for 2 s, and then all of it. */
       stall: timesAMinute,
-      /** Acquisition is stopped and started: clock and message numbers begin again. */
+      /** Acquisition is stopped and started: what was on its way is lost, clock and message numbers begin again. */
       restart: timesAMinute,
     })
     .default({}),

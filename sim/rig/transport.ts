@@ -20,7 +20,7 @@ export function createWay({ delayMs, jitterMs, faultsPerMinute }: Transport, ran
   const isFaulty = Object.keys(faultsPerMinute).length > 0;
   const jitter = random.split("jitter");
   const place = random.split("place");
-  const faulty = createFaultyWay();
+  let faulty = createFaultyWay();
   const waiting: { leavesMs: number; messages: Messages }[] = [];
   let lastMs = Number.NEGATIVE_INFINITY;
   let stalledUntilMs = Number.NEGATIVE_INFINITY;
@@ -34,6 +34,10 @@ export function createWay({ delayMs, jitterMs, faultsPerMinute }: Transport, ran
 
   return {
     take(messages, strikes, nowMs) {
+      if (strikes.has("restart")) {
+        waiting.length = 0;
+        faulty = createFaultyWay();
+      }
       if (strikes.has("stall")) stalledUntilMs = nowMs + STALL_MS;
       const leavesMs = Math.max(nowMs + delayMs + jitterMs * exponential(jitter), stalledUntilMs, lastMs);
       lastMs = leavesMs;

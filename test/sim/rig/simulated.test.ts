@@ -302,6 +302,22 @@ describe("W35 the way of the simulated rig's blocks", () => {
   });
 });
 
+describe("W35 a restart", () => {
+  test("loses what is on its way: nothing of the clock before comes after it, not even what was held back", () => {
+    const way = createWay({ delayMs: 20, jitterMs: 0, faultsPerMinute: { reorder: 1, restart: 1 } }, random(2));
+    const take = (n: number, ...strikes: RigFault[]) => way.take([[Uint8Array.of(n)]], new Set(strikes), 5 * n);
+    const leave = () => [...way.next()].map(([frame]) => frame[0]);
+    take(0);
+    take(1, "reorder");
+    take(2);
+    expect([leave(), leave()]).toEqual([[0], []]);
+    take(3, "restart");
+    take(4);
+    expect([leave(), leave()]).toEqual([[3], [4]]);
+    expect(way.leavesMs()).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
 const bad = (rest: string) => experimentOf(`${smallExperiment("bad", 20, `{ ramp: 2, transport: ${rest} }`)}`);
 
 test("W35 a rig that is made to misbehave is told before the first face, and a delay that software alignment can't know", () => {
