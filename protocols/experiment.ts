@@ -50,13 +50,19 @@ const fittedUnit = z
   .refine(({ at, meanHz }) => at.length === meanHz.length, "expected as many rates as places");
 export type FittedUnit = z.infer<typeof fittedUnit>;
 
+/** Beyond it 15 s could pass without a block on time, by which software alignment places windows; `stall` is for that. */
+const MOST_JITTER_MS = 100;
+
 const timesAMinute = positive.max(6000).optional();
 
 /** What happens to the simulated rig's messages on their way to the server, in real time: in virtual time none is sent. */
 const transport = z.strictObject({
-  /** From the end of a block to its leaving, beside the 5 ms that a block lasts; and by how much longer on average (exponential). Blocks stay in order. */
+  /**
+   * From the end of a block to its leaving, beside the 5 ms that a block lasts; and by how much longer on average: half of the blocks leave
+   * on time, the others are late by twice as much (exponential). Blocks stay in order.
+   */
   delayMs: z.number().nonnegative().max(10_000).default(0),
-  jitterMs: z.number().nonnegative().max(10_000).default(0),
+  jitterMs: z.number().nonnegative().max(MOST_JITTER_MS).default(0),
   /** What goes wrong, at random, so many times a minute each (sim/rig/faults.ts). */
   faultsPerMinute: z
     .strictObject({

@@ -264,13 +264,62 @@ function sent(transport: Partial<Transport>, blocks: number) {
 }
 
 describe("W35 the way of the simulated rig's blocks", () => {
-  test("blocks leave in order, `delayMs` late at least, and `jitterMs` more on average", () => {
-    const out = sent({ delayMs: 20, jitterMs: 0.5 }, 4000);
-    const late = out.map(({ madeMs, leavesMs }) => leavesMs - madeMs);
-    expect(Math.min(...late)).toBeGreaterThanOrEqual(20);
-    // Exponential: a block waits for the one before in one case of e¹⁰.
-    expect(late.reduce((a, b) => a + b) / late.length).toBeCloseTo(20.5, 1);
-    expect(out.every(({ leavesMs }, i) => i === 0 || leavesMs >= out[i - 1].leavesMs)).toBe(true);
+  test.each([0.5, 2, 10, 50])(
+    "blocks leave in order, `delayMs` late at least, half of them at that, and `jitterMs` %d more on average",
+    (jitterMs) => {
+      const way = createWay({ delayMs: 20, jitterMs, faultsPerMinute: {} }, random(2));
+      let nowMs = 0;
+      const out = Array.from({ length: 200_000 }, (_, block) => {
+        // One block in ten comes later than it should, as on a busy machine.
+        nowMs += block % 10 === 0 ? 15 : 5;
+        way.take([], new Set(), nowMs);
+        const leavesMs = way.leavesMs();
+        way.next();
+        return { leavesMs, lateMs: leavesMs - nowMs - 20 };
+      });
+      const late = out.map(({ lateMs }) => lateMs).filter((ms) => ms > 1e-6);
+      expect(Math.min(...late)).toBeGreaterThan(0);
+      expect(late.length / out.length).toBeCloseTo(0.5, 1);
+      const mean = late.reduce((a, b) => a + b) / out.length;
+      expect(Math.abs(mean / jitterMs - 1)).toBeLessThan(0.15);
+      expect(out.every(({ leavesMs }, i) => i === 0 || leavesMs >= out[i - 1].leavesMs)).toBe(true);
+    },
+  );
+
+  test.each([10, 50, 100])("jitter of %d ms puts no complete trial outside the interval that is stated", (jitterMs) => {
+    const own = { ...alignment, transportMs: 2, maxUncertaintyMs: 10 };
+    let complete = 0;
+    for (let seed = 0; seed < 10; seed++) {
+      const way = createWay({ delayMs: 0, jitterMs, faultsPerMinute: {} }, random(seed));
+      let state = initTrials({ units: 1, latencyMs: 80, windowMs: 200, alignment: own });
+      const take = (input: TrialInput) => {
+        const [next, closed] = stepTrials(state, input);
+        state = next;
+        for (const { flags, window, presentation: onsetServerMs } of closed) {
+          if (!flags.includes("complete")) continue;
+          complete++;
+          // The two clocks are one here.
+          expect(Math.abs(1000 * window!.startS - 80 - onsetServerMs)).toBeLessThanOrEqual(window!.uncertaintyMs);
+        }
+      };
+      let onsetServerMs = 30;
+      for (let madeMs = 0; madeMs < 60_000; madeMs += 5) {
+        const restarts = madeMs % 8000 === 4000;
+        way.take([], new Set<RigFault>(restarts ? ["restart"] : []), madeMs);
+        const arrivedServerMs = way.leavesMs();
+        way.next();
+        if (restarts) take({ type: "restart", stream: "s", arrivedServerMs });
+        for (; onsetServerMs <= arrivedServerMs; onsetServerMs += 250) {
+          const onset = { presentation: onsetServerMs, face: 0, latents: new Float64Array(1), onsetServerMs };
+          const display = { uncertaintyMs: 0, dropped: 0, lateFrames: 0, patch: false, interrupted: false };
+          take({ type: "onset", ...onset, ...display });
+        }
+        const s = madeMs / 1000;
+        const empty = { unit: new Uint16Array(), timeS: new Float64Array(), count: null };
+        take({ type: "batch", stream: "s", untilS: s, reachedS: s, ...empty, arrivedServerMs });
+      }
+    }
+    expect(complete).toBeGreaterThan(1000);
   });
 
   test("without faults every message leaves once, at once, as it was made", () => {
@@ -336,6 +385,9 @@ test("W35 a rig that is made to misbehave is told before the first face, and a d
 test("W35 what can't be is refused by the experiment file, and a study has no transport", () => {
   expect(() => bad("{ faultsPerMinute: { loose: 3 } }")).toThrow(
     /faultsPerMinute: Unrecognized key: "loose" \(known: lose/,
+  );
+  expect(() => bad("{ jitterMs: 101 }")).toThrow(
+    /simulation.transport.jitterMs: expected number to be <=100, found 101/,
   );
   expect(() => bad("{ delayMs: -1 }")).toThrow(/simulation.transport.delayMs: expected number to be >=0, found -1/);
   const study =
