@@ -24,6 +24,7 @@ import {
   wakeServerMs,
 } from "./player.ts";
 import { scriptOf } from "./script.ts";
+import { MOST_WAIT_MS } from "./wait.ts";
 
 export interface PlaybackOptions extends Network {
   /** Times real time; infinite: as fast as the display shows faces. */
@@ -53,8 +54,6 @@ export interface PlaybackWatcher {
 
 /** A time in which nothing happens is worth a word. */
 const LONG_MS = 10_000;
-/** Timers can't wait for longer than a few weeks. */
-const MOST_WAIT_MS = 3_600_000;
 
 /**
  * Plays a session to its end, or until it is interrupted.

@@ -12,6 +12,11 @@ export interface RecordedRig {
 
 interface Stream {
   seq: number;
+  /** The highest number sent. */
+  highest: number | null;
+  /** Numbers below it that were skipped, as [first, last] of each gap, and whether what comes next fills one. */
+  skipped: [number, number][];
+  fills: boolean;
   /** Spikes later than the message that they came with may say: they go with the next. */
   held: Spike[];
 }
@@ -20,18 +25,35 @@ interface Spike {
   timeS: number;
 }
 
+const notSent = (): Stream => ({ seq: 0, highest: null, skipped: [], fills: false, held: [] });
+
+function nextNumber(stream: Stream): number {
+  const { seq, highest, skipped, fills } = stream;
+  stream.fills = false;
+  const isGapTold = highest === null || seq === highest + 1;
+  // Of what was skipped the latest: the reader forgets the first gaps.
+  const gap = fills && isGapTold ? skipped.at(-1) : undefined;
+  if (gap) {
+    if (gap[0] === gap[1]) skipped.pop();
+    return gap[1]--;
+  }
+  if (!isGapTold) skipped.push([highest + 1, seq - 1]);
+  stream.highest = seq;
+  return stream.seq++;
+}
+
 /** @param units the session's units, by name */
 export function createRecordedRig(units: readonly string[]): RecordedRig {
   const streams = new Map<string, Stream>();
   const streamOf = (name: string): Stream => {
-    const known = streams.get(name) ?? { seq: 0, held: [] };
+    const known = streams.get(name) ?? notSent();
     streams.set(name, known);
     return known;
   };
-  /** The streams that a gap or a restart may be of. */
+  /** The streams that a gap, what fills it or a restart may be of. */
   const concerned = (name: string | null): Stream[] => (name === null ? [...streams.values()] : [streamOf(name)]);
   const header = (stream: string) =>
-    ({ v: SPIKES_VERSION, stream, seq: streamOf(stream).seq++, clock: "journal" }) as const;
+    ({ v: SPIKES_VERSION, stream, seq: nextNumber(streamOf(stream)), clock: "journal" }) as const;
 
   function spikesOf({ stream, untilS, reachedS, unit, timeS, count }: SpikeBatch): SpikeMessage {
     const own = streamOf(stream);
@@ -64,8 +86,11 @@ export function createRecordedRig(units: readonly string[]): RecordedRig {
         case "gap":
           for (const stream of concerned(event.stream)) stream.seq += event.missing;
           return null;
+        case "reordered":
+          for (const stream of concerned(event.stream)) stream.fills = true;
+          return null;
         case "restart":
-          for (const stream of concerned(event.stream)) Object.assign(stream, { seq: 0, held: [] });
+          for (const stream of concerned(event.stream)) Object.assign(stream, notSent());
           return null;
         default:
           return null;

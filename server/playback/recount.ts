@@ -2,7 +2,6 @@
  * A past session's trials counted again (SPEC.md, J16): its spikes and edges go through a real socket and the reader, its onsets come where they
  * came, and the code that counts makes trials of them. Messages arrive at the times at which they arrived then.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import { Push } from "zeromq";
 import type { Experiment } from "../../protocols/experiment.ts";
 import { encodeSpikeMessage } from "../../protocols/wire/spikes.ts";
@@ -10,6 +9,7 @@ import { type Acquisition, openAcquisition } from "../acquisition/acquisition.ts
 import { createRoster } from "../acquisition/roster.ts";
 import type { AcquisitionEvent } from "../acquisition/spike-batch.ts";
 import { type Difference, firstDifference } from "../choice/replay.ts";
+import { serverNow } from "../clock.ts";
 import { LostEdgeError } from "../failure.ts";
 import { streamSettings } from "../loop.ts";
 import type { FoundSession } from "../session/folder.ts";
@@ -19,6 +19,7 @@ import type { SessionEvent } from "../session/view.ts";
 import { initStreams, type StreamsState, stepStreams } from "../trials/streams.ts";
 import { isBroken, type Trial, type TrialInput } from "../trials/trial.ts";
 import { createRecordedRig } from "./recorded-rig.ts";
+import { waitUntil } from "./wait.ts";
 
 export interface Recount {
   /** Trials that were compared, how many of them came out otherwise, and of these those whose counts did. */
@@ -68,7 +69,7 @@ export async function recountSession(
   const compare = () => {
     while (then.length > 0 && now.length > 0) {
       const [journalled, counted] = [then.shift()!, now.shift()!];
-      const found = firstDifference(journalled, counted, `trial ${journalled.trial}`);
+      const found = firstDifference(journalled, asToldThen(journalled, counted), `trial ${journalled.trial}`);
       if (found) differ({ ...found, what: withUnit(found.what, units) });
       if (firstDifference(journalled.counts, counted.counts, "counts")) result.differentCounts++;
       compared(++result.trials);
@@ -88,7 +89,9 @@ export async function recountSession(
     now.push(...trials);
     compare();
   });
-  const open = () => openWay(experiment, units, counter.take, speed, interrupted);
+  /** Restarts are told as they were: the reader, whose streams are numbered one by one, sees each with its stream's next message only. */
+  const take = (event: AcquisitionEvent) => event.type !== "restart" && counter.take(event);
+  const open = () => openWay(experiment, units, take, speed, interrupted);
   let way = await open();
   try {
     await scanJournal(folder, async (record) => {
@@ -107,6 +110,10 @@ export async function recountSession(
         if (said.type === "batch" && said.unit.length === 0) result.hasEmptyMessages = true;
         if (counter.isOver()) return;
         result.messages += Number(await way.send(said));
+        if (said.type === "restart") {
+          await way.arrived();
+          counter.take(said);
+        }
         if (said.type === "batch") result.spikes += said.count?.reduce((sum, n) => sum + n, 0) ?? said.unit.length;
         return;
       }
@@ -128,6 +135,20 @@ export async function recountSession(
   } finally {
     way.dispose();
   }
+}
+
+type Told = Pick<Trial, "flags" | "unaligned">;
+
+/** What was counted, as the journal says it: before it was kept why a trial is unaligned, it has the flag alone. */
+const asToldThen = (journalled: Trial, counted: Trial): Trial => ({
+  ...reasonAsThen(journalled, counted),
+  ...(counted.others && { others: counted.others.map((own, i) => reasonAsThen(journalled.others?.[i], own)) }),
+});
+
+function reasonAsThen<T extends Told>(then: Told | undefined, told: T): T {
+  if (!then?.flags.includes("unaligned") || then.unaligned) return told;
+  const { unaligned: _, ...rest } = told;
+  return rest as T;
 }
 
 /** `counts[3]` is of a unit, which has a name. */
@@ -209,8 +230,6 @@ interface Way {
   dispose(): void;
 }
 
-/** Timers can't wait for longer than a few weeks. */
-const MOST_WAIT_MS = 2 ** 31 - 1;
 /** What takes longer to arrive on this computer is lost. */
 const LOST_MS = 10_000;
 
@@ -243,7 +262,7 @@ async function openWay(
   const socket = new Push();
   socket.connect(acquisition.address);
   const rig = createRecordedRig(units);
-  const startedMs = performance.now();
+  const startedServerMs = serverNow();
   let sinceMs = 0;
   let lastServerMs: number | null = null;
 
@@ -254,8 +273,7 @@ async function openWay(
       const { arrivedServerMs } = event;
       sinceMs += Math.max(0, arrivedServerMs - (lastServerMs ?? arrivedServerMs));
       lastServerMs = arrivedServerMs;
-      const waitMs = startedMs + sinceMs / speed - performance.now();
-      if (waitMs > 1) await pause(Math.min(waitMs, MOST_WAIT_MS), interrupted);
+      await waitUntil(startedServerMs + sinceMs / speed, interrupted);
       if (interrupted.aborted) return false;
       arrivals.push(arrivedServerMs);
       sent++;
@@ -282,9 +300,3 @@ async function openWay(
     },
   };
 }
-
-/** Sleeps, but wakes where the signal says so. */
-const pause = (ms: number, signal: AbortSignal): Promise<void> =>
-  sleep(ms, undefined, { signal }).catch((error: Error) => {
-    if (error.name !== "AbortError") throw error;
-  });

@@ -101,6 +101,32 @@ describe("J16 what a recording system said, once more", () => {
     expect(again(events)).toEqual(events);
   });
 
+  test("what fills a gap is no restart, however far behind; what was missing is told, though it came before any message told of it", () => {
+    const late: AcquisitionEvent = { type: "reordered", stream: "A", arrivedServerMs: 4801.5 };
+    const gap = (missing: number, untilS: number): AcquisitionEvent => ({
+      type: "gap",
+      stream: "A",
+      missing,
+      arrivedServerMs: 1000 * untilS + 1.5,
+    });
+    const blocks = [
+      batch(1.2),
+      gap(2, 4.8),
+      batch(4.8),
+      late,
+      batch(4.8, [[1, 3.5]], { reachedS: 3.6, arrivedServerMs: 4801.5 }),
+      late,
+      batch(4.8, [[0, 2.3]], { reachedS: 2.4, arrivedServerMs: 4801.5 }),
+      batch(6),
+      gap(1, 8.4),
+      batch(8.4),
+    ];
+    expect(again(blocks)).toEqual(blocks);
+    // A spike that was missing comes, and only then the block that both are told with.
+    const [first, missed, told] = [batch(1), gap(1, 2), batch(2, [[0, 1.5]])];
+    expect(again([first, missed, { ...late, arrivedServerMs: 1502 }, told])).toEqual([first, missed, told]);
+  });
+
   test("what can't be told of one stream is told of each, and what was rejected comes no more", () => {
     const of = (stream: string, untilS: number) => batch(untilS, [], { stream });
     const told = again(

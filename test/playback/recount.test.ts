@@ -2,11 +2,19 @@ import { writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { AcquisitionEvent } from "../../server/acquisition/spike-batch.ts";
+import { streamSettings } from "../../server/loop.ts";
 import { type Recount, recountSession } from "../../server/playback/recount.ts";
+import { nothingPlanned } from "../../server/presentation/plan.ts";
 import { readSession } from "../../server/session/folder.ts";
 import { createJournal, type JournalRecord } from "../../server/session/journal.ts";
 import { readJournal } from "../../server/session/journal-reader.ts";
+import { recordsOf } from "../../server/session/record.ts";
+import type { SessionEvent } from "../../server/session/view.ts";
+import { initStreams, stepStreams } from "../../server/trials/streams.ts";
+import type { Onset, Trial } from "../../server/trials/trial.ts";
 import { anyPorts, smallExperiment, start, temporaryFolder } from "../cli.ts";
+import { experimentOf } from "../experiment.ts";
 
 const TRIALS = 10;
 const out = temporaryFolder();
@@ -30,13 +38,68 @@ async function falsified(folder: string, change: (record: JournalRecord) => obje
   const copy = join(out, `falsified-${Math.random()}`);
   const journal = createJournal(copy, { sync: 1000, rotateBytes: 2 ** 30 }, { stalled() {}, recovered() {} });
   for (const record of (await readJournal(folder)).records) {
-    const { n: _, serverMs, kind, ...fields } = { ...record, ...change(record) };
-    if (change(record)) journal.write(kind, serverMs, fields);
+    const changed = change(record);
+    const { n: _, serverMs, kind, ...fields } = (changed ?? record) as JournalRecord;
+    if (changed) journal.write(kind, serverMs, fields);
   }
   await journal.close();
   const interrupted = new AbortController().signal;
   const options = { speed: Number.POSITIVE_INFINITY, interrupted, compared() {} };
   return recountSession(await readSession(copy), options);
+}
+
+type Input = AcquisitionEvent | ({ type: "onset" } & Onset);
+
+/** Three seconds of two streams of one sender, each on a clock of its own, and a face every 400 ms. */
+function twoStreams(fromMs: number, beginS: [number, number], uncertaintyMs = 0): Input[] {
+  const face = { face: 0, latents: new Float64Array(12), dropped: 0, lateFrames: 0, patch: false, interrupted: false };
+  const empty = { unit: new Uint16Array(), timeS: new Float64Array(), count: null };
+  return Array.from({ length: 300 }, (_, i): Input[] => {
+    const ms = fromMs + 10 * i;
+    const onsets =
+      i % 40 === 39 ? [{ type: "onset" as const, presentation: ms, onsetServerMs: ms, uncertaintyMs, ...face }] : [];
+    return [
+      ...["A", "B"].map((stream, s) => {
+        const untilS = beginS[s] + i / 100;
+        return {
+          type: "batch" as const,
+          stream,
+          untilS,
+          reachedS: untilS,
+          arrivedServerMs: ms + 1 + 0.3 * s,
+          ...empty,
+        };
+      }),
+      ...onsets,
+    ];
+  }).flat();
+}
+
+/** The journal of a session that was told these, with the trials that they make. */
+async function journalOf(inputs: readonly Input[]): Promise<string> {
+  const units = ["a", "b"];
+  const streams = "recording: { streams: [{ name: A }, { name: B }], units: [{ name: a }, { name: b }] }";
+  const experiment = experimentOf(smallExperiment("two", 100, "{ ramp: 2, standsIn: true }", streams));
+  const folder = join(out, `two-${Math.random()}`);
+  const journal = createJournal(folder, { sync: 1000, rotateBytes: 2 ** 30 }, { stalled() {}, recovered() {} });
+  journal.write("session", 0, { experiment, options: {} });
+  journal.write("decider", 0, { settings: { units }, seed: 1 });
+  const record = (event: SessionEvent) => {
+    for (const { kind, fields } of recordsOf(event)) journal.write(kind, 0, fields);
+  };
+  let state = initStreams(streamSettings(experiment, units.length));
+  for (const input of inputs) {
+    record(
+      input.type === "onset"
+        ? { kind: "plan", output: { ...nothingPlanned(), onsets: [input] } }
+        : { kind: "acquisition", event: input },
+    );
+    const [next, trials] = stepStreams(state, input);
+    state = next;
+    for (const trial of trials) record({ kind: "trial", trial });
+  }
+  await journal.close();
+  return folder;
 }
 
 const same = { trials: TRIALS, different: 0, differentCounts: 0, difference: null };
@@ -111,6 +174,32 @@ describe("J16 replay --rig recorded", { timeout: 60_000 }, () => {
     const old = await falsified(virtual, (record) => (isEmpty(record) ? null : record));
     expect(old.hasEmptyMessages).toBe(false);
     expect(old.trials).toBe(TRIALS);
+  });
+
+  test("two streams of one GUI that is started anew: trials end when that is known, not with each stream's next message", async () => {
+    const events = [...twoStreams(0, [10, 500]), { type: "restart", stream: null, arrivedServerMs: 3001 } as const];
+    const folder = await journalOf([...events, ...twoStreams(3000, [0, 0])]);
+    const trials = (await readJournal(folder)).records.filter(({ kind }) => kind === "trial");
+    expect(trials.filter(({ closedServerMs }) => closedServerMs === 3001)).toHaveLength(1);
+    const recount = await falsified(folder, (record) => record);
+    expect(recount).toMatchObject({ different: 0, difference: null, trials: trials.length });
+  });
+
+  test("a journal of before it was kept why a trial is unaligned is counted as any", async () => {
+    const folder = await journalOf(twoStreams(0, [10, 500], 60));
+    const older = ({ unaligned: _, others, ...record }: Record<string, unknown>): object => ({
+      ...record,
+      ...(others !== undefined && { others: (others as Record<string, unknown>[]).map(older) }),
+    });
+    const trials = (await readJournal(folder)).records.filter(({ kind }) => kind === "trial");
+    expect(trials.every(({ unaligned, others }) => unaligned && (others as Trial[])[0].unaligned)).toBe(true);
+    const recount = await falsified(folder, (record) => (record.kind === "trial" ? older(record) : record));
+    expect(recount).toMatchObject({ different: 0, difference: null, trials: trials.length });
+    // A journal that has the reasons is held to them.
+    const other = await falsified(folder, (record) =>
+      record.kind === "trial" ? { ...record, unaligned: "missing" } : record,
+    );
+    expect(other).toMatchObject({ different: trials.length, difference: { what: "trial 0.unaligned" } });
   });
 
   test("Ctrl-C ends it with what was compared by then", async () => {
