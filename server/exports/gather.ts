@@ -6,6 +6,7 @@ import { ConfigurationError } from "../failure.ts";
 import { readSession } from "../session/folder.ts";
 import type { Versions } from "../session/versions.ts";
 import type { Onset, Trial } from "../trials/trial.ts";
+import { createRuns } from "./runs.ts";
 import { createTimeline, type Pair, type Stretch } from "./timeline.ts";
 
 /** A presentation with its response. */
@@ -63,26 +64,22 @@ interface Spikes extends Stretch {
 /** @throws ConfigurationError where there is no session, or it has no trial */
 export async function gatherSession(folder: string): Promise<SessionTables> {
   const spikes: Spikes[] = [];
-  const trials: { trial: Trial; run: Map<string, number> }[] = [];
+  const trials: { trial: Trial; run: ReadonlyMap<string, number> }[] = [];
   const onsets = new Map<number, SeenOnset>();
   let changed: Experiment | null = null;
   const choices = new Map<number, Choice>();
   const realised = new Map<number, Float64Array>();
   const marks: { serverMs: number; text: string }[] = [];
-  const runs = new Map<string, number>();
-  const runOf = (stream: string) => runs.get(stream) ?? 0;
+  const runs = createRuns();
   const found = await readSession(folder, (event, serverMs, at) => {
     switch (event.kind) {
       case "acquisition": {
         const said = event.event;
-        if (said.type === "restart") {
-          const streams = said.stream === null ? [...runs.keys()] : [said.stream];
-          for (const stream of streams) runs.set(stream, runOf(stream) + 1);
-        }
+        if (said.type === "restart") runs.restart(said.stream);
         if (said.type !== "batch") return;
-        runs.set(said.stream, runOf(said.stream));
+        runs.message(said.stream, said, at.resumptions);
         const { stream, unit, timeS, count } = said;
-        if (unit.length > 0) spikes.push({ stream, run: runOf(stream), unit, timeS, count });
+        if (unit.length > 0) spikes.push({ stream, run: runs.of(stream), unit, timeS, count });
         return;
       }
       case "choice":
@@ -99,7 +96,7 @@ export async function gatherSession(folder: string): Promise<SessionTables> {
         if (event.order.op === "change") changed = event.order.experiment;
         return;
       case "trial":
-        trials.push({ trial: event.trial, run: new Map(runs) });
+        trials.push({ trial: event.trial, run: runs.now() });
         return;
       case "mark":
         marks.push({ serverMs, text: event.text });

@@ -90,6 +90,8 @@ export interface FoundSession {
   progress: Progress;
   /** It has ended and was summed up. */
   isOver: boolean;
+  /** How often its server died and it was gone on with, of what was read. */
+  resumptions: number;
   end: JournalEnd;
 }
 
@@ -107,7 +109,12 @@ export async function readSession(
   { from = null, records = Number.POSITIVE_INFINITY }: { from?: SnapshotHead | null; records?: number } = {},
 ): Promise<FoundSession> {
   const place = from?.place ?? FIRST_PLACE;
-  let found: FoundSession | null = from && { ...from.session, folder, end: { ...FIRST_PLACE, torn: null } };
+  let found: FoundSession | null = from && {
+    ...from.session,
+    folder,
+    resumptions: 0,
+    end: { ...FIRST_PLACE, torn: null },
+  };
   let isNamed = from === null;
   const take = (record: JournalRecord) => {
     if (record.n >= records) return;
@@ -125,6 +132,7 @@ export async function readSession(
         modelDigest: null,
         progress: initProgress(experiment.trials),
         isOver: false,
+        resumptions: 0,
         end: { ...FIRST_PLACE, torn: null },
       };
     }
@@ -134,6 +142,7 @@ export async function readSession(
       found.model = record.folder as string;
       found.modelDigest = (record.digest as string | undefined) ?? null;
     }
+    if (record.kind === "resumed") found.resumptions++;
     if (record.kind === "summary") found.isOver = true;
     const event = eventOf(record);
     if (!event) return;
