@@ -111,6 +111,7 @@ function refitsElsewhere(settings: DeciderData["settings"]): Refits & {
     },
     examine: (job) => worker.call("examine", job),
     readBack: (beliefs) => worker.call("readBack", beliefs),
+    shown: () => worker.call("shown"),
     finished: () => finished.splice(0),
     state: () => worker.call("state"),
     async goOnFrom(state) {

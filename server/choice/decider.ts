@@ -27,7 +27,7 @@ import {
   setBelief,
   shrinkAll,
 } from "../tuning/posterior.ts";
-import type { ReadBack, Refit, Refits, RefitterSettings, Taught } from "../tuning/refits.ts";
+import type { ReadBack, Refit, Refits, RefitterSettings, ShownRange, Taught } from "../tuning/refits.ts";
 import { populationAlignment, reportUnit, sharesOf, type UnitReport } from "../tuning/report.ts";
 import {
   type Codes,
@@ -129,6 +129,8 @@ export interface Findings {
   axisTestsLeft: AxisTestLeft[];
   /** Faces read back from counts; null where there are too few trials. */
   readBack: ReadBack | null;
+  /** Null before the first usable trial. */
+  shown: ShownRange | null;
 }
 
 type Fitted = Extract<Refit["outcome"], { belief: unknown }>;
@@ -659,6 +661,7 @@ export function createDecider(settings: DeciderSettings, random: Random, refits:
         axisTests: tester.results(),
         axisTestsLeft: objectives.includes("axis-test") ? tester.left() : [],
         readBack: await refits.readBack(beliefs),
+        shown: await refits.shown(),
       };
     },
     state() {

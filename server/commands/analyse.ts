@@ -7,14 +7,7 @@ import { ConfigurationError } from "../failure.ts";
 import { openModel } from "../model/backends.ts";
 import { bundledModel, readModel } from "../model/model-folder.ts";
 import { readPicture } from "../model/picture.ts";
-import {
-  countResponses,
-  learnOffline,
-  type OfflineTrial,
-  offlineExperiment,
-  shownRange,
-  standardise,
-} from "../offline/offline.ts";
+import { countResponses, learnOffline, type OfflineTrial, offlineExperiment, standardise } from "../offline/offline.ts";
 import { type RecordingOptions, readRecording } from "../recordings/read-recording.ts";
 import type { Cell, Presentations } from "../recordings/recording.ts";
 import { readText } from "../session/experiment-file.ts";
@@ -107,10 +100,7 @@ export function analyseCommand(): Command {
       });
       await mkdir(options.out, { recursive: true });
       await writeFile(join(options.out, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
-      await writeFile(
-        join(options.out, "estimates.json"),
-        `${JSON.stringify({ ...findings, shown: shownRange(scaled) })}\n`,
-      );
+      await writeFile(join(options.out, "estimates.json"), `${JSON.stringify(findings)}\n`);
       const rows = trials.map(({ onsetS, latents: z, counts: own }) => ({
         onset_s: onsetS,
         ...Object.fromEntries(names.map((name, d) => [name, z[d]])),

@@ -49,13 +49,6 @@ export function standardise(rows: readonly Float64Array[]): Float64Array[] {
   return rows.map((row) => row.map((value, d) => (sd[d] > 0 ? (value - mean[d]) / sd[d] : 0)));
 }
 
-/** Lowest and highest value of each latent that was shown: beyond them curves are extrapolated. */
-export const shownRange = (rows: readonly Float64Array[]): { low: number[]; high: number[] } => {
-  const extreme = (of: (a: number, b: number) => number) =>
-    Array.from(rows[0], (_, d) => rows.reduce((most, row) => of(most, row[d]), rows[0][d]));
-  return { low: extreme(Math.min), high: extreme(Math.max) };
-};
-
 /** Faces may lie this far out (protocols/experiment.ts). */
 const FARTHEST = 4;
 

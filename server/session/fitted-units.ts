@@ -18,8 +18,8 @@ const estimates = z.object({
       }),
     )
     .min(1),
-  /** What was shown of each latent, where the file says so: a session's faces are all over its range. */
-  shown: z.object({ low: z.array(z.number()), high: z.array(z.number()) }).optional(),
+  /** What was shown of each latent; files of older sessions do not say. */
+  shown: z.object({ low: z.array(z.number()), high: z.array(z.number()) }).nullish(),
 });
 
 /** So many digits of a rate are more than any recording tells. */

@@ -54,6 +54,12 @@ export interface ReadBack {
   oneToOne: number;
 }
 
+/** Lowest and highest value of each latent in the faces that were learned from: beyond them curves are extrapolated. */
+export interface ShownRange {
+  low: number[];
+  high: number[];
+}
+
 /** Trials kept back to read faces from: a tenth of them, and so many at most; below the fewest nothing is said. */
 const KEPT_BACK = { share: 0.1, most: 40, fewest: 5 };
 
@@ -66,6 +72,8 @@ export interface Refitter {
   examine(job: RefitJob): Examination;
   /** @param beliefs of all units, where fits begin; null where there are too few trials */
   readBack(beliefs: readonly UnitBelief[]): ReadBack | null;
+  /** Null before the first trial. */
+  shown(): ShownRange | null;
   state(): RefitterState;
   /**
    * Makes a refitter that was taught nothing yet one that stands where `state` was taken.
@@ -267,6 +275,12 @@ export function createRefitter({
         );
       return { trials: kept, units: readable.length, bayes: median("bayes"), oneToOne: median("oneToOne") };
     },
+    shown() {
+      if (trials === 0) return null;
+      const extreme = (of: (a: number, b: number) => number) =>
+        Array.from(faces[0], (_, d) => faces.reduce((most, face) => of(most, face[d]), faces[0][d]));
+      return { low: extreme(Math.min), high: extreme(Math.max) };
+    },
     state: () => ({
       faces: Float64Array.from(faces.flatMap((face) => Array.from(face))),
       offset: offset.slice(0, trials),
@@ -322,6 +336,7 @@ export interface Refits {
   request(job: RefitJob): void;
   examine(job: RefitJob): Promise<Examination>;
   readBack(beliefs: readonly UnitBelief[]): Promise<ReadBack | null>;
+  shown(): Promise<ShownRange | null>;
   /** Those finished since the last call. */
   finished(): Refit[];
   /** What is held once all that was asked for is done. */
@@ -339,6 +354,7 @@ export const noRefits: Refits = {
   request() {},
   examine: notKept,
   readBack: notKept,
+  shown: notKept,
   finished: () => [],
   state: notKept,
   goOnFrom: notKept,
@@ -357,6 +373,7 @@ export function refitsHere(settings: RefitterSettings): Refits {
     request: (job) => finished.push(refitter.fit(job)),
     examine: async (job) => refitter.examine(job),
     readBack: async (beliefs) => refitter.readBack(beliefs),
+    shown: async () => refitter.shown(),
     finished: () => finished.splice(0),
     state: async () => refitter.state(),
     async goOnFrom(state) {

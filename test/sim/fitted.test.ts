@@ -5,6 +5,8 @@ import { afterAll, expect, test } from "vitest";
 import type { FittedUnit } from "../../protocols/experiment.ts";
 import { random } from "../../server/random.ts";
 import { readExperiment } from "../../server/session/experiment-file.ts";
+import { readJournal } from "../../server/session/journal-reader.ts";
+import { float64s } from "../../server/session/recorded.ts";
 import type { SessionSummary } from "../../server/session/summary.ts";
 import { curveGrid, type UnitReport } from "../../server/tuning/report.ts";
 import { createPopulation } from "../../sim/neurons/unit.ts";
@@ -92,6 +94,22 @@ test("V7 a curve is taken as far as faces were shown, and no further: what lies 
   expect(meanHz[0]).toBeCloseTo(Math.exp(2), 2);
   expect(meanHz[5]).toBeCloseTo((Math.exp(2) + Math.exp(4.5)) / 2, 1);
   expect(dispersion).toBe(0.2);
+});
+
+test("V7 so is that of a session, whose file says how far its faces went", { timeout: 60_000 }, async () => {
+  writeFileSync(file("near.yaml"), smallExperiment("near", 40, "{ ramp: 1 }").replace("range: 3", "range: 1"));
+  const told = await done("run", file("near.yaml"), "--virtual", "--out", out, "--json");
+  const { sessionDir } = JSON.parse(told) as SessionSummary;
+  const { records } = await readJournal(sessionDir);
+  const faces = records.filter(({ kind }) => kind === "trial").map(({ latentsF64 }) => float64s(latentsF64));
+  const estimates = JSON.parse(readFileSync(join(sessionDir, "estimates.json"), "utf8"));
+  const [{ bestLatent: d }] = estimates.units;
+  const [low, high] = [Math.min(...faces.map((z) => z[d])), Math.max(...faces.map((z) => z[d]))];
+  expect([estimates.shown.low[d], estimates.shown.high[d]]).toEqual([low, high]);
+  const { simulation } = await simulating(`{ recorded: 1, recordedFrom: ${join(sessionDir, "estimates.json")} }`);
+  const [{ at }] = simulation!.recordedFrom as FittedUnit[];
+  expect([at[0], at.at(-1)]).toEqual([low, high]);
+  expect(Math.max(-low, high)).toBeLessThanOrEqual(1);
 });
 
 test("V7 a file that is none is refused, with what was expected", async () => {
