@@ -94,8 +94,10 @@ export async function runSimulatedRig(options: SimulatedRigOptions): Promise<Sim
     const { transport = UNHINDERED, random } = options;
     const strikes = createStrikes(transport.faultsPerMinute, random.split("faults"));
     const way = createWay(transport, random.split("way"));
-    let encode = createEncoder(options, CLOCK_STARTS_AT_S, 0);
-    let blockEndS = CLOCK_STARTS_AT_S;
+    // What the neurons fired before anyone listened is not recorded: it would be one block of seconds.
+    let blockEndS = neuralS(serverNow());
+    brain.fire(blockEndS);
+    let encode = createEncoder(options, blockEndS, 0);
     let nextBlockMs = serverNow();
     while (!over) {
       const nowMs = serverNow();
