@@ -9,7 +9,7 @@ import { bundledModel, readModel } from "../model/model-folder.ts";
 import { readPicture } from "../model/picture.ts";
 import { countResponses, learnOffline, type OfflineTrial, offlineExperiment, standardise } from "../offline/offline.ts";
 import { type RecordingOptions, readRecording } from "../recordings/read-recording.ts";
-import type { Cell, Presentations } from "../recordings/recording.ts";
+import { type Cell, type Presentations, usedPresentations } from "../recordings/recording.ts";
 import { readText } from "../session/experiment-file.ts";
 import { describeSummary, summarise } from "../session/summary.ts";
 import { waitingView } from "../session/view.ts";
@@ -62,9 +62,13 @@ export function analyseCommand(): Command {
     .option("--json", "print the summary as one JSON object, on stdout", false)
     .action(async (path: string, options: Options) => {
       const recording = await readRecording(path, options);
-      const { presentations } = recording;
-      if (!presentations)
+      if (!recording.presentations)
         throw new ConfigurationError(`${path}: expected a table of presentations, found none: give --presentations`);
+      const presentations = usedPresentations(recording.presentations);
+      const unused = recording.presentations.onsetS.length - presentations.onsetS.length;
+      if (presentations.onsetS.length === 0)
+        throw new ConfigurationError(`${path}: expected presentations that are used, found ${unused} that are not`);
+      if (unused > 0) process.stderr.write(`${unused} presentations are left out: their column used says so\n`);
       const response = { latencyMs: options.latency, windowMs: options.window };
       const { latents, names } = await latentsOf(presentations, options, dirname(options.presentations ?? path));
       const scaled = options.standardise ? standardise(latents) : latents;

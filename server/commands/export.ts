@@ -1,5 +1,5 @@
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { Command } from "commander";
 import type { Findings } from "../choice/decider.ts";
 import { gatherSession, type SessionTables } from "../exports/gather.ts";
@@ -40,6 +40,10 @@ export function exportCommand(): Command {
       if ([nwb, csv, parquet, json].every((asked) => asked === undefined))
         throw new ConfigurationError("export: expected --nwb, --csv, --parquet or --json, found none of them");
       const folder = sessionFolder(path);
+      for (const [option, file] of Object.entries({ nwb, json }))
+        if (file !== undefined) await makeRoom(`--${option}`, file);
+      for (const [option, own] of Object.entries({ csv, parquet }))
+        if (own !== undefined) await makeFolder(`--${option}`, own);
       const tables = await gatherSession(folder);
       const model = tables.model === null ? null : await modelOf(tables.model);
       const names =
@@ -64,6 +68,19 @@ export function exportCommand(): Command {
       for (const line of tables.leftOut) process.stderr.write(`warning: ${line}\n`);
       for (const file of written) process.stdout.write(`${file}\n`);
     });
+}
+
+/** Makes the folder that a file goes into. @throws ConfigurationError where that can't be, or the file is a folder */
+async function makeRoom(option: string, file: string): Promise<void> {
+  if ((await stat(file).catch(() => null))?.isDirectory())
+    throw new ConfigurationError(`${option}: expected a file to write, found the folder ${file}`);
+  await makeFolder(option, dirname(resolve(file)));
+}
+
+async function makeFolder(option: string, folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    throw new ConfigurationError(`${option}: expected a folder that can be made, found ${folder} (${error.code})`);
+  });
 }
 
 /** Null, and a word, where the session's model is no longer there: all but the faces can be written. */

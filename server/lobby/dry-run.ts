@@ -74,8 +74,8 @@ export function startDryRun(
       resolve(null);
     });
     closed.then(
-      ([code]) => {
-        const failure = code === 0 ? null : failureOf(said, code as number | null);
+      ([code, signal]: (number | string | null)[]) => {
+        const failure = code === 0 ? null : failureOf(said, signal);
         become({ phase: failure === null ? "ended" : "failed", port: null, failure });
         resolve(failure ?? "it ended before its pages were there");
       },
@@ -101,7 +101,9 @@ export function startDryRun(
 }
 
 /** The sentence that a failed command ends with. */
-function failureOf(said: string, code: number | null): string {
+function failureOf(said: string, signal: number | string | null): string {
+  if (signal !== null)
+    return `its server was killed (${signal}): what it recorded is kept, and run --resume goes on with it`;
   const told = /^latentloop: (.+)$/m.exec(said)?.[1];
-  return told ?? said.trim().split("\n").at(-1) ?? `it ended with code ${code}`;
+  return told ?? said.trim().split("\n").at(-1)!;
 }

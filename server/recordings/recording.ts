@@ -48,11 +48,28 @@ export function recordedUnit(
 }
 
 /** Presentations in the order of their onsets. */
-export function orderedPresentations({ onsetS, offsetS, columns }: Presentations): Presentations {
-  const order = Array.from(onsetS.keys()).sort((a, b) => onsetS[a] - onsetS[b]);
-  return {
-    onsetS: Float64Array.from(order, (i) => onsetS[i]),
-    offsetS: Float64Array.from(order, (i) => offsetS[i]),
-    columns: Object.fromEntries(Object.entries(columns).map(([name, cells]) => [name, order.map((i) => cells[i])])),
-  };
+export function orderedPresentations(presentations: Presentations): Presentations {
+  const { onsetS } = presentations;
+  return pick(
+    presentations,
+    Array.from(onsetS.keys()).sort((a, b) => onsetS[a] - onsetS[b]),
+  );
 }
+
+/** Without those that a column `used` says not to use, as a session's export does of trials that it did not learn from. */
+export function usedPresentations(presentations: Presentations): Presentations {
+  const { onsetS, columns } = presentations;
+  const { used } = columns;
+  if (!used) return presentations;
+  const isUsed = (cell: Cell) => cell === true || cell === 1 || cell === "true" || cell === "1";
+  return pick(
+    presentations,
+    Array.from(onsetS.keys()).filter((i) => isUsed(used[i])),
+  );
+}
+
+const pick = ({ onsetS, offsetS, columns }: Presentations, rows: readonly number[]): Presentations => ({
+  onsetS: Float64Array.from(rows, (i) => onsetS[i]),
+  offsetS: Float64Array.from(rows, (i) => offsetS[i]),
+  columns: Object.fromEntries(Object.entries(columns).map(([name, cells]) => [name, rows.map((i) => cells[i])])),
+});

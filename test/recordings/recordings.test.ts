@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { ConfigurationError } from "../../server/failure.ts";
 import { readRecording } from "../../server/recordings/read-recording.ts";
+import { usedPresentations } from "../../server/recordings/recording.ts";
 import { testFolder } from "../presentation/rig.ts";
 
 const fixtures = "test/fixtures/recordings";
@@ -121,4 +122,21 @@ test("F5: what can't be read is named, with what was expected and what was found
   await expect(readRecording(phy)).rejects.toThrow("sample_rate: expected a number, found nothing");
   rmSync(join(phy, "params.py"));
   await expect(readRecording(phy)).rejects.toThrow("expected params.py with sample_rate, found none");
+});
+
+test("F6: presentations that a column `used` leaves out are left out, however it is written", () => {
+  const presentations = {
+    onsetS: Float64Array.of(1, 2, 3, 4, 5),
+    offsetS: Float64Array.of(1.1, 2.1, 3.1, 4.1, 5.1),
+    columns: { used: ["true", "false", true, 0, 1], z1: [1, 2, 3, 4, 5] },
+  };
+  const { onsetS, offsetS, columns } = usedPresentations(presentations);
+  expect([[...onsetS], [...offsetS], columns.z1]).toEqual([
+    [1, 3, 5],
+    [1.1, 3.1, 5.1],
+    [1, 3, 5],
+  ]);
+  const { used, ...others } = presentations.columns;
+  expect(used).toHaveLength(5);
+  expect(usedPresentations({ ...presentations, columns: others }).onsetS).toHaveLength(5);
 });
