@@ -23,6 +23,8 @@ export interface AlertInput {
     unusable: number;
   };
   periodMs: number;
+  /** What in the experiment, as operators have changed it, can't work out as it was meant. */
+  planWarnings: readonly string[];
 }
 
 const GIB = 2 ** 30;
@@ -73,6 +75,8 @@ export function alertsOf(input: AlertInput): Alert[] {
       `The gate is closed: ${input.gateClosed}.`,
       "Faces come again when it opens; check the eye tracker if that should be now.",
     );
+  for (const warning of input.planWarnings)
+    warn(`What was changed can't work out as it was meant: ${warning}.`, "Change it again, or undo it, under Steer.");
   if (health.diskFreeBytes !== null && health.diskFreeBytes < GIB)
     stop(
       `Only ${(health.diskFreeBytes / GIB).toFixed(2)} GB are free on the session's disk.`,

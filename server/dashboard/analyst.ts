@@ -2,12 +2,14 @@
  * What dashboards show of the units, computed beside the loop from beliefs that the decider hands over: curves of all units, the
  * page of one, the face read back from a trial's counts. Nothing here changes the session.
  */
+import type { Experiment } from "../../protocols/experiment.ts";
 import type { DashboardInterval, EstimatesMessage } from "../../protocols/wire/dashboard.ts";
 import { bytesOf } from "../../protocols/wire/message.ts";
 import type { Beliefs, DeciderSettings } from "../choice/decider.ts";
 import { refitterSettings } from "../choice/decider.ts";
 import { logExposureOf } from "../choice/replay.ts";
 import { random } from "../random.ts";
+import { planWarnings } from "../session/timing.ts";
 import { features } from "../tuning/basis.ts";
 import { atGain, believedAt, type UnitBelief } from "../tuning/belief.ts";
 import { dot } from "../tuning/cholesky.ts";
@@ -57,6 +59,8 @@ export interface Analyst {
   look(unit: number): UnitLook | null;
   /** Looks for what the model of one more unit's tuning leaves out; the unit, or null where none is due. */
   examineNext(): number | null;
+  /** What in an experiment can't work out as it was meant: trying constraints takes tenths of a second. */
+  warnings(experiment: Experiment): string[];
 }
 
 /** Faces are read from so many units at most, those whose tuning says most: more would take longer than a trial. */
@@ -168,6 +172,7 @@ export function createAnalyst(settings: DeciderSettings): Analyst {
       }
       return null;
     },
+    warnings: planWarnings,
   };
 }
 

@@ -71,6 +71,7 @@ export function openDashboard(options: DashboardOptions): Dashboard {
   const excluded = new Set<string>();
   const workersDown = new Set<WorkerState["worker"]>();
   let pending = 0;
+  let changedWarnings: string[] = [];
   let analyst: ReturnType<typeof openWorker<Analyst>> | null = null;
   let watched = false;
   let state: NowMessage["state"] | null = null;
@@ -328,6 +329,7 @@ export function openDashboard(options: DashboardOptions): Dashboard {
             rejected: minute.length > 0 ? minute.at(-1)!.rejected - minute[0].rejected : 0,
           },
           periodMs: periodMs(experiment.stimulus),
+          planWarnings: changedWarnings,
         }),
         trials: view.trials,
         ...feed.pace(serverMs),
@@ -372,7 +374,16 @@ export function openDashboard(options: DashboardOptions): Dashboard {
       lastToldMs = serverMs;
       feed.told(event, serverMs);
       if (event.kind === "worker") workersDown[event.up ? "delete" : "add"](event.worker);
-      if (event.kind === "setting") pending = Math.max(pending - 1, 0);
+      if (event.kind === "setting") {
+        pending = Math.max(pending - 1, 0);
+        if (event.order.op === "change")
+          analyst
+            ?.call("warnings", event.order.experiment)
+            .then((warnings) => {
+              changedWarnings = warnings;
+            })
+            .catch(failed);
+      }
       if (event.kind === "unit") {
         if (event.order.op === "exclude") excluded.add(event.order.unit);
         if (event.order.op === "include") excluded.delete(event.order.unit);

@@ -111,6 +111,12 @@ test("O, D: a simulated session is started, inspected, steered, paused and ended
   await page.locator("#window-for").fill("-5");
   await page.getByRole("form", { name: "Response window" }).getByRole("button").click();
   await page.locator("#toasts", { hasText: /Not done: .*windowMs: .*found -5/ }).waitFor();
+  await page.locator("#window-for").fill("1500");
+  await page.getByRole("form", { name: "Response window" }).getByRole("button").click();
+  const cannotWork = page.locator("#alerts", { hasText: "can't work out as it was meant: choice.lookahead" });
+  await cannotWork.waitFor();
+  await page.getByRole("button", { name: "Undo" }).click();
+  await cannotWork.waitFor({ state: "hidden" });
   await page.locator("#check-faces").fill("");
   await page.getByRole("button", { name: "Show them" }).click();
   await page.locator("#toasts", { hasText: /Not done: .*faces: .*found no number/ }).waitFor();
@@ -174,6 +180,8 @@ test("O, D: a simulated session is started, inspected, steered, paused and ended
     settings.flatMap(({ order }) => (order.op === "change" ? [[order.experiment.choice.objective, order.undone]] : [])),
   ).toEqual([
     ["peak", false],
+    ["variance", true],
+    ["variance", false],
     ["variance", true],
   ]);
   expect(settings.every(({ after }) => typeof after === "number")).toBe(true);
