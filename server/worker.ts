@@ -22,15 +22,26 @@ export function openWorker<Api>(module: string, data: unknown, failed: (error: E
   const worker = new Worker(compiledModule(module), { workerData: data });
   const remote = wrap<Record<string, (...args: unknown[]) => unknown>>(nodeEndpoint(worker));
   let disposed = false;
-  const died = new Promise<never>((_, reject) => {
-    worker.once("error", reject);
-    worker.once("exit", (code) => reject(new Error(`${module} ended with code ${code}`)));
-  });
-  died.catch((error) => {
+  let death: Error | null = null;
+  /** Of calls that wait for their answers. A race of each with one promise of the worker's death would keep every answer until then. */
+  const waiting = new Set<(error: Error) => void>();
+  const die = (error: Error) => {
+    if (death) return;
+    death = error;
+    for (const reject of waiting) reject(error);
     if (!disposed) failed(error);
-  });
+  };
+  worker.once("error", die);
+  worker.once("exit", (code) => die(new Error(`${module} ended with code ${code}`)));
   return {
-    call: (name, ...args) => Promise.race([remote[name as string](...args), died]) as Promise<Answer<Api[typeof name]>>,
+    call: (name, ...args) =>
+      new Promise<Answer<Api[typeof name]>>((resolve, reject) => {
+        if (death) return reject(death);
+        waiting.add(reject);
+        (remote[name as string](...args) as Promise<Answer<Api[typeof name]>>)
+          .then(resolve, reject)
+          .finally(() => waiting.delete(reject));
+      }),
     async dispose() {
       disposed = true;
       await worker.terminate();

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 import type { Decider, DeciderData } from "../../server/choice/decider.ts";
 import { readExperiment } from "../../server/session/experiment-file.ts";
@@ -30,4 +32,18 @@ test("a worker that dies is told once, and the calls under way are rejected, not
   await expect(worker.call("start")).rejects.toThrow("no-such-module");
   await new Promise((resolve) => setTimeout(resolve, 200));
   expect(told).toHaveLength(1);
+});
+
+test("J10 what a worker has answered is not kept for as long as it lives", async () => {
+  const worker = await decider((error) => {
+    throw error;
+  });
+  const answers: WeakRef<object>[] = [];
+  for (let i = 0; i < 20; i++) answers.push(new WeakRef(await worker.call("report")));
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  collect();
+  expect(answers.filter((answer) => answer.deref() !== undefined).length).toBeLessThan(5);
+  await worker.dispose();
 });
