@@ -5,6 +5,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { random } from "../../server/random.ts";
 import { readJournal } from "../../server/session/journal-reader.ts";
 import { eventOf } from "../../server/session/recorded.ts";
+import { snapshotNames } from "../../server/session/snapshot.ts";
 import { isBroken } from "../../server/trials/trial.ts";
 import { anyPorts, start, temporaryFolder } from "../cli.ts";
 import { isLong } from "./long.ts";
@@ -38,6 +39,8 @@ async function killed(kills: number, seed: number) {
   for (let i = 0; i < kills; i++) {
     // While it is opened or the journal is read, or while faces are shown.
     if (draw.uniform() < 0.7) await running.says(/display connected/);
+    // The last one at least has a snapshot to go on from, however slow the machine.
+    if (i === kills - 1) await expect.poll(() => snapshotNames(folder).length, { timeout: 60_000 }).toBeGreaterThan(0);
     await new Promise((resolve) => setTimeout(resolve, 1500 * draw.uniform()));
     running.signal("SIGKILL");
     await running.finished;
