@@ -50,6 +50,7 @@ import {
 } from "./presentation/plan.ts";
 import { givenUp, interruptedTrials, type Resumption, resumedView } from "./session/resumption.ts";
 import { type SessionEvent, type SessionView, stepView, waitingView } from "./session/view.ts";
+import { trialInputsOf } from "./trials/inputs.ts";
 import { initStreams, type StreamSettings, type StreamsState, stepStreams } from "./trials/streams.ts";
 import { isBroken, type Trial, type TrialInput } from "./trials/trial.ts";
 
@@ -109,10 +110,7 @@ export function runLoop(
     const learned$ = new Subject<"all">();
     const plans$ = new Subject<PlanInput>();
     const waitingOrders: SettingOrder[] = [];
-    const displayLost$ = display.events$.pipe(
-      filter((event) => event.type === "lost" || (event.type === "visibility" && !event.visible)),
-      map((): TrialInput => ({ type: "displayLost" })),
-    );
+    const displayLost$ = display.events$.pipe(concatMap((event) => trialInputsOf({ kind: "display", event })));
 
     const trials$ = merge(acquisition$, onsets$, displayLost$).pipe(
       scan(([state], input: TrialInput) => stepStreams(state, input), [
@@ -200,9 +198,10 @@ export function runLoop(
     const settled = (after: number | null): Observable<never> =>
       defer(() => from(waitingOrders.splice(0))).pipe(
         tap((order) => {
-          tell({ kind: "setting", order, after });
+          const event = { kind: "setting", order, after } as const;
+          tell(event);
+          for (const input of trialInputsOf(event)) onsets$.next(input);
           if (order.op !== "change") return;
-          onsets$.next({ type: "response", ...order.experiment.response });
           plans$.next({ type: "gatedMs", gatedMs: planSettings(order.experiment).gatedMs });
         }),
         concatMap((order) => {
@@ -245,11 +244,10 @@ export function runLoop(
       ] as [PlanState, PlanOutput | null]),
       tap(([, output]) => {
         // Journalled before it is acted upon.
-        tell({ kind: "plan", output: output! });
-        for (const message of output!.messages) display.send(message);
-        for (const onset of output!.onsets) onsets$.next({ type: "onset", ...onset });
-        for (const presentation of output!.skipped) onsets$.next({ type: "skipped", presentation });
-        for (const { presentation } of output!.broken) onsets$.next({ type: "gateBroken", presentation });
+        const event = { kind: "plan", output: output! } as const;
+        tell(event);
+        for (const message of event.output.messages) display.send(message);
+        for (const input of trialInputsOf(event)) onsets$.next(input);
       }),
       ignoreElements(),
     );

@@ -16,6 +16,7 @@ import type { FoundSession } from "../session/folder.ts";
 import { scanJournal } from "../session/journal-reader.ts";
 import { eventOf } from "../session/recorded.ts";
 import type { SessionEvent } from "../session/view.ts";
+import { trialInputsOf } from "../trials/inputs.ts";
 import { initStreams, type StreamsState, stepStreams } from "../trials/streams.ts";
 import { isBroken, type Trial, type TrialInput } from "../trials/trial.ts";
 import { createRecordedRig } from "./recorded-rig.ts";
@@ -201,26 +202,8 @@ const endsLoop = (event: SessionEvent): boolean =>
   event.kind === "stopped" || (event.kind === "command" && event.command === "abort");
 const isInterrupted = ({ flags }: Trial): boolean => flags.includes("interrupted");
 
-/** What trials are told of an event, besides what the recording system says. */
-function inputsOf(event: SessionEvent): TrialInput[] {
-  switch (event.kind) {
-    case "plan":
-      return [
-        ...event.output.onsets.map((onset): TrialInput => ({ type: "onset", ...onset })),
-        ...event.output.skipped.map((presentation): TrialInput => ({ type: "skipped", presentation })),
-        ...event.output.broken.map(({ presentation }): TrialInput => ({ type: "gateBroken", presentation })),
-      ];
-    case "display": {
-      const { event: said } = event;
-      const isLost = said.type === "lost" || (said.type === "visibility" && !said.visible);
-      return isLost ? [{ type: "displayLost" }] : [];
-    }
-    case "setting":
-      return event.order.op === "change" ? [{ type: "response", ...event.order.experiment.response }] : [];
-    default:
-      return [];
-  }
-}
+const inputsOf = (event: SessionEvent): TrialInput[] =>
+  event.kind === "plan" || event.kind === "display" || event.kind === "setting" ? trialInputsOf(event) : [];
 
 interface Way {
   /** Sends what makes the reader tell this event, once its time has come; whether anything was sent. */
