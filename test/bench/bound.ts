@@ -8,16 +8,17 @@
  * errors is minimised.
  */
 import { drawBox, drawPrior } from "../../server/choice/candidates.ts";
+import { refitterSettings } from "../../server/choice/decider.ts";
 import { random } from "../../server/random.ts";
 import { readExperiment } from "../../server/session/experiment-file.ts";
 import { quantile } from "../../server/session/quantile.ts";
 import { deciderSettings } from "../../server/session/settings.ts";
-import { type Basis, createBasis, features } from "../../server/tuning/basis.ts";
-import { fitUnit, type UnitFit } from "../../server/tuning/batch.ts";
+import { features } from "../../server/tuning/basis.ts";
 import { priorBelief } from "../../server/tuning/belief.ts";
 import { dot, factor, inverse, invertFactor } from "../../server/tuning/cholesky.ts";
 import { expectedCount, information, slope } from "../../server/tuning/observation.ts";
 import { startPrecision } from "../../server/tuning/posterior.ts";
+import { createRefitter } from "../../server/tuning/refits.ts";
 import { curveGrid } from "../../server/tuning/report.ts";
 import { createPopulation } from "../../sim/neurons/unit.ts";
 import { trueRates } from "../../sim/study/curves.ts";
@@ -40,12 +41,8 @@ const experiment = await readExperiment("protocols/experiments/one-to-one.yaml",
 const settings = deciderSettings(experiment, ["unit"]);
 const { latents } = experiment;
 const { range } = experiment.choice;
-const basis: Basis = createBasis(
-  latents,
-  settings.smooth.functions,
-  settings.smooth.lengthScale,
-  settings.smooth.halfWidth,
-);
+const fitting = refitterSettings(settings);
+const { basis } = fitting;
 const P = basis.size;
 
 /** What a design is judged by: a unit whose tuning is known. */
@@ -63,30 +60,18 @@ function problemOf(kind: (typeof kinds)[number], seed: number, faces: Float64Arr
   const r = random(seed).split("bound", kind);
   const [unit] = createPopulation({ [kind]: 1 }, latents, r.split("population"));
   const truth = truthOf(experiment, unit, 0);
-  const x = new Float64Array(KNOWN_FROM * P);
-  const counts = new Float64Array(KNOWN_FROM);
   const noise = r.split("counts");
+  const refitter = createRefitter(fitting);
   for (let t = 0; t < KNOWN_FROM; t++) {
     const face = drawBox(latents, range, r.split("faces", t));
-    x.set(features(basis, face), t * P);
-    counts[t] = drawCount(truth.rateHz(face) * settings.windowS, 0, noise);
+    const count = drawCount(truth.rateHz(face) * settings.windowS, 0, noise);
+    refitter.learn({ latents: face, counts: Float64Array.of(count), logGain: 0 });
   }
-  const data = {
-    x,
-    offset: new Float64Array(KNOWN_FROM),
-    weight: new Float64Array(KNOWN_FROM).fill(1),
-    trials: KNOWN_FROM,
-  };
-  const fits = settings.links.map((link): UnitFit => {
-    const observation = { ...settings.observation, link };
-    const start = startPrecision(basis, observation, settings.prior);
-    return fitUnit(basis, observation, data, counts, {
-      belief: priorBelief(basis, observation, start, 0),
-      startPrecision: start,
-    });
-  });
-  const { belief } = fits.reduce((a, b) => (b.logEvidence > a.logEvidence ? b : a));
-  const { mean, observation, dispersion, precision } = belief;
+  const start = startPrecision(basis, fitting.observation, fitting.prior);
+  const belief = priorBelief(basis, fitting.observation, start, 0);
+  const { outcome } = refitter.fit({ unit: 0, belief });
+  if ("failed" in outcome) throw new Error(outcome.failed);
+  const { mean, observation, dispersion, precision } = outcome.belief;
   const target = new Float64Array(P * P);
   const roots = trueRates(truth).flat().map(Math.sqrt);
   const middle = roots.reduce((a, b) => a + b, 0) / roots.length;

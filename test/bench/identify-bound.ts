@@ -4,10 +4,10 @@
  * it fires least, the others are drawn from the box. The belief is learned as in a session. JSON on stdout.
  */
 import { drawBox } from "../../server/choice/candidates.ts";
+import { refitterSettings } from "../../server/choice/decider.ts";
 import { type Random, random } from "../../server/random.ts";
 import { readExperiment } from "../../server/session/experiment-file.ts";
 import { deciderSettings } from "../../server/session/settings.ts";
-import { createBasis } from "../../server/tuning/basis.ts";
 import { codesOf, createRivals, learnRivals } from "../../server/tuning/rivals.ts";
 import { codedLatent, createPopulation, type SimulatedUnit } from "../../sim/neurons/unit.ts";
 import { truthOf } from "../../sim/study/truth.ts";
@@ -22,8 +22,7 @@ const firstSeed = Number(process.argv[3] ?? 101);
 const experiment = await readExperiment("protocols/experiments/one-to-one.yaml", {});
 const { latents } = experiment;
 const { range } = experiment.choice;
-const { smooth, observation, prior, windowS } = deciderSettings(experiment, ["unit"]);
-const basis = createBasis(latents, smooth.functions, smooth.lengthScale, smooth.halfWidth);
+const { basis, observation, prior, windowS } = refitterSettings(deciderSettings(experiment, ["unit"]));
 const POISSON = new Float64Array(1);
 
 type Faces = (unit: SimulatedUnit, trial: number, random: Random) => Float64Array;
