@@ -1,19 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { initStreams, stepStreams } from "../../server/trials/streams.ts";
-import type { AlignmentSettings, Trial, TrialInput } from "../../server/trials/trial.ts";
+import type { Trial, TrialInput } from "../../server/trials/trial.ts";
+import { bySoftware } from "./alignment-settings.ts";
 
-const alignment: AlignmentSettings = {
-  method: "software",
-  transportMs: 0,
-  displayDelayMs: 0,
-  maxUncertaintyMs: 25,
-  line: 0,
-  polarity: "auto",
-  debounceMs: 2,
-  maxDelayMs: 80,
-  toleranceMs: 4,
-};
-const settings = { units: 2, latencyMs: 80, windowMs: 200, alignment };
+const settings = { units: 2, latencyMs: 80, windowMs: 200, alignment: bySoftware };
 /** Two probes: A's clock began 1000 s before the server's, B's 70 s after it, and runs 40 ppm fast. */
 const clocks: Record<string, (serverMs: number) => number> = {
   A: (ms) => ms / 1000 + 1000,
@@ -117,7 +107,7 @@ describe("T17 two streams, each on its own clock", () => {
         stream,
         settings: {
           ...settings,
-          alignment: { ...alignment, method: "photodiode" as const, line: stream === "A" ? 0 : 3 },
+          alignment: { ...bySoftware, method: "photodiode" as const, line: stream === "A" ? 0 : 3 },
         },
       })),
     );

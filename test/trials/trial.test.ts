@@ -9,19 +9,9 @@ import {
   type TrialInput,
   type TrialState,
 } from "../../server/trials/trial.ts";
+import { bySoftware } from "./alignment-settings.ts";
 
-const alignment: AlignmentSettings = {
-  method: "software",
-  transportMs: 0,
-  displayDelayMs: 0,
-  maxUncertaintyMs: 25,
-  line: 0,
-  polarity: "auto",
-  debounceMs: 2,
-  maxDelayMs: 80,
-  toleranceMs: 4,
-};
-const settings = { units: 2, latencyMs: 80, windowMs: 200, alignment };
+const settings = { units: 2, latencyMs: 80, windowMs: 200, alignment: bySoftware };
 /** The stream's clock runs 1000 s behind the server's: neural second s arrives at server millisecond 1000·s + 1e6. */
 const serverMs = (neuralS: number) => 1000 * neuralS + 1e6;
 
@@ -53,7 +43,7 @@ const onset = (presentation: number, onsetS: number, dropped = 0): TrialInput =>
 });
 
 function run(inputs: TrialInput[], changed: Partial<AlignmentSettings> = {}): Trial[] {
-  let state: TrialState = initTrials({ ...settings, alignment: { ...alignment, ...changed } });
+  let state: TrialState = initTrials({ ...settings, alignment: { ...bySoftware, ...changed } });
   const trials: Trial[] = [];
   for (const input of inputs) {
     const [next, closed] = stepTrials(state, input);

@@ -18,6 +18,7 @@ import { runSimulatedRig, type SimulatedRigOptions } from "../../../sim/rig/simu
 import { createWay } from "../../../sim/rig/transport.ts";
 import { smallExperiment } from "../../cli.ts";
 import { experimentOf } from "../../experiment.ts";
+import { bySoftware } from "../../trials/alignment-settings.ts";
 
 const UNITS = 8;
 const FACES = 30;
@@ -54,17 +55,7 @@ const truth = Array.from({ length: FACES }, (_, n) => {
   return counts;
 });
 
-const alignment = {
-  method: "software",
-  transportMs: 10,
-  displayDelayMs: 0,
-  maxUncertaintyMs: 25,
-  line: 0,
-  polarity: "auto",
-  debounceMs: 2,
-  maxDelayMs: 80,
-  toleranceMs: 4,
-} as const;
+const alignment = { ...bySoftware, transportMs: 10 };
 
 const disposers: (() => void)[] = [];
 afterAll(() => {

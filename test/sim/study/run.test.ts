@@ -3,13 +3,14 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { parseStudy, type SessionStudy } from "../../../protocols/study.ts";
+import type { SessionStudy } from "../../../protocols/study.ts";
 import { type CellResult, cellKey } from "../../../sim/study/cell.ts";
 import { planSessions } from "../../../sim/study/plan.ts";
 import { onThisMachine } from "../../../sim/study/pool.ts";
 import { runCells } from "../../../sim/study/run.ts";
 import { openStore } from "../../../sim/study/store.ts";
 import { start } from "../../cli.ts";
+import { PROCESSES_MS, studyOf } from "./study.ts";
 
 const experimentFile = resolve("protocols/experiments/one-to-one.yaml");
 const base = parse(await readFile(experimentFile, "utf8"));
@@ -29,14 +30,7 @@ checkpoints: [4, 12]
 measures: [curveError, latentFound, peak, baselineCovered]
 levels: [{ measure: curveError, referenceAtTrial: 12 }]
 `;
-const study = (changed = text): SessionStudy => {
-  const parsed = parseStudy(changed);
-  if (!parsed.ok) throw new Error(parsed.errors);
-  return parsed.study as SessionStudy;
-};
-
-/** Processes and threads start slowly where other programs load the machine. */
-const PROCESSES_MS = 300_000;
+const study = (changed = text) => studyOf<SessionStudy>(changed);
 
 let folder: string;
 beforeEach(async () => {

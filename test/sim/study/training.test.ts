@@ -19,6 +19,7 @@ import { runTrainingCell } from "../../../sim/study/training/train.ts";
 import { start } from "../../cli.ts";
 import { writeMakehuman } from "../faces/package.ts";
 import { openRedis, redisServer } from "./redis.ts";
+import { PROCESSES_MS, studyOf } from "./study.ts";
 
 const text = `
 name: tiny
@@ -32,14 +33,7 @@ reference: beta 0.5
 checkpoints: [4, 10]
 levels: [{ measure: psnrDb, value: 1 }]
 `;
-const study = (changed = text): TrainingStudy => {
-  const parsed = parseStudy(changed);
-  if (!parsed.ok) throw new Error(parsed.errors);
-  return parsed.study as TrainingStudy;
-};
-
-/** Processes and threads start slowly where other programs load the machine. */
-const PROCESSES_MS = 300_000;
+const study = (changed = text) => studyOf<TrainingStudy>(changed);
 
 let cache: string;
 let folder: string;
