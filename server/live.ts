@@ -17,6 +17,7 @@ import {
 } from "rxjs";
 import { type Experiment, periodMs } from "../protocols/experiment.ts";
 import type { OperatorOp } from "../protocols/wire/operator.ts";
+import { onOneStream } from "../sim/neurons/unit.ts";
 import { scoreSession } from "../sim/study/score.ts";
 import type { DeciderData, Findings } from "./choice/decider.ts";
 import type { DeciderService, Restored } from "./choice/decider-worker.ts";
@@ -76,7 +77,10 @@ export const runLive = (
   options: LiveOptions,
   interrupts$: Observable<OperatorOp>,
   watcher: Watcher,
-): Promise<LiveResult> => runSession(experiment, options, interrupts$, watcher, createWatch(watcher), null);
+): Promise<LiveResult> => {
+  const run = options.rig === "sim" ? onOneStream(experiment) : experiment;
+  return runSession(run, options, interrupts$, watcher, createWatch(watcher), null);
+};
 
 /**
  * Goes on with a session whose server died, from its journal: nothing that was journalled is lost, and what was on the screen then is
@@ -244,7 +248,7 @@ async function runSession(
         said: watcher.said,
       });
       const inWords = createAnnouncer(experiment);
-      const streams = truth ? [] : experiment.recording.streams.map(({ name }) => name);
+      const streams = experiment.recording.streams.map(({ name }) => name);
       let quiet = initQuiet(serverNow(), streams, acquisition.address);
       let failure: Error | null = null;
       let usable = view.trials.usable;

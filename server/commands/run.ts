@@ -111,10 +111,9 @@ Exit code: 0 ended or aborted; 1 something broke, or could not be written (what 
             "expected an experiment file, or --resume with a session's folder, found neither",
           );
         } else {
-          const written = await readExperiment(file, options);
-          const experiment = options.virtual || options.rig === "sim" ? onOneStream(written) : written;
+          const experiment = await readExperiment(file, options);
           result = options.virtual
-            ? await runVirtual(experiment, file, options.out, watcher)
+            ? await runVirtual(onOneStream(experiment), file, options.out, watcher)
             : await runLive(
                 experiment,
                 { ...options, ...(options.keys && { keys: resolve(options.keys) }), experimentFile: resolve(file) },

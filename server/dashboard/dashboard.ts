@@ -18,7 +18,6 @@ import type { Beliefs, DeciderSettings } from "../choice/decider.ts";
 import { serverNow } from "../clock.ts";
 import { type Latency, type LatencyStep, latencyWords } from "../session/latency.ts";
 import type { SessionEvent, WorkerState } from "../session/view.ts";
-import { isUsable } from "../trials/trial.ts";
 import { handAllOver, openWorker } from "../worker.ts";
 import { alertsOf } from "./alerts.ts";
 import type { Analyst } from "./analyst.ts";
@@ -395,7 +394,7 @@ export function openDashboard(options: DashboardOptions): Dashboard {
       if (event.kind === "trial") {
         lastTrialMs = serverMs;
         const last = feed.trials.at(-1);
-        if (last && isUsable(event.trial) && last.trial === event.trial.trial) unread = last;
+        if (last?.trial === event.trial.trial) unread = last;
       }
       if (event.kind === "refined") pause();
     },

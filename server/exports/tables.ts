@@ -1,5 +1,5 @@
 /** A session's tables as CSV or Parquet files and as one JSON object. */
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import Papa from "papaparse";
@@ -73,7 +73,7 @@ function trialColumns(trials: SessionTables["trials"], latentNames: readonly str
   ];
 }
 
-/** Writes the tables as `trials.csv`, `counts.csv` and `spikes.csv`. Gives their paths. */
+/** Writes the tables into a folder that is there, as `trials.csv`, `counts.csv` and `spikes.csv`. Gives their paths. */
 export const writeCsv = (folder: string, tables: SessionTables, latentNames: readonly string[]): Promise<string[]> =>
   writeAll(folder, "csv", tablesOf(tables, latentNames), ({ columns }) => {
     const rows = columns[0].data.map((_, i) => columns.map(({ data }) => data[i]));
@@ -91,7 +91,6 @@ export const writeParquet = (
   );
 
 async function writeAll(folder: string, ending: string, tables: Table[], encode: (table: Table) => string | Buffer) {
-  await mkdir(folder, { recursive: true });
   const paths = tables.map(({ name }) => join(folder, `${name}.${ending}`));
   await Promise.all(tables.map((table, i) => writeFile(paths[i], encode(table))));
   return paths;
