@@ -28,7 +28,7 @@ import type { Disposers } from "./session/disposers.ts";
 import { openPublicEvents } from "./session/public-events.ts";
 import { deciderSettings } from "./session/settings.ts";
 import type { WorkerState } from "./session/view.ts";
-import { forkSimulatedRig } from "./simulated-edges.ts";
+import { forkHeadlessDisplay, forkSimulatedRig } from "./simulated-edges.ts";
 import type { WorkerHandle } from "./worker.ts";
 
 export interface LiveOptions extends Network {
@@ -115,6 +115,7 @@ export async function openLiveEdges(
     seed: experiment.seed,
   };
   const decider = goingOn?.decider ?? openDecider(deciderData);
+  if (!goingOn) decider.call("warmUp").catch(() => {});
   const { image } = model.card;
   const luminance = createLuminance(experiment);
   const guard = await guardOptions(options);
@@ -132,6 +133,7 @@ export async function openLiveEdges(
       welcome: welcomeOf(experiment, image, luminance),
     }),
   );
+  const headless = options.display === "headless" ? disposers.opened(forkHeadlessDisplay(failed)) : null;
   const rig = await beginning;
   const acquisition = disposers.opened(
     rig
@@ -159,6 +161,7 @@ export async function openLiveEdges(
     desk,
     watchDoor,
     display,
+    headless,
     displayToken: guard.token,
     events,
     acquisition,

@@ -48,7 +48,6 @@ import { planWarnings, transportWarnings } from "./session/timing.ts";
 import { otherVersions, versions } from "./session/versions.ts";
 import { type SessionEvent, type SessionView, type WorkerState, waitingView } from "./session/view.ts";
 import { createAnnouncer, isSaidAgain, recoveredWords, stalledWords, validityWords } from "./session/words.ts";
-import { forkHeadlessDisplay } from "./simulated-edges.ts";
 import { isBroken, isUsable } from "./trials/trial.ts";
 import type { WorkerHandle } from "./worker.ts";
 
@@ -172,6 +171,7 @@ async function runSession(
       desk,
       watchDoor,
       display,
+      headless,
       displayToken,
       events,
       acquisition,
@@ -221,10 +221,8 @@ async function runSession(
       if (gate) watcher.said(`gate from ${gate.address}; closed until it says otherwise`);
       watcher.said(`session ${session.path}`);
       watcher.said(`dashboard: ${entryAddress(`${display.url}dashboard`, options, displayToken)}`);
-      if (options.display === "headless") {
-        watcher.said(`display: headless, at ${display.url}`);
-        disposers.opened(forkHeadlessDisplay(display.socketUrl, displayToken, failed));
-      } else watcher.said(`display: open ${entryAddress(display.url, options, displayToken)} in a browser`);
+      if (headless) watcher.said(`display: headless, at ${display.url}`);
+      else watcher.said(`display: open ${entryAddress(display.url, options, displayToken)} in a browser`);
       if (!arePagesBuilt(clientFolder))
         watcher.said("warning: the pages of display and dashboard are not built; `npm run build` makes them");
       for (const warning of [...planWarnings(experiment), ...(truth ? transportWarnings(experiment, false) : [])])
@@ -375,6 +373,7 @@ async function runSession(
         }),
         takeUntil(broken),
       );
+      headless?.connect({ url: display.socketUrl, token: displayToken });
       try {
         await lastValueFrom(loop$, { defaultValue: view });
       } catch (error) {
@@ -426,7 +425,11 @@ function restore(
   const startedMs = serverNow();
   const restoring = decider
     .call("restore", folder.path, found.end.n, snapshot === null ? [] : [snapshot])
-    .then((restored) => ({ ...restored, tookMs: serverNow() - startedMs }));
+    .then((restored) => {
+      // Now, while displays find their way here: before, all else would have waited for it.
+      decider.call("warmUp").catch(() => {});
+      return { ...restored, tookMs: serverNow() - startedMs };
+    });
   // Where something else can't be opened, nobody waits for it.
   restoring.catch(() => {});
   return restoring;

@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Experiment } from "../protocols/experiment.ts";
+import type { DisplayProcessOptions } from "../sim/display/main.ts";
 import { standInNames } from "../sim/neurons/unit.ts";
 import type { RigProcessMessage, RigProcessOptions } from "../sim/rig/main.ts";
 import { LostEdgeError } from "./failure.ts";
@@ -36,7 +37,7 @@ export async function forkSimulatedRig(
     photodiode: alignment.method === "photodiode" ? { line: alignment.line } : null,
     keys,
   };
-  const child = forkModule("sim/rig/main.js", []);
+  const child = forkModule("sim/rig/main.js");
   // Not as an argument, which a large population would be too long for.
   child.send(options);
   const { address, originMs } = await new Promise<RigProcessMessage>((resolve, reject) => {
@@ -46,13 +47,23 @@ export async function forkSimulatedRig(
   return { address, originMs, dispose: watch(child, "the simulated rig", failed) };
 }
 
+export interface HeadlessDisplayProcess extends ForkedProcess {
+  /** Lets it come, once there is someone to attend it. */
+  connect(options: DisplayProcessOptions): void;
+}
+
 /**
- * @param token what the server asks for; it goes by the environment, which other users can't see
+ * Starts a display without a screen.
+ *
  * @param failed called if it dies while it is needed: nobody else will start it
  */
-export function forkHeadlessDisplay(url: string, token: string | null, failed: (error: Error) => void): ForkedProcess {
-  const child = forkModule("sim/display/main.js", ["--url", url], token === null ? {} : { LATENTLOOP_TOKEN: token });
-  return { dispose: watch(child, "the headless display", failed) };
+export function forkHeadlessDisplay(failed: (error: Error) => void): HeadlessDisplayProcess {
+  const child = forkModule("sim/display/main.js");
+  return {
+    // Not as arguments, which other users can see.
+    connect: (options) => child.send(options),
+    dispose: watch(child, "the headless display", failed),
+  };
 }
 
 /** Tells of an end that comes before `dispose`, which is what is given back. */
@@ -66,11 +77,8 @@ function watch(child: ChildProcess, name: string, failed: (error: Error) => void
   };
 }
 
-const forkModule = (path: string, args: string[], env: Record<string, string> = {}): ChildProcess =>
-  fork(fileURLToPath(compiledModule(path)), args, {
-    stdio: ["ignore", "ignore", "inherit", "ipc"],
-    env: { ...process.env, ...env },
-  });
+const forkModule = (path: string): ChildProcess =>
+  fork(fileURLToPath(compiledModule(path)), { stdio: ["ignore", "ignore", "inherit", "ipc"] });
 
 /** Time a process has to leave by itself once its parent lets go. */
 const LEAVE_MS = 2000;

@@ -3,7 +3,8 @@ import { random } from "../random.ts";
 import { replayJournal } from "../session/replay.ts";
 import { readSnapshot, type Snapshot, type SnapshotHead, type WrittenSnapshot } from "../session/snapshot.ts";
 import type { RefitService } from "../tuning/refit-worker.ts";
-import { noRefits, type Refit, type RefitJob, type Refits, type Taught } from "../tuning/refits.ts";
+import { noRefits, type Refits } from "../tuning/refits.ts";
+import type { Refit, RefitJob, Taught } from "../tuning/refitter.ts";
 import { handAllOver, openWorker, serve } from "../worker.ts";
 import { createDecider, type Decider, type DeciderData, refitterSettings } from "./decider.ts";
 import { type Difference, type FaceChoice, pacedRefits } from "./replay.ts";
@@ -13,6 +14,8 @@ const WARM_UP = 40;
 
 /** What the thread offers. */
 export interface DeciderService extends Decider {
+  /** Runs a decider that is thrown away: the first trials of a session should not wait for a compiler. Changes nothing. */
+  warmUp(): void;
   /**
    * Takes a new decider to where a session's journal has it, before anything else is asked of it.
    *
@@ -31,13 +34,21 @@ export interface Restored {
 }
 
 serve(({ settings, seed }: DeciderData): DeciderService => {
-  warmUp({ settings, seed });
   const elsewhere = refitsElsewhere(settings);
   const refits = pacedRefits(elsewhere);
   refits.run();
   const decider = createDecider(settings, random(seed).split("decider"), refits);
   return {
     ...decider,
+    warmUp() {
+      const scratch = createDecider(settings, random(seed).split("warm-up"), noRefits);
+      const counts = settings.units.map(() => 1);
+      let { latents } = scratch.decide(null, 1)[0];
+      for (let i = 0; i < WARM_UP; i++) {
+        [{ latents }] = scratch.decide({ latents, counts }, 1);
+        scratch.refine();
+      }
+    },
     async restore(folder, records, snapshots) {
       refits.pace();
       const { units, windowS } = settings;
@@ -68,17 +79,6 @@ function firstReadable(folder: string, names: readonly string[]): Snapshot | nul
       // The journal has all that it has.
     }
   return null;
-}
-
-/** Runs a decider that is thrown away: the first trials of a session should not wait for a compiler. */
-function warmUp({ settings, seed }: DeciderData): void {
-  const scratch = createDecider(settings, random(seed).split("warm-up"), noRefits);
-  const counts = settings.units.map(() => 1);
-  let { latents } = scratch.decide(null, 1)[0];
-  for (let i = 0; i < WARM_UP; i++) {
-    [{ latents }] = scratch.decide({ latents, counts }, 1);
-    scratch.refine();
-  }
 }
 
 /** Refits on a thread of their own: this one answers trials. */

@@ -27,7 +27,8 @@ import {
   setBelief,
   shrinkAll,
 } from "../tuning/posterior.ts";
-import type { ReadBack, Refit, Refits, RefitterSettings, ShownRange, Taught } from "../tuning/refits.ts";
+import type { Refits } from "../tuning/refits.ts";
+import type { ReadBack, Refit, RefitterSettings, ShownRange, Taught } from "../tuning/refitter.ts";
 import { populationAlignment, reportUnit, sharesOf, type UnitReport } from "../tuning/report.ts";
 import {
   type Codes,

@@ -6,7 +6,8 @@ import type { Progress } from "../session/progress.ts";
 import { deciderSettings } from "../session/settings.ts";
 import type { SessionEvent } from "../session/view.ts";
 import { isBroken, isUsable, type Trial } from "../trials/trial.ts";
-import type { Refit, Refits } from "../tuning/refits.ts";
+import type { Refits } from "../tuning/refits.ts";
+import type { Refit } from "../tuning/refitter.ts";
 import type { Choice } from "./choice.ts";
 import type { Adjustment, Decider, Lesson, Refined, UnitChange } from "./decider.ts";
 

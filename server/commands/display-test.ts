@@ -76,11 +76,11 @@ async function run(options: TestOptions): Promise<void> {
   let headless: { dispose(): Promise<void> } | null = null;
   try {
     const flashed = flash(server, options);
-    if (options.display === "headless")
-      headless = forkHeadlessDisplay(server.socketUrl, guard.token, (error) =>
-        process.stderr.write(`${error.message}\n`),
-      );
-    else
+    if (options.display === "headless") {
+      const forked = forkHeadlessDisplay((error) => process.stderr.write(`${error.message}\n`));
+      forked.connect({ url: server.socketUrl, token: guard.token });
+      headless = forked;
+    } else
       process.stderr.write(
         `open ${entryAddress(server.url, options, guard.token)} in a browser, press f for full screen\n`,
       );

@@ -14,7 +14,7 @@ import { sessionFolder } from "../session/journal-reader.ts";
 import { type ReplayResult, replayJournal } from "../session/replay.ts";
 import { readSnapshot, type Snapshot, snapshotNames } from "../session/snapshot.ts";
 import { otherVersions } from "../session/versions.ts";
-import { refitsHere } from "../tuning/refits.ts";
+import { refitsHere } from "../tuning/refits-here.ts";
 import { withNetworkOptions } from "./network.ts";
 import { numberOption } from "./options.ts";
 import { createProgress, duration, type Progress } from "./progress.ts";

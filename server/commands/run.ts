@@ -6,7 +6,6 @@ import { type Experiment, experiment as experimentSchema } from "../../protocols
 import type { OperatorOp } from "../../protocols/wire/operator.ts";
 import { onOneStream } from "../../sim/neurons/unit.ts";
 import { scoreSession } from "../../sim/study/score.ts";
-import { openVirtualSession } from "../../sim/study/virtual.ts";
 import type { Findings } from "../choice/decider.ts";
 import { serverNow } from "../clock.ts";
 import { ConfigurationError } from "../failure.ts";
@@ -182,6 +181,8 @@ async function runVirtual(experiment: Experiment, file: string, out: string, wat
   let summary: SessionSummary | null = null;
   let findings: Findings | null = null;
   try {
+    // Here alone: a live session need not wait for it.
+    const { openVirtualSession } = await import("../../sim/study/virtual.ts");
     const startedMs = serverNow();
     const running = openVirtualSession(experiment, experiment.seed, (event, virtualMs) =>
       folder.record(event, startedMs + virtualMs),

@@ -19,7 +19,7 @@ import type { Misfit } from "../tuning/misfit.ts";
 import { expectedCount } from "../tuning/observation.ts";
 import { unpackBelief } from "../tuning/packed-beliefs.ts";
 import { cosineDistance, readFace } from "../tuning/reading.ts";
-import { createRefitter } from "../tuning/refits.ts";
+import { createRefitter } from "../tuning/refitter.ts";
 import { curveGrid, populationAlignment, reportUnit, type UnitReport } from "../tuning/report.ts";
 
 /** A usable trial as the dashboard keeps it. */

@@ -7,7 +7,7 @@ import { type Beliefs, createDecider, type DeciderData, refitterSettings } from 
 import { type Difference, pacedRefits } from "../choice/replay.ts";
 import { random } from "../random.ts";
 import { replayJournal } from "../session/replay.ts";
-import { refitsHere } from "../tuning/refits.ts";
+import { refitsHere } from "../tuning/refits-here.ts";
 import { type Analyst, createAnalyst, type ReadBackFace, type SeenTrial, type UnitLook } from "./analyst.ts";
 
 /** What units were learned from, in its order: usable trials, and units that were sorted anew. */

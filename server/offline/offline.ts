@@ -6,7 +6,7 @@ import { ConfigurationError } from "../failure.ts";
 import { random } from "../random.ts";
 import type { Recording } from "../recordings/recording.ts";
 import { deciderSettings } from "../session/settings.ts";
-import { refitsHere } from "../tuning/refits.ts";
+import { refitsHere } from "../tuning/refits-here.ts";
 
 export interface OfflineTrial {
   onsetS: number;

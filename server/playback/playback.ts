@@ -95,7 +95,7 @@ export async function playSession(
     if (options.display === "headless") {
       watcher.said(`display: headless, at ${display.url}`);
       const failed = (error: Error) => died.abort(error);
-      disposers.opened(forkHeadlessDisplay(display.socketUrl, guard.token, failed));
+      disposers.opened(forkHeadlessDisplay(failed)).connect({ url: display.socketUrl, token: guard.token });
     } else
       watcher.said(`display: open ${entryAddress(display.url, options, guard.token)} in a browser; it begins then`);
 

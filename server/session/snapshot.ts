@@ -6,7 +6,7 @@ import { closeSync, fsyncSync, openSync, readdirSync, readFileSync, renameSync, 
 import { join } from "node:path";
 import { deserialize, serialize } from "node:v8";
 import type { DeciderState } from "../choice/decider.ts";
-import type { RefitterState } from "../tuning/refits.ts";
+import type { RefitterState } from "../tuning/refitter.ts";
 import type { FoundSession } from "./folder.ts";
 import { frameRecord, HEADER_BYTES, type JournalPlace, readFrame } from "./journal.ts";
 import { type Versions, versions } from "./versions.ts";

@@ -4,7 +4,7 @@ import type { AcquisitionCounts } from "../acquisition/spike-batch.ts";
 import type { AxisTestResult } from "../choice/axis-test.ts";
 import type { Findings } from "../choice/decider.ts";
 import type { Interval } from "../tuning/interval.ts";
-import type { ReadBack } from "../tuning/refits.ts";
+import type { ReadBack } from "../tuning/refitter.ts";
 import type { UnitReport } from "../tuning/report.ts";
 import type { HeldOut, HypothesisName } from "../tuning/rivals.ts";
 import { type Latency, type LatencyStep, latencyLines } from "./latency.ts";

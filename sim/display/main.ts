@@ -1,17 +1,25 @@
-/** The headless display as a process of its own: `node dist/sim/display/main.js --url ws://127.0.0.1:8470/display`. */
-import { parseArgs } from "node:util";
+/** The headless display as a process of its own; where it connects comes as the first message from the command that forks it. */
+import { once } from "node:events";
 import { bearer } from "../../protocols/wire/entry.ts";
 import { describeSummary, runHeadlessDisplay } from "./headless.ts";
 
-const { values } = parseArgs({ options: { url: { type: "string" } } });
+export interface DisplayProcessOptions {
+  /** ws://host:port/display */
+  url: string;
+  /** What the server asks for; null: nothing. */
+  token: string | null;
+}
+
+// Ctrl-C reaches the whole group of processes; the parent's letting go is what counts.
+process.on("SIGINT", () => {});
+const leave = () => process.exit();
+process.once("disconnect", leave);
+const [{ url, token }] = (await once(process, "message")) as [DisplayProcessOptions];
+process.off("disconnect", leave);
 try {
-  const token = process.env.LATENTLOOP_TOKEN;
-  const headers = token === undefined ? {} : bearer(token);
-  const display = await runHeadlessDisplay({ url: values.url ?? "", headers });
+  const display = await runHeadlessDisplay({ url, headers: token === null ? {} : bearer(token) });
   let dismissed = false;
-  // Ctrl-C reaches the whole group of processes; where there is a parent, its letting go is what counts.
-  if (process.connected) process.on("SIGINT", () => {});
-  for (const event of ["disconnect", "SIGTERM", ...(process.connected ? [] : ["SIGINT"])])
+  for (const event of ["disconnect", "SIGTERM"])
     process.once(event, () => {
       dismissed = true;
       display.dispose();

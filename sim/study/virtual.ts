@@ -9,7 +9,7 @@ import { random } from "../../server/random.ts";
 import { deciderSettings } from "../../server/session/settings.ts";
 import { type SessionEvent, type SessionView, waitingView } from "../../server/session/view.ts";
 import type { Edge } from "../../server/trials/edges.ts";
-import { refitsHere } from "../../server/tuning/refits.ts";
+import { refitsHere } from "../../server/tuning/refits-here.ts";
 import type { UnitReport } from "../../server/tuning/report.ts";
 import { initSchedule, stepSchedule } from "../../stimulus-client/schedule.ts";
 import { createBrain } from "../neurons/brain.ts";

@@ -18,7 +18,7 @@ import { priorBelief } from "../../server/tuning/belief.ts";
 import { dot, factor, inverse, invertFactor } from "../../server/tuning/cholesky.ts";
 import { expectedCount, information, slope } from "../../server/tuning/observation.ts";
 import { startPrecision } from "../../server/tuning/posterior.ts";
-import { createRefitter } from "../../server/tuning/refits.ts";
+import { createRefitter } from "../../server/tuning/refitter.ts";
 import { curveGrid } from "../../server/tuning/report.ts";
 import { createPopulation } from "../../sim/neurons/unit.ts";
 import { trueRates } from "../../sim/study/curves.ts";

@@ -20,7 +20,7 @@ import { replayJournal } from "../../server/session/replay.ts";
 import { deciderSettings } from "../../server/session/settings.ts";
 import { snapshotName, writeSnapshot } from "../../server/session/snapshot.ts";
 import { versions } from "../../server/session/versions.ts";
-import { refitsHere } from "../../server/tuning/refits.ts";
+import { refitsHere } from "../../server/tuning/refits-here.ts";
 import { openVirtualSession } from "../../sim/study/virtual.ts";
 
 const [trials = 10_000, units = 20] = process.argv.slice(2).map(Number);

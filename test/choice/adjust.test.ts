@@ -3,7 +3,7 @@ import { createDecider, refitterSettings } from "../../server/choice/decider.ts"
 import { random } from "../../server/random.ts";
 import { readExperiment } from "../../server/session/experiment-file.ts";
 import { deciderSettings } from "../../server/session/settings.ts";
-import { refitsHere } from "../../server/tuning/refits.ts";
+import { refitsHere } from "../../server/tuning/refits-here.ts";
 
 const units = ["a", "b", "c"];
 const experiment = await readExperiment("protocols/experiments/one-to-one.yaml");

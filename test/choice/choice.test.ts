@@ -12,7 +12,9 @@ import { features } from "../../server/tuning/basis.ts";
 import { priorBelief } from "../../server/tuning/belief.ts";
 import { information } from "../../server/tuning/observation.ts";
 import { beliefOf } from "../../server/tuning/posterior.ts";
-import { noRefits, type Refit, type Refits, refitsHere } from "../../server/tuning/refits.ts";
+import { noRefits, type Refits } from "../../server/tuning/refits.ts";
+import { refitsHere } from "../../server/tuning/refits-here.ts";
+import type { Refit } from "../../server/tuning/refitter.ts";
 import { reference } from "../tuning/reference.ts";
 import { basis, choiceSettings, deciderSettings, facesOf, grid, situation } from "./situation.ts";
 

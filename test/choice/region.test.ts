@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { createDecider, refitterSettings } from "../../server/choice/decider.ts";
 import { foretoldDifference, isInside, type Region } from "../../server/choice/region.ts";
 import { random } from "../../server/random.ts";
-import { refitsHere } from "../../server/tuning/refits.ts";
+import { refitsHere } from "../../server/tuning/refits-here.ts";
 import { deciderSettings } from "./situation.ts";
 
 /** log difference = −2 + 0.3 z₂ + 0.5 z₁². */

@@ -72,8 +72,11 @@ test("latentloop display runs until the server's goodbye, then says what it did"
   ]);
 });
 
-const forked = (url: string) =>
-  fork(compiledModule("sim/display/main.js"), ["--url", url], { stdio: ["ignore", "ignore", "pipe", "ipc"] });
+function forked(url: string) {
+  const child = fork(compiledModule("sim/display/main.js"), { stdio: ["ignore", "ignore", "pipe", "ipc"] });
+  child.send({ url, token: null });
+  return child;
+}
 
 test("as a process of its own it ends with the server's goodbye and says what it did", async () => {
   const { server, url } = await testServer();

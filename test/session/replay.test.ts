@@ -12,7 +12,7 @@ import { eventOf } from "../../server/session/recorded.ts";
 import { replayJournal } from "../../server/session/replay.ts";
 import { deciderSettings } from "../../server/session/settings.ts";
 import type { SessionEvent } from "../../server/session/view.ts";
-import { refitsHere } from "../../server/tuning/refits.ts";
+import { refitsHere } from "../../server/tuning/refits-here.ts";
 import { openVirtualSession } from "../../sim/study/virtual.ts";
 import { virtualExperiment } from "../experiment.ts";
 

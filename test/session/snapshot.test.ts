@@ -23,7 +23,7 @@ import {
   writeSnapshot,
 } from "../../server/session/snapshot.ts";
 import { versions } from "../../server/session/versions.ts";
-import { refitsHere } from "../../server/tuning/refits.ts";
+import { refitsHere } from "../../server/tuning/refits-here.ts";
 import { openVirtualSession } from "../../sim/study/virtual.ts";
 import { virtualExperiment } from "../experiment.ts";
 

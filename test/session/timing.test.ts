@@ -5,7 +5,7 @@ import { random } from "../../server/random.ts";
 import { readExperiment } from "../../server/session/experiment-file.ts";
 import { deciderSettings } from "../../server/session/settings.ts";
 import { planWarnings } from "../../server/session/timing.ts";
-import { refitsHere } from "../../server/tuning/refits.ts";
+import { refitsHere } from "../../server/tuning/refits-here.ts";
 
 const shipped = await readExperiment("protocols/experiments/one-to-one.yaml");
 const experimentWith = (changes: Partial<Experiment["choice"]>, trials = 100): Experiment => ({

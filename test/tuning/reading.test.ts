@@ -5,7 +5,7 @@ import { priorBelief, type UnitBelief } from "../../server/tuning/belief.ts";
 import { logLikelihood, logPredictive, type Observation } from "../../server/tuning/observation.ts";
 import { startPrecision } from "../../server/tuning/posterior.ts";
 import { cosineDistance, fitOneToOne, readFace, readOneToOne } from "../../server/tuning/reading.ts";
-import { createRefitter } from "../../server/tuning/refits.ts";
+import { createRefitter } from "../../server/tuning/refitter.ts";
 import { drawCount, priorStart } from "./draws.ts";
 
 const basis = createBasis(2, 4, 1.5, 4.5);

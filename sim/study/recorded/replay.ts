@@ -1,7 +1,7 @@
 import { createDecider, refitterSettings } from "../../../server/choice/decider.ts";
 import { type Random, random, shuffle } from "../../../server/random.ts";
 import { deciderSettings } from "../../../server/session/settings.ts";
-import { refitsHere } from "../../../server/tuning/refits.ts";
+import { refitsHere } from "../../../server/tuning/refits-here.ts";
 import { type CellResult, gather, type SessionCell } from "../cell.ts";
 import { recordedUnits } from "./data.ts";
 import { judgeRecorded } from "./judge.ts";
