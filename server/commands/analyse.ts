@@ -1,5 +1,5 @@
-import { mkdir, writeFile } from "node:fs/promises";
-import { dirname, isAbsolute, join } from "node:path";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, isAbsolute, join, resolve } from "node:path";
 import { Command } from "commander";
 import Papa from "papaparse";
 import { parse } from "yaml";
@@ -11,7 +11,7 @@ import { countResponses, learnOffline, type OfflineTrial, offlineExperiment, sta
 import { type RecordingOptions, readRecording } from "../recordings/read-recording.ts";
 import { type Cell, type Presentations, usedPresentations } from "../recordings/recording.ts";
 import { readText } from "../session/experiment-file.ts";
-import { describeSummary, summarise } from "../session/summary.ts";
+import { describeAnalysis, summarise } from "../session/summary.ts";
 import { waitingView } from "../session/view.ts";
 import { numberOption } from "./options.ts";
 import { createProgress } from "./progress.ts";
@@ -27,6 +27,8 @@ interface Options extends RecordingOptions {
   out: string;
   json: boolean;
 }
+
+const SUMMARY_FILE = "summary.json";
 
 /** Images encoded in one go. */
 const BATCH = 32;
@@ -58,9 +60,15 @@ export function analyseCommand(): Command {
     .option("--window <ms>", "length of the response window", ms("--window", 1), 200)
     .option("--standardise", "give each latent a mean of 0 and a standard deviation of 1 over the presentations", false)
     .option("--experiment <file>", "take the tuning section of an experiment file")
-    .option("--out <folder>", "summary.json, estimates.json and counts.csv", "analysis")
+    .option(
+      "--out <folder>",
+      "summary.json, estimates.json and counts.csv; not one that holds something else",
+      "analysis",
+    )
     .option("--json", "print the summary as one JSON object, on stdout", false)
     .action(async (path: string, options: Options) => {
+      const of = resolve(path);
+      await expectOwn(options.out, of);
       const recording = await readRecording(path, options);
       if (!recording.presentations)
         throw new ConfigurationError(`${path}: expected a table of presentations, found none: give --presentations`);
@@ -103,7 +111,7 @@ export function analyseCommand(): Command {
         sessionDir: options.out,
       });
       await mkdir(options.out, { recursive: true });
-      await writeFile(join(options.out, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
+      await writeFile(join(options.out, SUMMARY_FILE), `${JSON.stringify({ recording: of, ...summary }, null, 2)}\n`);
       await writeFile(join(options.out, "estimates.json"), `${JSON.stringify(findings)}\n`);
       const rows = trials.map(({ onsetS, latents: z, counts: own }) => ({
         onset_s: onsetS,
@@ -112,9 +120,29 @@ export function analyseCommand(): Command {
       }));
       await writeFile(join(options.out, "counts.csv"), `${Papa.unparse(rows, { newline: "\n" })}\n`);
       for (const line of recording.leftOut) process.stderr.write(`left out: ${line}\n`);
-      process.stderr.write(describeSummary(summary, names));
+      process.stderr.write(`${describeAnalysis(summary, names)}analysis: ${options.out}\n\n`);
       if (options.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
     });
+}
+
+/** @throws ConfigurationError where the folder holds a session, or the analysis of another recording, which would be written over */
+async function expectOwn(folder: string, recording: string): Promise<void> {
+  const text = await readFile(join(folder, SUMMARY_FILE), "utf8").catch(() => null);
+  if (text === null) return;
+  const found = recordingOf(text);
+  if (found !== recording)
+    throw new ConfigurationError(
+      `--out ${folder}: expected a new folder or an analysis of ${recording}, found ${found ? `one of ${found}` : "something else"}`,
+    );
+}
+
+/** The recording that a summary is of; undefined: of none. */
+function recordingOf(summary: string): string | undefined {
+  try {
+    return JSON.parse(summary).recording;
+  } catch {
+    return undefined;
+  }
 }
 
 async function latentsOf(

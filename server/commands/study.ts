@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { Command } from "commander";
@@ -72,6 +72,7 @@ Exit code: 0 done; 1 a session or training failed (the others are in the report)
       const cells = await plan(study, dirname(file));
       const engine = await chooseEngine(options, study.name);
       const out = options.out ?? join("studies", study.name);
+      await expectOwn(out, study.name);
       const store = await openStore(out);
       const stopping = new AbortController();
       const stop = () => stopping.abort();
@@ -135,7 +136,17 @@ async function readStudy(file: string, seeds?: number): Promise<Study> {
   return { ...study, populations };
 }
 
+const FIGURES_FILE = "study.json";
+
+/** @throws ConfigurationError where the folder has another study's report, which would be written over */
+async function expectOwn(out: string, study: string): Promise<void> {
+  const text = await readFile(join(out, FIGURES_FILE), "utf8").catch(() => null);
+  const found = text === null ? study : (JSON.parse(text) as StudyFigures).study;
+  if (found !== study)
+    throw new ConfigurationError(`--out ${out}: expected a new folder or one of the study ${study}, found ${found}`);
+}
+
 async function write(out: string, figures: StudyFigures): Promise<void> {
-  await writeFile(join(out, "study.json"), `${JSON.stringify(figures, null, 1)}\n`);
+  await writeFile(join(out, FIGURES_FILE), `${JSON.stringify(figures, null, 1)}\n`);
   await writeFile(join(out, "report.html"), reportPage(figures));
 }

@@ -216,14 +216,44 @@ const number = (value: number, digits = 2) => value.toFixed(digits);
 
 /** The summary as a person reads it in the terminal. */
 export function describeSummary(summary: SessionSummary, latentNames: readonly string[]): string {
-  const { spikes, lastSpikeToReadyMs: ready, tuningCorrelation: match, bestLatentCorrect: found } = summary;
+  const { spikes, lastSpikeToReadyMs: ready } = summary;
   const unknown = spikes.ofUnknownUnits > 0 ? `, ${spikes.ofUnknownUnits} spikes of units that are not listed` : "";
   return [
     "",
-    ...(summary.usableTrials > 0 ? unitTable(summary, latentNames) : ["nothing known yet: no trial could be used"]),
+    ...unitTable(summary, latentNames),
     "",
     `${summary.trials} trials (${summary.usableTrials} usable), ${spikes.received} spikes${unknown}; ${spikes.lost} messages lost, ${spikes.rejected} rejected`,
     ...flagWords(summary),
+    ...findingsWords(summary, latentNames),
+    ...(ready
+      ? [`last spike to next face ready: ${number(ready.p50, 1)} ms (median), ${number(ready.p99, 1)} ms (p99)`]
+      : []),
+    ...(summary.realised
+      ? [
+          `faces came out ${number(summary.realised.difference.median)} (median), ${number(summary.realised.difference.p95)} (95 %) from the latents asked for; ${summary.realised.beyondThreshold} of ${summary.realised.faces} beyond the threshold`,
+        ]
+      : []),
+    ...(ready ? ["  ms: median, p99, longest (how many)", ...latencyLines(summary.latencyMs)] : []),
+    `faces missing when due: ${summary.deadlineMisses}; frames dropped: ${summary.droppedFrames}; backend: ${summary.backend}`,
+    `session: ${summary.sessionDir}`,
+    "",
+  ].join("\n");
+}
+
+/** What was found in a recording that was made elsewhere, as a person reads it in the terminal. */
+export const describeAnalysis = (summary: SessionSummary, latentNames: readonly string[]): string =>
+  [
+    "",
+    ...unitTable(summary, latentNames),
+    "",
+    `${summary.trials} trials, ${summary.spikes.received} spikes`,
+    ...findingsWords(summary, latentNames),
+    "",
+  ].join("\n");
+
+function findingsWords(summary: SessionSummary, latentNames: readonly string[]): string[] {
+  const { tuningCorrelation: match, bestLatentCorrect: found } = summary;
+  return [
     ...(match && summary.usableTrials > 0
       ? [
           `estimate against the simulated truth: correlation ${number(match.median, 3)} (median), ${number(match.p10, 3)} (10th percentile)${
@@ -264,19 +294,7 @@ export function describeSummary(summary: SessionSummary, latentNames: readonly s
     ...(summary.failedRefits > 0 ? [`warning: ${summary.failedRefits} refits failed; the journal says which`] : []),
     ...(summary.stopped ? [`ended before its last trial: ${summary.stopped}`] : []),
     ...summary.units.flatMap(({ unit, warning }) => (warning ? [`warning: ${unit}: ${warning}`] : [])),
-    ...(ready
-      ? [`last spike to next face ready: ${number(ready.p50, 1)} ms (median), ${number(ready.p99, 1)} ms (p99)`]
-      : []),
-    ...(summary.realised
-      ? [
-          `faces came out ${number(summary.realised.difference.median)} (median), ${number(summary.realised.difference.p95)} (95 %) from the latents asked for; ${summary.realised.beyondThreshold} of ${summary.realised.faces} beyond the threshold`,
-        ]
-      : []),
-    ...(ready ? ["  ms: median, p99, longest (how many)", ...latencyLines(summary.latencyMs)] : []),
-    `faces missing when due: ${summary.deadlineMisses}; frames dropped: ${summary.droppedFrames}; backend: ${summary.backend}`,
-    `session: ${summary.sessionDir}`,
-    "",
-  ].join("\n");
+  ];
 }
 
 const interval = ({ estimate, low, high }: Interval, digits = 2): string =>
@@ -324,7 +342,11 @@ const standing = ({ counts, sortedAnewAfter }: UnitSummary): string =>
     .filter((words) => words !== "")
     .join(", ");
 
-function unitTable({ units, tuningCorrelation }: SessionSummary, latentNames: readonly string[]): string[] {
+function unitTable(
+  { units, usableTrials, tuningCorrelation }: SessionSummary,
+  latentNames: readonly string[],
+): string[] {
+  if (usableTrials === 0) return ["nothing known yet: no trial could be used"];
   const rows = units.map((unit) => {
     const { bestLatent, share, truth } = unit;
     const found =

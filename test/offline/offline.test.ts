@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -44,11 +44,11 @@ test("F6, P8: a real unit's second bump is missed by a smooth curve, which is wa
   writeFileSync(file("736-shown.csv"), Papa.unparse(trials.map(({ disparity }, n) => ({ onset_s: n, disparity }))));
   writeFileSync(file("finer.yaml"), "tuning: { lengthScale: 0.25 }");
   const learned = async (...more: string[]) => {
-    const { stderr, summary } = await analyse(
+    const { stderr, folder, summary } = await analyse(
       ...[file("736.csv"), "--presentations", file("736-shown.csv"), "--latents", "disparity", "--standardise"],
       ...["--latency", "0", "--window", "418", ...more],
     );
-    const { units, shown } = JSON.parse(readFileSync(file("analysis/estimates.json"), "utf8")) as {
+    const { units, shown } = JSON.parse(readFileSync(join(folder, "estimates.json"), "utf8")) as {
       units: UnitReport[];
       shown: { low: number[]; high: number[] };
     };
@@ -90,9 +90,11 @@ function simulated(presentations: readonly Float64Array[]): string {
   return path;
 }
 
+let analyses = 0;
 const analyse = async (...args: string[]) => {
-  const { code, stdout, stderr } = await start("analyse", ...args, "--out", file("analysis"), "--json").finished;
-  return { code, stderr, summary: (code === 0 ? JSON.parse(stdout) : null) as SessionSummary };
+  const folder = file(`analysis-${++analyses}`);
+  const { code, stdout, stderr } = await start("analyse", ...args, "--out", folder, "--json").finished;
+  return { code, stderr, folder, summary: (code === 0 ? JSON.parse(stdout) : null) as SessionSummary };
 };
 
 describe("F6: a recording made elsewhere is learned from as if it had been online", () => {
@@ -105,10 +107,12 @@ describe("F6: a recording made elsewhere is learned from as if it had been onlin
   );
 
   test("latents from the table: which unit is tuned to what, and files with the counts that were learned from", async () => {
-    const { code, stderr, summary } = await analyse(
+    const { code, stderr, folder, summary } = await analyse(
       ...[simulated(faces), "--presentations", table, "--latency", "0", "--window", "300"],
     );
     expect(code, stderr).toBe(0);
+    expect(stderr).toContain(`200 trials, `);
+    expect(stderr).not.toMatch(/session|frames/);
     expect(summary).toMatchObject({ trials: 200, usableTrials: 200 });
     const [tuned, flat] = ["tuned", "flat"].map((name) => summary.units.find(({ unit }) => unit === name)!);
     expect(tuned.bestLatent).toBe(0);
@@ -116,11 +120,29 @@ describe("F6: a recording made elsewhere is learned from as if it had been onlin
     expect(tuned.share).toBeGreaterThan(0.9);
     expect(tuned.notTuned).toBeLessThan(0.01);
     expect(flat.notTuned).toBeGreaterThan(0.5);
-    const rows = Papa.parse<Record<string, string>>(readFileSync(file("analysis/counts.csv"), "utf8"), {
+    const rows = Papa.parse<Record<string, string>>(readFileSync(join(folder, "counts.csv"), "utf8"), {
       header: true,
     });
     const total = rows.data.reduce((sum, row) => sum + Number(row["count tuned"] ?? 0), 0);
     expect(total).toBe(tuned.spikes);
+  });
+
+  test("a folder that holds something else is not written over", async () => {
+    const args = ["--presentations", table, "--latency", "0", "--window", "300", "--out", file("kept")];
+    const first = simulated(faces);
+    const second = file("second.csv");
+    copyFileSync(first, second);
+    expect((await start("analyse", first, ...args).finished).code).toBe(0);
+    const before = readFileSync(file("kept/summary.json"), "utf8");
+    expect(await start("analyse", second, ...args).finished).toMatchObject({
+      code: 2,
+      stderr: `latentloop: --out ${file("kept")}: expected a new folder or an analysis of ${second}, found one of ${first}\n`,
+    });
+    expect(readFileSync(file("kept/summary.json"), "utf8")).toBe(before);
+    expect((await start("analyse", first, ...args).finished).code).toBe(0);
+    writeFileSync(file("kept/summary.json"), '{ "experiment": "one-to-one" }');
+    const { code, stderr } = await start("analyse", first, ...args).finished;
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/found something else\n$/)]);
   });
 
   test("latents from images, by the model's encoder", async () => {
@@ -137,11 +159,11 @@ describe("F6: a recording made elsewhere is learned from as if it had been onlin
     }
     const images = file("pictures/shown.csv");
     writeFileSync(images, Papa.unparse(few.map((_, i) => ({ onset_s: 0.3 * i, picture: `${i}.png` }))));
-    const { code, stderr } = await analyse(
+    const { code, stderr, folder } = await analyse(
       ...[simulated(few), "--presentations", images, "--images", "picture", "--latency", "0", "--window", "300"],
     );
     expect(code, stderr).toBe(0);
-    const rows = Papa.parse<Record<string, string>>(readFileSync(file("analysis/counts.csv"), "utf8"), {
+    const rows = Papa.parse<Record<string, string>>(readFileSync(join(folder, "counts.csv"), "utf8"), {
       header: true,
       skipEmptyLines: true,
     }).data;

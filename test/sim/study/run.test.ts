@@ -127,6 +127,12 @@ describe("npx latentloop study", () => {
       expect(first.code).toBe(0);
       const figures = JSON.parse(first.stdout);
       expect(JSON.parse(await readFile(join(out, "study.json"), "utf8"))).toEqual(figures);
+      const other = join(folder, "other.yaml");
+      await writeFile(other, text.replace(/name: .*/, "name: another"));
+      expect(await start("study", other, "--out", out).finished).toMatchObject({
+        code: 2,
+        stderr: `latentloop: --out ${out}: expected a new folder or one of the study another, found ${figures.study}\n`,
+      });
       expect(figures.sessions).toEqual({ planned: 4, done: 4, failed: [] });
       expect(figures.groups.map(({ group, kind }: { group: string; kind: string }) => [group, kind])).toEqual([
         ["all", null],
