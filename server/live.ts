@@ -393,6 +393,7 @@ async function runSession(
       summary = summarise({
         experiment,
         view,
+        resumptions: reopened ? reopened.found.resumptions + 1 : 0,
         counts: { ...acquisition.counts(), spikes: session.progress.spikes },
         findings,
         score: truth && scoreSession(experiment, truth, findings.units, view.trials.closed),

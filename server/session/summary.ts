@@ -73,7 +73,12 @@ export interface SessionSummary {
   flags: SessionView["flags"];
   /** Unaligned ones by why they are. */
   unaligned: SessionView["unaligned"];
-  /** Spikes received, messages lost, messages rejected and why, and spikes of units that the experiment does not list. */
+  /** How often it was gone on with after its server had died. */
+  resumptions: number;
+  /**
+   * Spikes received, messages lost, messages rejected and why, and spikes of units that the experiment does not list; all but the first since the
+   * session last went on, as is `latencyMs`.
+   */
   spikes: {
     received: number;
     lost: number;
@@ -116,6 +121,8 @@ export interface SessionSummary {
 export interface SummaryInput {
   experiment: Experiment;
   view: SessionView;
+  /** Left out: never. */
+  resumptions?: number;
   counts: Pick<AcquisitionCounts, "spikes" | "lostMessages"> & { rejected: Record<string, number> };
   findings: Findings;
   /** Of simulated units, in the order of the reports; null for a real recording. */
@@ -140,6 +147,7 @@ export function summarise(input: SummaryInput): SessionSummary {
     usableTrials: view.trials.usable,
     flags: view.flags,
     unaligned: view.unaligned,
+    resumptions: input.resumptions ?? 0,
     spikes: {
       received: counts.spikes,
       lost: counts.lostMessages,
@@ -217,12 +225,13 @@ const number = (value: number, digits = 2) => value.toFixed(digits);
 /** The summary as a person reads it in the terminal. */
 export function describeSummary(summary: SessionSummary, latentNames: readonly string[]): string {
   const { spikes, lastSpikeToReadyMs: ready } = summary;
+  const since = summary.resumptions > 0 ? ", since the session last went on" : "";
   const unknown = spikes.ofUnknownUnits > 0 ? `, ${spikes.ofUnknownUnits} spikes of units that are not listed` : "";
   return [
     "",
     ...unitTable(summary, latentNames),
     "",
-    `${summary.trials} trials (${summary.usableTrials} usable), ${spikes.received} spikes${unknown}; ${spikes.lost} messages lost, ${spikes.rejected} rejected`,
+    `${summary.trials} trials (${summary.usableTrials} usable), ${spikes.received} spikes${unknown}; ${spikes.lost} messages lost, ${spikes.rejected} rejected${since}`,
     ...flagWords(summary),
     ...findingsWords(summary, latentNames),
     ...(ready
@@ -233,7 +242,7 @@ export function describeSummary(summary: SessionSummary, latentNames: readonly s
           `faces came out ${number(summary.realised.difference.median)} (median), ${number(summary.realised.difference.p95)} (95 %) from the latents asked for; ${summary.realised.beyondThreshold} of ${summary.realised.faces} beyond the threshold`,
         ]
       : []),
-    ...(ready ? ["  ms: median, p99, longest (how many)", ...latencyLines(summary.latencyMs)] : []),
+    ...(ready ? [`  ms: median, p99, longest (how many)${since}`, ...latencyLines(summary.latencyMs)] : []),
     `faces missing when due: ${summary.deadlineMisses}; frames dropped: ${summary.droppedFrames}; backend: ${summary.backend}`,
     `session: ${summary.sessionDir}`,
     "",

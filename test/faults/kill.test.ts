@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -48,6 +48,7 @@ async function killed(kills: number, seed: number) {
   }
   const { code, stderr } = await running.finished;
   expect(code, stderr).toBe(0);
+  expect(stderr).toContain("0 rejected, since the session last went on");
   return folder;
 }
 
@@ -59,6 +60,9 @@ async function check(folder: string, planned: number) {
   const events = records.map(eventOf).filter((event) => event !== null);
   const resumed = records.filter(({ kind }) => kind === "resumed");
   expect(resumed.length).toBeGreaterThan(0);
+  expect(JSON.parse(readFileSync(join(folder, "summary.json"), "utf8"))).toMatchObject({
+    resumptions: resumed.length,
+  });
   expect(resumed.flatMap(({ passedOver }) => passedOver)).toEqual([]);
   expect(resumed.map(({ difference }) => difference)).toEqual(resumed.map(() => null));
   const trials = events.flatMap((event) => (event.kind === "trial" ? [event.trial] : []));
