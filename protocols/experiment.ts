@@ -33,7 +33,7 @@ const unitCounts = z.strictObject({
   AM: unitCount,
   /** One latent, with the rates and the scatter of a real unit (sim/neurons/recorded.ts). */
   recorded: unitCount,
-  /** A ramp over one factor of the rendered heads, as faces-64's faces show it (sim/faces/latent-factors.ts). */
+  /** A ramp over one factor of the rendered heads, as the model's faces show it (`latentFactors`). */
   factor: unitCount,
 });
 export type UnitKind = keyof z.infer<typeof unitCounts>;
@@ -49,6 +49,17 @@ const fittedUnit = z
   })
   .refine(({ at, meanHz }) => at.length === meanHz.length, "expected as many rates as places");
 export type FittedUnit = z.infer<typeof fittedUnit>;
+
+/** Where a factor of the rendered heads lies in its range, 0 to 1, as a logistic function of a model's latents. */
+const latentFactor = z.strictObject({
+  factor: z.string().min(1),
+  offset: z.number(),
+  /** One a latent. */
+  weights: z.array(z.number()).min(1),
+  /** Share of the factor's variance that this explains, on heads that it was not fitted to. */
+  r2: z.number().max(1),
+});
+export type LatentFactor = z.infer<typeof latentFactor>;
 
 /** Beyond it 15 s could pass without a block on time, by which software alignment places windows; `stall` is for that. */
 const MOST_JITTER_MS = 100;
@@ -90,6 +101,11 @@ export const simulation = unitCounts.extend({
    * take that are read from it; left out: the V1 and V2 units that ship.
    */
   recordedFrom: z.union([z.string().min(1), z.array(fittedUnit).min(1)]).optional(),
+  /**
+   * Where the factors that `factor` units follow lie in the model's latents, one each; left out: as is known of faces-64, and of another model as its encoder
+   * finds them in rendered heads when the session or study is begun (SPEC.md, V9).
+   */
+  latentFactors: z.array(latentFactor).min(1).optional(),
   /** Latents that turn the head, from 0: what viewTuned and ML are tuned to, viewInvariant and AM are not; left out: yaw and pitch of faces-64. */
   viewLatents: z.array(z.number().int().nonnegative()).min(1).optional(),
   /** From a face's onset to a unit's response: log-normal over units. */

@@ -1,4 +1,4 @@
-/** The study file (YAML): designs × populations × seeds of simulated sessions, or of replays of real counts; or designs × seeds of trainings. */
+/** The study file (YAML): designs × populations × models × seeds of simulated sessions, or of replays of real counts; or designs × seeds of trainings. */
 import { parse } from "yaml";
 import { z } from "zod";
 import { simulation } from "./experiment.ts";
@@ -25,7 +25,10 @@ export const simulatedMeasures = [
   "axisCovered",
   "misfitWarned",
   "heldOutGain",
+  "bestShare",
 ] as const;
+/** Taken where a file asks for them by name. */
+const onRequest: readonly MeasureName[] = ["bestShare"];
 /** Figures of a recorded unit against its held-out trials. */
 export const recordedMeasures = ["heldOutError", "heldOutLogLikelihood", "heldOutPeak"] as const;
 /** Figures of a model on heads that it was not trained on (sim/study/training/judge.ts). */
@@ -69,7 +72,7 @@ const common = {
   reference: label,
   /** Trials, or steps of training, after which what is known is judged. */
   checkpoints: z.array(whole).min(1),
-  /** Left out: all that the sessions, or trainings, give. */
+  /** Left out: what the sessions, or trainings, give unasked. */
   measures: z.array(measure).min(1).optional(),
   /** How many trials, or steps, does each design need to reach these? */
   levels: z.array(level).default([]),
@@ -84,6 +87,11 @@ export const sessionStudy = z
     trials: whole.max(1_000_000),
     /** Simulated units, by a name for the population: kinds and how many of each. */
     populations: z.record(label, simulation.omit({ transport: true })).optional(),
+    /**
+     * Face models that each population is seen through: names of those that ship, or folders relative to this file. Left out: the experiment's. The number of
+     * latents is each model's.
+     */
+    models: z.array(z.string().min(1)).min(1).optional(),
     /** Populations whose units are also judged together, seed by seed, by a name for the group. */
     pooled: z.record(label, z.array(label).min(1)).default({}),
     /** Real counts to replay instead: data sets that ship (sim/study/recorded/SOURCES.md). */
@@ -112,6 +120,10 @@ export const sessionStudy = z
     const wrong = faultOf(context);
     if ((file.populations === undefined) === (file.recordings === undefined))
       wrong([], "expected either populations or recordings, or training");
+    if (file.models && !file.populations) wrong(["models"], "expected only with populations");
+    file.models?.forEach((name, i) => {
+      if (file.models!.indexOf(name) < i) wrong(["models", i], "expected distinct models");
+    });
     for (const [name, members] of Object.entries(file.pooled))
       members.forEach((member, i) => {
         if (!(member in (file.populations ?? {}))) wrong(["pooled", name, i], "expected the name of a population");
@@ -161,8 +173,9 @@ export type TrainingStudy = z.infer<typeof trainingStudy>;
 
 export type Study = SessionStudy | TrainingStudy;
 
-/** What a study measures: as its file says, or all that its sessions or trainings give. */
-export const measuresOf = (file: Study): readonly MeasureName[] => file.measures ?? measuresGiven(file);
+/** What a study measures: as its file says, or what its sessions or trainings give unasked. */
+export const measuresOf = (file: Study): readonly MeasureName[] =>
+  file.measures ?? measuresGiven(file).filter((name) => !onRequest.includes(name));
 
 const measuresGiven = (file: Study): readonly MeasureName[] =>
   "training" in file ? trainingMeasures : file.recordings ? recordedMeasures : simulatedMeasures;

@@ -110,7 +110,8 @@ Exit code: 0 ended or aborted; 1 something broke, or could not be written (what 
             "expected an experiment file, or --resume with a session's folder, found neither",
           );
         } else {
-          const experiment = await readExperiment(file, options);
+          const given = await readExperiment(file, options);
+          const experiment = options.virtual || options.rig === "sim" ? await withFactors(given, file, watcher) : given;
           result = options.virtual
             ? await runVirtual(onOneStream(experiment), file, options.out, watcher)
             : await runLive(
@@ -129,6 +130,12 @@ Exit code: 0 ended or aborted; 1 something broke, or could not be written (what 
       if (failure) throw failure;
     });
 }
+
+/** What draws heads and encodes them takes a while to load, and hardly a session needs it. */
+const withFactors = async (experiment: Experiment, file: string, { said }: Watcher): Promise<Experiment> =>
+  experiment.simulation?.factor
+    ? (await import("../../sim/faces/model-factors.ts")).withLatentFactors(experiment, file, said)
+    : experiment;
 
 /** A session goes on as it was: what would make it another one is refused. */
 function refuseWithResume(file: string | undefined, command: Command): void {

@@ -6,6 +6,7 @@ import { parse } from "yaml";
 import { parseStudy, type SessionStudy, type Study } from "../../protocols/study.ts";
 import { ranBy, type StudyFigures, studyFigures } from "../../sim/study/analysis/figures.ts";
 import type { Cell } from "../../sim/study/cell.ts";
+import { openModels } from "../../sim/study/models.ts";
 import { planSessions, planTrainings } from "../../sim/study/plan.ts";
 import { onThisMachine } from "../../sim/study/pool.ts";
 import { reportPage } from "../../sim/study/report/page.ts";
@@ -69,7 +70,7 @@ Exit code: 0 done; 1 a session or training failed (the others are in the report)
     )
     .action(async (file: string, options: StudyOptions) => {
       const study = await readStudy(file, options.seeds);
-      const cells = await plan(study, dirname(file));
+      const cells = await plan(study, file);
       const engine = await chooseEngine(options, study.name);
       const out = options.out ?? join("studies", study.name);
       await expectOwn(out, study.name);
@@ -111,18 +112,22 @@ Exit code: 0 done; 1 a session or training failed (the others are in the report)
     });
 }
 
-/** @param folder the study file's */
-const plan = async (study: Study, folder: string): Promise<Cell[]> =>
-  "training" in study
-    ? planTrainings(study)
-    : planSessions(study, parse(await readText(resolve(folder, study.experiment), "experiment file")));
+async function plan(study: Study, file: string): Promise<Cell[]> {
+  if ("training" in study) return planTrainings(study);
+  const experiment = resolve(dirname(file), study.experiment);
+  const raw = parse(await readText(experiment, "experiment file")) ?? {};
+  const models = await openModels(study, file, { raw, file: experiment }, say);
+  return planSessions(study, raw, models);
+}
+
+const say = (words: string) => process.stderr.write(`${words}\n`);
 
 async function chooseEngine({ cluster, workers }: StudyOptions, study: string): Promise<Engine> {
   if (cluster === undefined) return onThisMachine(workers ?? availableParallelism());
   if (workers !== undefined)
     throw new ConfigurationError("--workers: expected without --cluster, whose study-workers each have their own");
   const { onCluster } = await import("../../sim/study/cluster/coordinate.ts");
-  return onCluster(cluster, study, (words) => process.stderr.write(`${words}\n`));
+  return onCluster(cluster, study, say);
 }
 
 async function readStudy(file: string, seeds?: number): Promise<Study> {

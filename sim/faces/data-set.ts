@@ -16,7 +16,7 @@ export interface FacesRecipe {
 }
 
 /** Version of what a seed gives: raise it whenever a head with the same factors would look different. */
-const rendererVersion = 2;
+export const rendererVersion = 2;
 
 /** So many heads are enough to measure shares of variance to a per cent. */
 const measuredHeads = 4000;

@@ -30,3 +30,9 @@ export function drawFactors(seed: number, index: number): Factors {
   for (const { name, range } of factors) drawn[name] = range[0] + (range[1] - range[0]) * generator.uniform();
   return drawn;
 }
+
+/** The factors of a set's heads by name, each head's in order. */
+export function factorsByName({ count, seed }: { count: number; seed: number }): Map<FactorName, Float64Array> {
+  const drawn = Array.from({ length: count }, (_, i) => drawFactors(seed, i));
+  return new Map(factors.map(({ name }) => [name, Float64Array.from(drawn, (head) => head[name])]));
+}

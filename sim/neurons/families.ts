@@ -2,7 +2,7 @@ import type { Simulation, UnitKind } from "../../protocols/experiment.ts";
 import type { Random } from "../../server/random.ts";
 import { softplus } from "../../server/tuning/numerics.ts";
 import { factors } from "../faces/factors.ts";
-import { factorOf } from "../faces/latent-factors.ts";
+import { latentFactor, placeOf } from "../faces/latent-factors.ts";
 import { swing, wandering } from "./drift.ts";
 import { gammaGain } from "./gain.ts";
 import { patchNeuron } from "./patches.ts";
@@ -32,6 +32,7 @@ interface Surroundings {
   /** Latents that turn the head. */
   view: readonly number[];
   recordedFrom?: Simulation["recordedFrom"] | undefined;
+  latentFactors?: Simulation["latentFactors"] | undefined;
 }
 type Family = (latents: number, random: Random, surroundings: Surroundings) => Tuning;
 
@@ -179,11 +180,12 @@ function viewTuned(latents: number, random: Random, view: readonly number[], gai
 }
 
 /** A ramp over a factor of the rendered heads, standardised; every latent has a part in it, however small. */
-function factorRamp(latents: number, random: Random): Tuning {
+function factorRamp(latents: number, random: Random, { latentFactors }: Surroundings): Tuning {
   const { name } = factors[random.int(factors.length)];
+  const factor = latentFactor(name, latentFactors);
   const slope = 1.2 * sign(random) * Math.sqrt(12);
   const gain = between(...CLASSIC_GAIN, random);
-  return { tunedTo: all(latents), rateHz: (z) => 2 + gain * softplus(slope * (factorOf(name, z) - 0.5)) };
+  return { tunedTo: all(latents), rateHz: (z) => 2 + gain * softplus(slope * (placeOf(factor, z) - 0.5)) };
 }
 
 const LARGEST_LOG_GAIN = Math.log(8);

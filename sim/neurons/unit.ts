@@ -1,5 +1,6 @@
 import type { Experiment, Simulation, UnitKind } from "../../protocols/experiment.ts";
 import type { Random } from "../../server/random.ts";
+import { factors } from "../faces/factors.ts";
 import { modelOfFactors } from "../faces/latent-factors.ts";
 import { swing, wandering } from "./drift.ts";
 import { defaultViewLatents, families, type Tuning, unitKinds } from "./families.ts";
@@ -56,13 +57,30 @@ export function populationFault(
   if (population.recordedFrom && !population.recorded) return "recordedFrom: expected recorded units, found none";
   if (population.standsIn && units !== recording.units.length)
     return `standsIn: expected as many units as recording.units has, ${recording.units.length}, found ${units}`;
-  if (population.factor && model !== modelOfFactors)
-    return `factor: expected the model ${modelOfFactors}, whose latents' factors are known, found ${model}`;
+  const fault = factorFault(population, { model, latents });
+  if (fault) return fault;
   const view = population.viewLatents ?? defaultViewLatents;
   if (kindsThatNeedViews.every((kind) => !population[kind])) return null;
   if (view.some((d) => d >= latents))
     return `viewLatents: expected latents of the model, which has ${latents}, found ${view.join(", ")}`;
   return new Set(view).size === latents ? "viewLatents: expected some of the latents, found all of them" : null;
+}
+
+function factorFault(
+  { factor, latentFactors }: Population,
+  { model, latents }: Pick<Experiment, "model" | "latents">,
+): string | null {
+  if (!factor) return latentFactors ? "latentFactors: expected factor units, found none" : null;
+  if (!latentFactors)
+    return model === modelOfFactors
+      ? null
+      : `latentFactors: expected the factors in the latents of ${model}, found nothing`;
+  const without = factors.find(({ name }) => !latentFactors.some((row) => row.factor === name));
+  if (without) return `latentFactors: expected ${without.name} among them, found none`;
+  const other = latentFactors.find(({ weights }) => weights.length !== latents);
+  return other
+    ? `latentFactors: expected ${latents} weights, one a latent, found ${other.weights.length} of ${other.factor}`
+    : null;
 }
 
 const between = (low: number, high: number, random: Random): number => low + (high - low) * random.uniform();
@@ -92,10 +110,10 @@ export function createPopulation(
   const kinds = unitKinds.flatMap((kind) => Array.from({ length: population[kind] ?? 0 }, () => kind));
   const shared = population.sharedGain && slowGain(population.sharedGain, random.split("shared gain"));
   const common = commonNoise(random.split("gain noise"));
-  const { viewLatents: view = defaultViewLatents, recordedFrom } = population;
+  const { viewLatents: view = defaultViewLatents, recordedFrom, latentFactors } = population;
 
   function createNeuron(kind: UnitKind, own: Random): Neuron {
-    const tuning: Tuning = families[kind](latents, own, { view, recordedFrom });
+    const tuning: Tuning = families[kind](latents, own, { view, recordedFrom, latentFactors });
     const { latency, drift, turnover, timeCourse = tuning.timeCourse, gainNoise = tuning.gainNoise } = population;
     const gains = [shared, gainNoise && noisyGain(gainNoise, common), tuning.gain].filter((gain) => gain !== undefined);
     return {

@@ -11,6 +11,8 @@ interface Named {
   design: string;
   /** The population, the recording, or the heads that models are trained on. */
   population: string;
+  /** The face model, as the study file names it; left out where it names none. */
+  model?: string;
   seed: number;
   /** Trials, or steps of training, after which it is judged. */
   checkpoints: number[];
@@ -50,7 +52,7 @@ export interface CellResult {
 }
 
 /** The name under which a cell's result is kept: a hash of all that it depends on, which what it is called is not. */
-export const cellKey = ({ design: _, population: __, ...rest }: Cell, version: string): string =>
+export const cellKey = ({ design: _, population: __, model: ___, ...rest }: Cell, version: string): string =>
   createHash("sha256")
     .update(JSON.stringify([version, rest]))
     .digest("hex")

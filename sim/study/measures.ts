@@ -122,6 +122,13 @@ export const simulatedMeasureTable: Record<SimulatedMeasure, SimulatedMeasureOf>
     together: "mean",
     of: (_, { heldOut }) => heldOut?.gain.additive.estimate ?? null,
   },
+  bestShare: {
+    title: "Share of the best latent",
+    says: "The largest share of the estimated tuning that one latent carries: 1 where the unit seems to code a single latent.",
+    better: "as wanted",
+    together: "median",
+    of: (_, { bestLatent, shares }) => shares[bestLatent],
+  },
 };
 
 const whereCoded = (unit: Truth["unit"], of: (latent: number) => number | null): number | null => {

@@ -1,45 +1,68 @@
 import { type Experiment, parseExperimentValue } from "../../protocols/experiment.ts";
-import { type SessionStudy, simulatedMeasures, type TrainingStudy, trainingMeasures } from "../../protocols/study.ts";
+import {
+  measuresOf,
+  type SessionStudy,
+  simulatedMeasures,
+  type TrainingStudy,
+  trainingMeasures,
+} from "../../protocols/study.ts";
 import { ConfigurationError } from "../../server/failure.ts";
 import { populationFault } from "../neurons/unit.ts";
 import type { SessionCell, TrainingCell } from "./cell.ts";
+import { type StudyModel, seenThrough } from "./models.ts";
 import { recordedLatents, recordedUnits } from "./recorded/data.ts";
 
+const experimentsOwn: StudyModel = { name: null, experiment: {}, latentFactors: null };
+
 /**
- * Every session of a study, in the order of its file: designs within populations within seeds, so that a study that is stopped has
+ * Every session of a study, in the order of its file: designs within populations within models within seeds, so that a study that is stopped has
  * compared all designs on the seeds that it got to.
  *
  * @param base the experiment that the designs are variants of, as its file has it
- * @throws ConfigurationError for a design that makes an impossible experiment
+ * @param models what the populations are seen through
+ * @throws ConfigurationError for a design that makes an impossible experiment, or a population that is impossible with a model
  */
-export function planSessions(study: SessionStudy, base: Record<string, unknown>): SessionCell[] {
-  const experiments = Object.entries(study.designs).map(([design, overrides]) => ({
-    design,
-    rounds: overrides.rounds,
-    experiment: variant(base, design, overrides, study.trials),
-  }));
-  for (const [name, simulation] of Object.entries(study.populations ?? {})) {
-    const fault = populationFault(simulation, experiments[0].experiment);
-    if (fault) throw new ConfigurationError(`population ${name}: ${fault}`);
-  }
+export function planSessions(
+  study: SessionStudy,
+  base: Record<string, unknown>,
+  models: readonly StudyModel[] = [experimentsOwn],
+): SessionCell[] {
+  const variants = models.map((model) => {
+    const throughIt = model.name === null ? "" : `, model ${model.name}`;
+    const experiments = Object.entries(study.designs).map(([design, overrides]) => ({
+      design,
+      rounds: overrides.rounds,
+      experiment: variant({ ...base, ...model.experiment }, `${design}${throughIt}`, overrides, study.trials),
+    }));
+    const populations = Object.entries(study.populations ?? {}).map(([name, units]) => {
+      const simulation = seenThrough(model, units);
+      const fault = populationFault(simulation, experiments[0].experiment);
+      if (fault) throw new ConfigurationError(`population ${name}${throughIt}: ${fault}`);
+      return [name, simulation] as const;
+    });
+    return { named: model.name === null ? {} : { model: model.name }, experiments, populations };
+  });
   const { firstSeed, checkpoints, heldOutShare } = study;
-  const measures = simulatedMeasures.filter((name) => !study.measures || study.measures.includes(name));
+  const measures = simulatedMeasures.filter((name) => measuresOf(study).includes(name));
+  const [{ experiments: replayed }] = variants;
   const cells: SessionCell[] = [];
   for (let seed = firstSeed; seed < firstSeed + study.seeds; seed++) {
-    for (const [population, simulation] of Object.entries(study.populations ?? {}))
-      for (const { design, experiment } of experiments)
-        cells.push({
-          design,
-          population,
-          seed,
-          experiment: { ...experiment, seed, simulation },
-          checkpoints,
-          recording: null,
-          measures,
-        });
+    for (const { named, experiments, populations } of variants)
+      for (const [population, simulation] of populations)
+        for (const { design, experiment } of experiments)
+          cells.push({
+            design,
+            population,
+            ...named,
+            seed,
+            experiment: { ...experiment, seed, simulation },
+            checkpoints,
+            recording: null,
+            measures,
+          });
     for (const dataSet of study.recordings ?? [])
       for (const { name, windowMs } of recordedUnits(dataSet))
-        for (const { design, rounds, experiment } of experiments)
+        for (const { design, rounds, experiment } of replayed)
           cells.push({
             design,
             population: dataSet,

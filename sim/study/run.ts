@@ -7,6 +7,8 @@ import type { Outcome } from "./worker.ts";
 export interface FailedCell {
   design: string;
   population: string;
+  /** Left out where the study names no models. */
+  model?: string;
   seed: number;
   reason: string;
 }
@@ -63,8 +65,8 @@ export async function runCells(
       async ended(key, outcome) {
         if ("result" in outcome) await store.keep(key, outcome.result);
         else {
-          const { design, population, seed } = ahead.get(key)!;
-          failed.push({ design, population, seed, reason: outcome.broke });
+          const { design, population, model, seed } = ahead.get(key)!;
+          failed.push({ design, population, ...(model && { model }), seed, reason: outcome.broke });
         }
         report(++count, words);
       },

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { parseExperimentValue } from "../../protocols/experiment.ts";
 import { random } from "../../server/random.ts";
 import { readExperiment } from "../../server/session/experiment-file.ts";
+import { factorsOfFaces64 } from "../../sim/faces/latent-factors.ts";
 import { createBrain } from "../../sim/neurons/brain.ts";
 import { createPopulation, type Neuron, type Population, populationFault } from "../../sim/neurons/unit.ts";
 import { correlation } from "../../sim/study/curves.ts";
@@ -263,7 +264,14 @@ describe("a simulation that can't be", () => {
     expect(fault({ ramp: 1, AM: 1, standsIn: true }, 12)).toBe(
       "standsIn: expected as many units as recording.units has, 1, found 2",
     );
-    expect(fault({ factor: 3 }, 12, "our-vae")).toMatch(/expected the model faces-64, .* found our-vae/);
+    expect(fault({ factor: 3 }, 12, "our-vae")).toBe(
+      "latentFactors: expected the factors in the latents of our-vae, found nothing",
+    );
+    const latentFactors = factorsOfFaces64.map((row) => ({ ...row, weights: row.weights.slice(0, 5) }));
+    expect(fault({ factor: 3, latentFactors }, 5, "our-vae")).toBeNull();
+    expect(fault({ factor: 3, latentFactors }, 6, "our-vae")).toMatch(/expected 6 weights, .* found 5 of gender/);
+    expect(fault({ factor: 3, latentFactors: latentFactors.slice(1) }, 5, "our-vae")).toMatch(/expected gender/);
+    expect(fault({ ramp: 3, latentFactors }, 5)).toBe("latentFactors: expected factor units, found none");
   });
 
   test("by the schema, with the field and what was found", async () => {

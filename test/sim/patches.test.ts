@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { bundledModel, readModelFolder } from "../../server/model/model-folder.ts";
 import { random } from "../../server/random.ts";
 import { type FactorName, factors } from "../../sim/faces/factors.ts";
-import { factorOf } from "../../sim/faces/latent-factors.ts";
+import { latentFactor, placeOf } from "../../sim/faces/latent-factors.ts";
 import { fitUnit } from "../../sim/neurons/recorded.ts";
 import { createPopulation } from "../../sim/neurons/unit.ts";
 import { recordedUnits } from "../../sim/study/recorded/data.ts";
@@ -72,8 +72,8 @@ describe("face patches", () => {
 
 describe("factors of rendered heads", () => {
   const at = (name: FactorName, d: number, z: number) =>
-    factorOf(
-      name,
+    placeOf(
+      latentFactor(name),
       Array.from({ length: 12 }, (_, i) => (i === d ? z : 0)),
     );
 
@@ -92,8 +92,8 @@ describe("factors of rendered heads", () => {
     const n = 4000;
     for (const { name } of factors) {
       const places = Array.from({ length: n }, () =>
-        factorOf(
-          name,
+        placeOf(
+          latentFactor(name),
           Array.from({ length: 12 }, () => r.normal()),
         ),
       );
@@ -110,7 +110,7 @@ describe("factors of rendered heads", () => {
       const followed = factors.filter(({ name }) => {
         const pairs = Array.from({ length: 200 }, () => {
           const z = Array.from({ length: 12 }, () => r.normal());
-          return { place: factorOf(name, z), hz: unit.rateHz(z, 0) };
+          return { place: placeOf(latentFactor(name), z), hz: unit.rateHz(z, 0) };
         });
         pairs.sort((a, b) => a.place - b.place);
         const steps = pairs.slice(1).map(({ hz }, i) => Math.sign(hz - pairs[i].hz));

@@ -7,6 +7,7 @@ import { recordedMeasureTable } from "../recorded/judge.ts";
 import type { FailedCell } from "../run.ts";
 import { trainingMeasureTable } from "../training/judge.ts";
 import { centreOf } from "./centre.ts";
+import { type ModelFigures, modelFigures } from "./models.ts";
 import { bootstrap, drawResamples, type Interval, mean, pairedT, trialsToReach } from "./statistics.ts";
 
 export const measureTable: Record<MeasureName, Measure> = {
@@ -31,12 +32,16 @@ export interface StudyFigures {
   replicate: "seed" | "unit";
   sessions: { planned: number; done: number; failed: FailedCell[] };
   measures: ({ name: MeasureName } & Measure)[];
+  /** How far factors that units follow can be read from the models' latents; left out where the study names no models. */
+  models?: ModelFigures[];
   groups: GroupFigures[];
 }
 
 export interface GroupFigures {
   /** Name of a population, of populations pooled, or of a recording; and the kind (area) of its units, null for all. */
   group: string;
+  /** The model that it is seen through; left out where the study names none. */
+  model?: string;
   kind: string | null;
   measures: MeasureFigures[];
   levels: LevelFigures[];
@@ -89,8 +94,10 @@ export function studyFigures(
   const groups = groupsOf(study, cells, results).flatMap((group) => {
     const measures = names.flatMap((name) => measureFigures(study, group, name, index) ?? []);
     if (measures.length === 0) return [];
-    return [{ group: group.name, kind: group.kind, measures, levels: levelFigures(study, measures) }];
+    const { name, model, kind } = group;
+    return [{ group: name, ...(model && { model }), kind, measures, levels: levelFigures(study, measures) }];
   });
+  const models = modelFigures(cells);
   const given = new Set(groups.flatMap(({ measures }) => measures.map(({ measure }) => measure)));
   return {
     study: study.name,
@@ -102,6 +109,7 @@ export function studyFigures(
     replicate: "recordings" in study && study.recordings ? "unit" : "seed",
     sessions: { planned: cells.length, done: results.filter((result) => result !== null).length, failed },
     measures: names.filter((name) => given.has(name)).map((name) => ({ name, ...pick(measureTable[name]) })),
+    ...(models.length > 0 && { models }),
     groups,
   };
 }
@@ -115,21 +123,24 @@ const lengthOf = (study: Study): number => ("training" in study ? study.steps : 
 /** A cell whatever its design. */
 interface Replicate {
   population: string;
+  model: string | undefined;
   seed: number;
   recordedUnit: string | null;
 }
 
 const replicateOf = (cell: Cell): Replicate => ({
   population: cell.population,
+  model: cell.model,
   seed: cell.seed,
   recordedUnit: "recording" in cell ? (cell.recording?.unit ?? null) : null,
 });
 
-const cellName = (design: string, { population, seed, recordedUnit }: Replicate): string =>
-  JSON.stringify([design, population, seed, recordedUnit]);
+const cellName = (design: string, { population, model, seed, recordedUnit }: Replicate): string =>
+  JSON.stringify([design, population, model ?? null, seed, recordedUnit]);
 
 interface Group {
   name: string;
+  model: string | undefined;
   kind: string | null;
   /** Sessions of one replicate under a design. */
   replicates: Replicate[][];
@@ -139,21 +150,23 @@ function groupsOf(study: Study, cells: readonly Cell[], results: readonly (CellR
   const [firstDesign] = Object.keys(study.designs);
   const one = cells.filter(({ design }) => design === firstDesign);
   const populations = [...new Set(one.map(({ population }) => population))];
+  const models = [...new Set(one.map(({ model }) => model))];
   const kindsOf = (members: readonly string[]) => [
     ...new Set(cells.flatMap(({ population }, i) => (members.includes(population) ? (results[i]?.kinds ?? []) : []))),
   ];
-  const group = (name: string, members: readonly string[]): Group[] => {
-    const byReplicate = new Map<string, Group["replicates"][number]>();
-    for (const cell of one.filter(({ population }) => members.includes(population))) {
-      const session = replicateOf(cell);
-      const { recordedUnit } = session;
-      const key = recordedUnit === null ? `${cell.seed}` : `${cell.population} ${recordedUnit}`;
-      byReplicate.set(key, [...(byReplicate.get(key) ?? []), session]);
-    }
-    const replicates = [...byReplicate.values()];
-    const kinds = kindsOf(members);
-    return [null, ...(kinds.length > 1 ? kinds : [])].map((kind) => ({ name, kind, replicates }));
-  };
+  const group = (name: string, members: readonly string[]): Group[] =>
+    models.flatMap((model) => {
+      const byReplicate = new Map<string, Group["replicates"][number]>();
+      for (const cell of one.filter((cell) => members.includes(cell.population) && cell.model === model)) {
+        const session = replicateOf(cell);
+        const { recordedUnit } = session;
+        const key = recordedUnit === null ? `${cell.seed}` : `${cell.population} ${recordedUnit}`;
+        byReplicate.set(key, [...(byReplicate.get(key) ?? []), session]);
+      }
+      const replicates = [...byReplicate.values()];
+      const kinds = kindsOf(members);
+      return [null, ...(kinds.length > 1 ? kinds : [])].map((kind) => ({ name, model, kind, replicates }));
+    });
   return [
     ...Object.entries("pooled" in study ? study.pooled : {}).flatMap(([name, members]) => group(name, members)),
     ...populations.flatMap((name) => group(name, [name])),

@@ -1,8 +1,9 @@
 import type { GroupFigures, LevelFigures, MeasureFigures, StudyFigures } from "../analysis/figures.ts";
 import { countedIn, measureTable } from "../analysis/figures.ts";
+import { HARDLY_READ, type ModelFigures } from "../analysis/models.ts";
 import type { Interval } from "../analysis/statistics.ts";
 import { colour, escaped, format, intervalChart, lineChart } from "./chart.ts";
-import { titleWithin } from "./words.ts";
+import { failureWords, groupTitle, titleWithin } from "./words.ts";
 
 /** The report of a study as one HTML page that needs nothing else. */
 export function reportPage(figures: StudyFigures): string {
@@ -22,7 +23,7 @@ ${failures(figures)}
 ${levelTable(figures, whole)}
 ${calibration(figures, whole)}
 ${whole.map((group) => groupSection(figures, group)).join("\n")}
-${kindTable(figures)}
+${kindTable(figures)}${factorTable(figures.models ?? [])}
 <h2>What is measured</h2>
 <dl>${figures.measures.map(({ title, says, together }) => `<dt>${escaped(title)}</dt><dd>${escaped(says)} ${ran === "trainings" ? "Seeds" : `Units of a session, and ${replicate}s,`} are taken together by their ${together}.</dd>`).join("")}
 <dt>${capitalised(counted)} needed</dt><dd>${capitalised(counted)} after which the line reaches the level, linear in the logarithm of the ${counted} between checkpoints. The level is drawn anew with each resample where it is what ${escaped(reference)} has.</dd></dl>
@@ -46,7 +47,7 @@ function groupSection(figures: StudyFigures, group: GroupFigures): string {
   const lines = group.measures.filter(({ measure }) =>
     ["low", "high", "as wanted"].includes(measureTable[measure].better),
   );
-  return `<section><h2>${escaped(group.group)}</h2>
+  return `<section><h2>${escaped(groupTitle(group))}</h2>
 <div class="charts">
 ${group.levels.map((level) => levelChart(figures, group, level)).join("\n")}
 ${lines.map((measure) => measureChart(figures, measure, group)).join("\n")}
@@ -98,10 +99,10 @@ const levelWords = ({ measure, level, referenceAtTrial }: LevelFigures, referenc
 /** How often intervals hold and warnings come after all trials, every group and design in one chart a measure. */
 function calibration(figures: StudyFigures, groups: readonly GroupFigures[]): string {
   const charts = figures.measures.flatMap(({ name, title, better }) => {
-    const rows = groups.flatMap(({ group, measures }) => {
-      const found = measures.find(({ measure }) => measure === name);
+    const rows = groups.flatMap((group) => {
+      const found = group.measures.find(({ measure }) => measure === name);
       return (found?.designs ?? []).map(({ design, centre }) => ({
-        name: `${group}, ${design}`,
+        name: `${groupTitle(group)}, ${design}`,
         colour: colourOf(found!, design),
         ...centre[centre.length - 1],
         without: "",
@@ -123,10 +124,10 @@ function calibration(figures: StudyFigures, groups: readonly GroupFigures[]): st
 /** Trials needed in every group, the page's answer in one table. */
 function levelTable({ ran, reference, trials }: StudyFigures, groups: readonly GroupFigures[]): string {
   const others = [...new Set(groups.flatMap(({ levels }) => levels.flatMap(({ against }) => against)))];
-  const rows = groups.flatMap(({ group, levels }) =>
-    levels.flatMap((level) =>
+  const rows = groups.flatMap((group) =>
+    group.levels.flatMap((level) =>
       level.designs.map(({ design, trials: needed, times }) => [
-        escaped(group),
+        escaped(groupTitle(group)),
         escaped(levelWords(level, reference)),
         escaped(design),
         needed.estimate === null ? `not within ${trials}` : interval(needed, 0),
@@ -170,7 +171,7 @@ function kindTable({ groups, measures }: StudyFigures): string {
   const rows = kinds.flatMap((group) => {
     const [first] = group.measures;
     return first.designs.map(({ design }) => [
-      escaped(group.group),
+      escaped(groupTitle(group)),
       escaped(group.kind!),
       escaped(design),
       ...measures.map(({ name }) => {
@@ -185,12 +186,30 @@ function kindTable({ groups, measures }: StudyFigures): string {
   )}</div>`;
 }
 
+/** What of each factor can be read from each model's latents. */
+function factorTable(models: readonly ModelFigures[]): string {
+  const read = models.flatMap(({ model, latents, factors }) => (factors ? [{ model, latents, factors }] : []));
+  if (read.length === 0) return "";
+  const rows = read[0].factors.map(({ factor }) => [
+    escaped(factor),
+    ...read.map(({ factors }) => {
+      const { r2, latent, share } = factors.find((row) => row.factor === factor)!;
+      return `<b${r2 < HARDLY_READ ? ' class="failed"' : ""}>${r2.toFixed(2)}</b> <small>z${latent + 1} ${share.toFixed(2)}</small>`;
+    }),
+  ]);
+  const head = ["factor", ...read.map(({ model, latents }) => `${escaped(model)} (${latents} latents)`)];
+  return `
+<h2>Factors read from the latents</h2>
+<p>Units that follow a factor of the rendered heads respond to what of it the model's latents tell: R² of the factor on heads that were not fitted to, and in small print the latent that moves it most, with its share of the squared weights, 1 where it alone does. Below ${HARDLY_READ} such units hardly respond to the model's faces.</p>
+${table(head, rows)}`;
+}
+
 const failures = ({ ran, sessions: { failed } }: StudyFigures): string =>
   failed.length === 0
     ? ""
     : `<p class="failed">${failed.length} ${ran} failed: ${failed
         .slice(0, 5)
-        .map(({ design, population, seed, reason }) => escaped(`${design}, ${population}, seed ${seed}: ${reason}`))
+        .map((cell) => escaped(failureWords(cell)))
         .join("; ")}</p>`;
 
 function interval({ estimate, low, high }: Interval, digits: number): string {

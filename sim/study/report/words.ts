@@ -1,8 +1,18 @@
 import type { MeasureName } from "../../../protocols/study.ts";
-import { countedIn, measureTable, type StudyFigures } from "../analysis/figures.ts";
+import { countedIn, type GroupFigures, measureTable, type StudyFigures } from "../analysis/figures.ts";
+import { HARDLY_READ, type ModelFigures } from "../analysis/models.ts";
+import type { FailedCell } from "../run.ts";
 
 /** A study as a person reads it in the terminal: every design at the last checkpoint, and the trials (or steps of training) that it needs. */
-export function describeStudy({ groups, measures, ran, reference, sessions, trials }: StudyFigures): string {
+export function describeStudy({
+  groups,
+  measures,
+  models = [],
+  ran,
+  reference,
+  sessions,
+  trials,
+}: StudyFigures): string {
   const shown = measures.filter(({ better }) => better !== "neither").slice(0, 6);
   const lines = groups
     .filter(({ kind }) => kind === null)
@@ -31,16 +41,39 @@ export function describeStudy({ groups, measures, ran, reference, sessions, tria
       });
       return [
         "",
-        group.group,
+        groupTitle(group),
         `  ${"".padEnd(width)}  ${columns.map(({ title }) => title).join("  ")}`,
         ...table,
         ...levels,
       ];
     });
-  const failed = sessions.failed.map(
-    ({ design, population, seed, reason }) => `failed: ${design}, ${population}, seed ${seed}: ${reason}`,
-  );
-  return [...lines, ...failed, "", ""].join("\n");
+  const failed = sessions.failed.map((cell) => `failed: ${failureWords(cell)}`);
+  return [...lines, ...modelWords(models), ...failed, "", ""].join("\n");
+}
+
+/** A population, or populations pooled, as seen through a model. */
+export const groupTitle = ({ group, model }: Pick<GroupFigures, "group" | "model">): string =>
+  model === undefined ? group : `${group}, ${model}`;
+
+export const failureWords = ({ design, population, model, seed, reason }: FailedCell): string =>
+  `${design}, ${population}${model === undefined ? "" : `, ${model}`}, seed ${seed}: ${reason}`;
+
+/** What of the factors that units follow can be read from each model's latents. */
+function modelWords(models: readonly ModelFigures[]): string[] {
+  const read = models.flatMap(({ model, factors }) => {
+    if (!factors) return [];
+    const each = factors.map(
+      ({ factor, r2, latent, share }) => `${factor} ${r2.toFixed(2)} (z${latent + 1} ${share.toFixed(2)})`,
+    );
+    const lost = factors.filter(({ r2 }) => r2 < HARDLY_READ).map(({ factor }) => factor);
+    return [
+      `  ${model}: ${each.join(", ")}`,
+      ...(lost.length > 0 ? [`    cells that follow ${lost.join(", ")} hardly respond to its faces`] : []),
+    ];
+  });
+  return read.length === 0
+    ? []
+    : ["", "factors read from the latents: R² (the latent that moves it most, and its share)", ...read];
 }
 
 /** A measure's title within a sentence. */

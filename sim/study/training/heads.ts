@@ -1,6 +1,5 @@
 import type { FacesRecipe } from "../../faces/data-set.ts";
-import { makehumanFolder } from "../../faces/makehuman.ts";
-import { headsAtOnce, renderHeads } from "../../faces/render-pool.ts";
+import { drawHeads } from "../../faces/drawn-heads.ts";
 import type { TrainingCell } from "../cell.ts";
 
 /** RGB bytes [count][size][size][3] of heads to train on and of those to measure on. */
@@ -29,7 +28,7 @@ export function openHeads(threads: number, said: (words: string) => void, stoppe
   const sets = new Map<string, Promise<Uint8Array>>();
   const of = (recipe: FacesRecipe): Promise<Uint8Array> => {
     const name = JSON.stringify([recipe.count, recipe.size, recipe.seed]);
-    const set = sets.get(name) ?? render(recipe, threads, said, stopped);
+    const set = sets.get(name) ?? drawHeads(recipe, threads, said, stopped);
     // The last one asked for is the last to go; one that could not be had is tried again.
     sets.delete(name);
     sets.set(name, set);
@@ -42,27 +41,4 @@ export function openHeads(threads: number, said: (words: string) => void, stoppe
       return { faces: await of(faces), unseen: await of(unseen) };
     },
   };
-}
-
-async function render(
-  recipe: FacesRecipe,
-  threads: number,
-  said: (words: string) => void,
-  stopped: AbortSignal,
-): Promise<Uint8Array> {
-  const { count, size } = recipe;
-  const bytes = size * size * 3;
-  const makehuman = await makehumanFolder(said);
-  const pixels = new Uint8Array(new SharedArrayBuffer(count * bytes));
-  const starts = Array.from({ length: Math.ceil(count / headsAtOnce) }, (_, i) => i * headsAtOnce);
-  let drawn = 0;
-  const tenths = () => Math.floor((10 * drawn) / count);
-  const keep = (from: number, some: Uint8Array) => {
-    pixels.set(some, from * bytes);
-    const before = tenths();
-    drawn += some.length / bytes;
-    if (tenths() > before) said(`${drawn} of ${count} heads drawn`);
-  };
-  await renderHeads(makehuman, recipe, starts, threads, keep, stopped);
-  return pixels;
 }

@@ -5,7 +5,7 @@ import { type ImageSet, inGray } from "../../../server/model/training/images.ts"
 import { recipeOf } from "../../../server/model/training/recipe.ts";
 import { train, weightsOf } from "../../../server/model/training/trainer.ts";
 import type { FacesRecipe } from "../../faces/data-set.ts";
-import { drawFactors, factors } from "../../faces/factors.ts";
+import { factorsByName } from "../../faces/factors.ts";
 import { type CellResult, gather, type TrainingCell } from "../cell.ts";
 import type { Heads } from "./heads.ts";
 import { trainingMeasureTable } from "./judge.ts";
@@ -31,7 +31,7 @@ export async function runTrainingCell(
   await useBackend("wasm");
   const images = imagesOf(faces, heads.faces, settings.gray);
   const judged = imagesOf(unseen, heads.unseen, settings.gray);
-  const known = knownFactors(unseen);
+  const known = factorsByName(unseen);
   const all = Uint32Array.from({ length: judged.count }, (_, i) => i);
   const recipe = recipeOf(settings, images, { steps, seed });
   const kept = keptTraining(key);
@@ -73,10 +73,4 @@ const finite = (value: number): number | null => (Number.isFinite(value) ? value
 function imagesOf({ count, size }: FacesRecipe, pixels: Uint8Array, gray: boolean): ImageSet {
   const images: ImageSet = { count, side: size, channels: 3, pixels, manifest: undefined };
   return gray ? inGray(images) : images;
-}
-
-/** Factors by name, of each head in order. */
-function knownFactors({ count, seed }: FacesRecipe): Map<string, Float64Array> {
-  const drawn = Array.from({ length: count }, (_, i) => drawFactors(seed, i));
-  return new Map(factors.map(({ name }) => [name, Float64Array.from(drawn, (head) => head[name])]));
 }
