@@ -44,6 +44,13 @@ export interface TrainingCell extends Named {
   measures: readonly TrainingMeasure[];
 }
 
+export const cellKinds = ["simulated", "recorded", "training"] as const;
+/** What runs it. */
+export type CellKind = (typeof cellKinds)[number];
+
+export const kindOf = (cell: Cell): CellKind =>
+  "training" in cell ? "training" : cell.recording ? "recorded" : "simulated";
+
 /** What a cell gave: one figure for each measure, checkpoint and unit (a training has one, its model); null where it means nothing. */
 export interface CellResult {
   /** Kind (or area) of each unit. */

@@ -3,11 +3,11 @@ import { MessageChannel } from "node:worker_threads";
 import { Piscina } from "piscina";
 import { ConfigurationError } from "../../server/failure.ts";
 import { compiledModule } from "../../server/package-root.ts";
-import { type Cell, cellKey, type TrainingCell } from "./cell.ts";
+import type { Cell, TrainingCell } from "./cell.ts";
 import type { Engine } from "./run.ts";
 import type { HeadSource } from "./training/heads.ts";
 import { underWay } from "./training/progress.ts";
-import { codeVersion } from "./version.ts";
+import { keyOfCell } from "./version.ts";
 import type { Outcome, Task } from "./worker.ts";
 
 export interface Pool {
@@ -48,7 +48,7 @@ export function openPool(threads: number, said: (words: string) => void, stopped
       const { port1, port2 } = new MessageChannel();
       port1.on("message", progressed);
       try {
-        const task = { cell, key: cellKey(cell, codeVersion()), heads, progress: port2 };
+        const task = { cell, key: keyOfCell(cell), heads, progress: port2 };
         return await workers.run(task, { ...options, transferList: [port2] });
       } finally {
         port1.close();

@@ -1,6 +1,6 @@
-import { type Cell, type CellResult, cellKey } from "./cell.ts";
+import type { Cell, CellResult } from "./cell.ts";
 import type { Store } from "./store.ts";
-import { codeVersion } from "./version.ts";
+import { keyOfCell } from "./version.ts";
 import type { Outcome } from "./worker.ts";
 
 /** A session or training of a study that broke, and why. */
@@ -49,8 +49,7 @@ export async function runCells(
   engine: Engine,
   { stopped, begun }: { stopped: AbortSignal; begun: Begun },
 ): Promise<StudyRun> {
-  const version = codeVersion();
-  const keys = cells.map((cell) => cellKey(cell, version));
+  const keys = cells.map(keyOfCell);
   const failed: FailedCell[] = [];
   const ahead = new Map<string, Cell>();
   keys.forEach((key, i) => {
