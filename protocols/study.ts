@@ -31,7 +31,7 @@ export const simulatedMeasures = [
 const onRequest: readonly MeasureName[] = ["bestShare"];
 /** Figures of a recorded unit against its held-out trials. */
 export const recordedMeasures = ["heldOutError", "heldOutLogLikelihood", "heldOutPeak"] as const;
-/** Figures of a model on heads that it was not trained on (sim/study/training/judge.ts). */
+/** Figures of a model on heads that it was not trained on (sim/study/training/judge.ts), the last one beside its design's other seeds. */
 export const trainingMeasures = [
   "mig",
   "ownLatents",
@@ -41,6 +41,7 @@ export const trainingMeasures = [
   "psnrDb",
   "activeLatents",
   "klNats",
+  "udr",
 ] as const;
 const measure = z.enum([...simulatedMeasures, ...recordedMeasures, ...trainingMeasures]);
 export type MeasureName = z.infer<typeof measure>;

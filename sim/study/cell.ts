@@ -3,6 +3,7 @@ import type { Experiment } from "../../protocols/experiment.ts";
 import type { MeasureName, SessionStudy, SimulatedMeasure, TrainingMeasure } from "../../protocols/study.ts";
 import type { TrainingSettings } from "../../protocols/training.ts";
 import type { FacesRecipe } from "../faces/data-set.ts";
+import type { KeptCodes } from "./training/ranking.ts";
 
 /** What is run for one design and seed of a study, a session or a training: all that it depends on. */
 export type Cell = SessionCell | TrainingCell;
@@ -56,6 +57,8 @@ export interface CellResult {
   /** Kind (or area) of each unit. */
   kinds: string[];
   values: Partial<Record<MeasureName, (number | null)[][]>>;
+  /** Of a training, at each checkpoint, what it is compared with other seeds' by. */
+  codes?: KeptCodes[];
 }
 
 /** The name under which a cell's result is kept: a hash of all that it depends on, which what it is called is not. */
@@ -67,6 +70,7 @@ export const cellKey = ({ design: _, population: __, model: ___, ...rest }: Cell
 
 /** Figures are kept with this many digits: far more than one session or training tells. */
 const DIGITS = 7;
+export const toDigits = (value: number): number => Number(value.toPrecision(DIGITS));
 
 /** Gathers a cell's figures, beside those that `result` has already. */
 export function gather(
@@ -81,7 +85,7 @@ export function gather(
     add(at, unit, figures) {
       for (const [name, value] of figures) {
         const rows = (result.values[name] ??= []);
-        (rows[at] ??= [])[unit] = value === null ? null : Number(value.toPrecision(DIGITS));
+        (rows[at] ??= [])[unit] = value === null ? null : toDigits(value);
       }
     },
     result,

@@ -6,6 +6,7 @@ import { type Measure, simulatedMeasureTable } from "../measures.ts";
 import { recordedMeasureTable } from "../recorded/judge.ts";
 import type { FailedCell } from "../run.ts";
 import { trainingMeasureTable } from "../training/judge.ts";
+import { ranked, udrMeasure } from "../training/ranking.ts";
 import { centreOf } from "./centre.ts";
 import { type ModelFigures, modelFigures } from "./models.ts";
 import { bootstrap, drawResamples, type Interval, mean, pairedT, trialsToReach } from "./statistics.ts";
@@ -14,6 +15,7 @@ export const measureTable: Record<MeasureName, Measure> = {
   ...simulatedMeasureTable,
   ...recordedMeasureTable,
   ...trainingMeasureTable,
+  udr: udrMeasure,
 };
 
 /** What is counted along a session, or a training. */
@@ -82,9 +84,10 @@ const RESAMPLING_SEED = 1;
 export function studyFigures(
   study: Study,
   cells: readonly Cell[],
-  results: readonly (CellResult | null)[],
+  kept: readonly (CellResult | null)[],
   failed: FailedCell[],
 ): StudyFigures {
+  const results = ranked(cells, kept);
   const names = measuresOf(study);
   const index = new Map<string, CellResult>();
   cells.forEach((cell, i) => {

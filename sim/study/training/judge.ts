@@ -8,7 +8,10 @@ interface TrainingMeasureOf extends Measure {
   of(evaluation: Evaluation, measures: Measures): number;
 }
 
-export const trainingMeasureTable: Record<TrainingMeasure, TrainingMeasureOf> = {
+/** Figures of a model by itself. */
+export type OwnMeasure = Exclude<TrainingMeasure, "udr">;
+
+export const trainingMeasureTable: Record<OwnMeasure, TrainingMeasureOf> = {
   mig: {
     title: "MIG",
     says: "Mutual information gap (Chen et al. 2018): how much more the best latent says of a factor than the second, over the factor's entropy; mean over factors.",

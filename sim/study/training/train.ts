@@ -8,8 +8,9 @@ import type { FacesRecipe } from "../../faces/data-set.ts";
 import { factorsByName } from "../../faces/factors.ts";
 import { type CellResult, gather, type TrainingCell } from "../cell.ts";
 import type { Heads } from "./heads.ts";
-import { trainingMeasureTable } from "./judge.ts";
+import { type OwnMeasure, trainingMeasureTable } from "./judge.ts";
 import { keptTraining } from "./kept.ts";
+import { keepCodes } from "./ranking.ts";
 
 const PROGRESS_MS = 5000;
 const KEEP_MS = 3 * 60_000;
@@ -51,12 +52,15 @@ export async function runTrainingCell(
     const state = await current();
     if (at >= 0) {
       const evaluation = await evaluate(recipe.architecture, weightsOf(recipe.architecture, state), judged, all);
-      const measured = measures(known, codesOf(evaluation).latents);
+      const codes = codesOf(evaluation);
+      const measured = measures(known, codes.latents);
+      const own = wanted.filter((name): name is OwnMeasure => name !== "udr");
       gathered.add(
         at,
         0,
-        wanted.map((name) => [name, finite(trainingMeasureTable[name].of(evaluation, measured))] as const),
+        own.map((name) => [name, finite(trainingMeasureTable[name].of(evaluation, measured))] as const),
       );
+      if (wanted.includes("udr")) (gathered.result.codes ??= []).push(keepCodes(codes));
       if (step === last) return "stop";
     }
     // Without room for it, an interrupted training begins anew.

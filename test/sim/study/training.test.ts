@@ -3,18 +3,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { parseStudy, type TrainingStudy } from "../../../protocols/study.ts";
+import { agreement, type Codes, disentanglementRanking } from "../../../server/model/measures/udr.ts";
 import type { ImageSet } from "../../../server/model/training/images.ts";
 import { recipeOf } from "../../../server/model/training/recipe.ts";
 import { type TrainingState, train } from "../../../server/model/training/trainer.ts";
+import { random } from "../../../server/random.ts";
 import { targetNames } from "../../../sim/faces/head.ts";
 import { makehumanPackage } from "../../../sim/faces/makehuman.ts";
-import { cellKey } from "../../../sim/study/cell.ts";
+import { type CellResult, cellKey } from "../../../sim/study/cell.ts";
 import { planTrainings } from "../../../sim/study/plan.ts";
 import { onThisMachine } from "../../../sim/study/pool.ts";
 import { runCells } from "../../../sim/study/run.ts";
 import { openStore } from "../../../sim/study/store.ts";
 import { keptTraining } from "../../../sim/study/training/kept.ts";
 import { underWay } from "../../../sim/study/training/progress.ts";
+import { keepCodes, ranked } from "../../../sim/study/training/ranking.ts";
 import { runTrainingCell } from "../../../sim/study/training/train.ts";
 import { start } from "../../cli.ts";
 import { writeMakehuman } from "../faces/package.ts";
@@ -132,7 +135,7 @@ describe("V8 a study of trainings", () => {
   );
 
   test(
-    "V8 a training's figures are those that `faces`, `train` and `evaluate` give for the same settings",
+    "V8 V10 a training's figures are those that `faces`, `train` and `evaluate` give for the same settings",
     async () => {
       const path = (name: string) => join(folder, name);
       const heads = (name: string, count: string, seed: string) =>
@@ -140,18 +143,21 @@ describe("V8 a study of trainings", () => {
       await Promise.all([heads("seen", "40", "1"), heads("unseen", "60", "2")]);
       // `train` has no checkpoints: of 10 steps, where the last one is.
       const file = path("ten.yaml");
-      await writeFile(file, text.replace("steps: 12", "steps: 10").replace("seeds: 2", "seeds: 1"));
-      const settings = ["--latents", "2", "--beta", "0.5", "--batch", "8", "--steps", "10", "--seed", "1"];
-      const train = ["train", "--images", path("seen"), "--out", path("model"), "--backend", "wasm"];
-      expect(await start(...train, ...settings).finished).toMatchObject({ code: 0 });
-      const evaluate = ["evaluate", path("model"), "--faces", path("unseen"), "--backend", "wasm", "--json"];
+      await writeFile(file, text.replace("steps: 12", "steps: 10"));
+      const settings = ["--latents", "2", "--beta", "0.5", "--batch", "8", "--steps", "10", "--backend", "wasm"];
+      const train = (out: string, seed: string) =>
+        start("train", "--images", path("seen"), "--out", path(out), ...settings, "--seed", seed).finished;
+      expect(await train("model", "1")).toMatchObject({ code: 0 });
+      expect(await train("other", "2")).toMatchObject({ code: 0 });
+      const against = ["--against", path("other"), "--backend", "wasm", "--json"];
+      const evaluate = ["evaluate", path("model"), "--faces", path("unseen"), ...against];
       const found = JSON.parse((await start(...evaluate).finished).stdout);
 
       const ran = await start("study", file, "--out", path("out"), "--json").finished;
       expect(ran.code, ran.stderr).toBe(0);
-      expect(ran.stderr).toContain("2 trainings (0 were there)");
+      expect(ran.stderr).toContain("4 trainings (0 were there)");
       const { groups, ...figures } = JSON.parse(ran.stdout);
-      expect(figures).toMatchObject({ ran: "trainings", trials: 10, sessions: { planned: 2, done: 2, failed: [] } });
+      expect(figures).toMatchObject({ ran: "trainings", trials: 10, sessions: { planned: 4, done: 4, failed: [] } });
       const last = (name: string): number =>
         groups[0].measures.find(({ measure }: { measure: string }) => measure === name).designs[0].values[0][1];
       const sumKl = found.klNats.reduce((sum: number, kl: number) => sum + kl, 0);
@@ -162,6 +168,7 @@ describe("V8 a study of trainings", () => {
         informativeness: last("informativeness"),
         psnrDb: last("psnrDb"),
         klNats: last("klNats"),
+        udr: last("udr"),
       }).toEqual({
         mig: expect.closeTo(found.mig, 5),
         disentanglement: expect.closeTo(found.dci.disentanglement, 5),
@@ -169,11 +176,12 @@ describe("V8 a study of trainings", () => {
         informativeness: expect.closeTo(found.dci.informativeness, 5),
         psnrDb: expect.closeTo(found.psnrDb, 5),
         klNats: expect.closeTo(sumKl, 5),
+        udr: expect.closeTo(found.udr.score, 5),
       });
       expect([last("activeLatents"), last("ownLatents")]).toEqual([found.active, found.ownLatents]);
       const page = await readFile(join(path("out"), "report.html"), "utf8");
       expect(page).toContain("Steps needed");
-      expect(page).toContain("2 of 2 trainings, 10 steps each");
+      expect(page).toContain("4 of 4 trainings, 10 steps each");
       expect(page).not.toMatch(/NaN|undefined|Infinity|sessions|trials|<script|https?:/);
     },
     PROCESSES_MS,
@@ -196,11 +204,46 @@ describe("V8 a study of trainings", () => {
     });
     const kept = keptTraining("interrupted");
     // A figure that no training gives shows that it was taken up, and not begun anew.
-    await kept.write({ state: state!, result: { kinds: ["model"], values: { ...straight.values, psnrDb: [[-1]] } } });
-    const { values } = await runTrainingCell(cell, "interrupted", heads, () => {});
-    expect(values).toEqual({ ...straight.values, psnrDb: [[-1], straight.values.psnrDb![1]] });
+    const values = { ...straight.values, psnrDb: [[-1]] };
+    await kept.write({ state: state!, result: { kinds: ["model"], values, codes: straight.codes!.slice(0, 1) } });
+    const ended = await runTrainingCell(cell, "interrupted", heads, () => {});
+    expect(ended.values).toEqual({ ...straight.values, psnrDb: [[-1], straight.values.psnrDb![1]] });
+    expect(ended.codes).toEqual(straight.codes);
     expect(await kept.read()).toBeNull();
     expect(await keptTraining("straight").read()).toBeNull();
+  });
+
+  test("V10 each seed's UDR is the ranking among its design's seeds, of codes that are kept as ranks, ties and all", () => {
+    const r = random("codes");
+    const heads = 300;
+    const draw = () => Float64Array.from({ length: heads }, () => r.normal());
+    const shared = [draw(), draw()];
+    // Seeds of the first design agree on two latents, more or less; one latent of each is constant but for ties.
+    const codes = [0.1, 0.5, 1].map((noise) => ({
+      latents: [
+        ...shared.map((values) => values.map((value) => value + noise * r.normal())),
+        Float64Array.from({ length: heads }, (_, i) => i % 3),
+      ],
+      klNats: [2, 1, 0.02],
+    }));
+    const cells = ["a", "a", "b", "a"].map((design, i) => ({ ...planTrainings(study())[0], design, seed: i }));
+    const result = (which: Codes): CellResult => ({
+      kinds: ["model"],
+      values: { mig: [[0], [0]] },
+      codes: [keepCodes(which), keepCodes(codes[0])],
+    });
+    const results = [result(codes[0]), result(codes[1]), result(codes[2]), result(codes[2])];
+    const scored = ranked(cells, results).map((one) => one!.values.udr?.map(([value]) => value));
+    const expected = disentanglementRanking(codes);
+    [0, 1, 3].forEach((i, k) => {
+      expect(scored[i]![0]).toBeCloseTo(expected[k], 6);
+      // At the second checkpoint all say the same; a latent that goes with no other scores 1, those that share some ρ less.
+      expect(scored[i]![1]).toBeCloseTo(agreement(codes[0], codes[0]), 6);
+    });
+    expect(expected[0]).toBeGreaterThan(expected[2]);
+    // A seed alone has nothing to be compared with.
+    expect(scored[2]).toBeUndefined();
+    expect(ranked(cells, [results[0], null, null, null])).toEqual([results[0], null, null, null]);
   });
 
   test("V8 how far trainings are is told in a few words", () => {
