@@ -2,7 +2,7 @@
 import { parse } from "yaml";
 import { z } from "zod";
 import { simulation } from "./experiment.ts";
-import { trainingSettings } from "./training.ts";
+import { trainingSettings, trainingStage } from "./training.ts";
 import { describeIssues, namingKeys } from "./wire/message.ts";
 
 const whole = z.number().int().positive();
@@ -153,18 +153,30 @@ const trainingStudy = z
       /** Heads of another seed to measure on. */
       unseen: z.strictObject({ count: headCount.min(50), seed: headSeed }),
     }),
-    /** Batches that each training is planned for: what β, capacity and learning rate follow. It ends at the last checkpoint. */
+    /** Batches that each training is planned for, in all of its stages: what β, capacity and learning rate follow. It ends at the last checkpoint. */
     steps: whole.max(100_000_000),
-    /** What differs, by a name for the design: settings of the training (protocols/training.ts). */
-    designs: z.record(label, trainingSettings),
+    /** What differs, by a name for the design: settings of the training (protocols/training.ts), or of its stages, one after another. */
+    designs: z.record(label, trainingSettings.extend({ stages: z.array(trainingStage).min(1).optional() })),
   })
   .superRefine((file, context) => {
     const wrong = faultOf(context);
     const { faces, unseen } = file.training;
     if (unseen.seed === faces.seed)
       wrong(["training", "unseen", "seed"], "expected another seed than the heads to train on have");
-    for (const [name, { latents }] of Object.entries(file.designs))
+    for (const [name, { latents, stages }] of Object.entries(file.designs)) {
       if (latents < 2) wrong(["designs", name, "latents"], "expected at least 2, which the measures compare");
+      const planned = stages?.reduce((sum, { steps }) => sum + steps, 0);
+      if (planned !== undefined && planned !== file.steps)
+        wrong(
+          ["designs", name, "stages"],
+          `expected stages of ${file.steps} steps together, as the study has, not ${planned}`,
+        );
+      if (stages?.[0].rotate)
+        wrong(
+          ["designs", name, "stages", 0, "rotate"],
+          "expected no turn before the first stage, which has no code yet",
+        );
+    }
     file.levels.forEach(({ referenceAtTrial }, i) => {
       if (referenceAtTrial !== undefined) wrong(["levels", i, "referenceAtTrial"], "expected value in its place");
     });

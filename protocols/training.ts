@@ -22,3 +22,21 @@ export const trainingSettings = z.strictObject({
   gray: z.boolean().default(false),
 });
 export type TrainingSettings = z.infer<typeof trainingSettings>;
+
+const { shape } = trainingSettings;
+
+/** A stage of a training that goes on with the model of the stage before, as `train --from` does; what it leaves out is as the training has it. */
+export const trainingStage = z.strictObject({
+  /** Batches: what its β, capacity and learning rate follow. */
+  steps: z.number().int().positive().max(100_000_000),
+  /** Whether the code is first turned to independent components, which changes no picture. */
+  rotate: z.boolean().default(false),
+  beta: shape.beta.unwrap().optional(),
+  betaFrom: shape.betaFrom,
+  tc: shape.tc.unwrap().optional(),
+  capacity: shape.capacity,
+  likelihood: shape.likelihood.unwrap().optional(),
+  pixelSd: shape.pixelSd.unwrap().optional(),
+  batch: shape.batch.unwrap().optional(),
+  learningRate: shape.learningRate.unwrap().optional(),
+});

@@ -16,17 +16,10 @@ import { readFactors } from "../model/training/factors.ts";
 import { type ImageSet, readImages } from "../model/training/images.ts";
 import { recipeOf } from "../model/training/recipe.ts";
 import { writeReport } from "../model/training/report.ts";
-import { rotated } from "../model/training/rotation.ts";
 import { saveModel } from "../model/training/save.ts";
+import { firstWeights } from "../model/training/stage.ts";
 import { bestBackend } from "../model/training/start.ts";
-import {
-  splitImages,
-  type TrainingReport,
-  type TrainingState,
-  train,
-  type Weights,
-  weightsOf,
-} from "../model/training/trainer.ts";
+import { splitImages, type TrainingReport, type TrainingState, train, weightsOf } from "../model/training/trainer.ts";
 import { numberOption } from "./options.ts";
 import { createProgress } from "./progress.ts";
 
@@ -49,8 +42,6 @@ const aside = ["images", "out", "size", "resume", "backend", "saveEvery"];
 const defaults = trainingSettings.parse({});
 /** Held-out images behind a checkpoint's figures; the last save uses them all. */
 const checkpointImages = 512;
-/** Training images that --rotate looks at. */
-const rotationImages = 5000;
 /** Steps between lines of the history. */
 const historyEvery = 20;
 
@@ -192,7 +183,7 @@ async function trainModel(options: Options, command: Command): Promise<void> {
     return evaluation;
   };
 
-  const initial = from && (recipe.rotated ? await turned(from, images, training) : from.weights);
+  const initial = from && (await firstWeights({ ...recipe, isRotated: recipe.rotated }, from.weights, images));
   const begin = begun?.state.step ?? 0;
   const end = await train(images, { ...recipe, initial, state: begun?.state }, async (report, current) => {
     const rate = ((report.step - begin) * recipe.batch) / ((performance.now() - started) / 1000);
@@ -211,12 +202,6 @@ async function trainModel(options: Options, command: Command): Promise<void> {
     `${options.out}: ${end.step} steps, ${countActive(evaluation.latents)} of ${recipe.architecture.latents} latents active (KL > ${activeNats}), ` +
       `PSNR ${evaluation.psnrDb.toFixed(1)} dB on held-out images; see ${join(options.out, "report.html")}`,
   );
-}
-
-/** The weights of a model whose code has been turned to independent components of what it says of training images. */
-async function turned({ card, weights }: ModelFolder, images: ImageSet, training: Uint32Array): Promise<Weights> {
-  const seen = await evaluate(card.architecture, weights, images, training.subarray(0, rotationImages));
-  return rotated(card.architecture, weights, seen);
 }
 
 /** The model that --from names, if its network is the recipe's. */

@@ -39,10 +39,17 @@ export interface TrainingCell extends Named {
     /** Heads to train on, and heads to measure on. */
     faces: FacesRecipe;
     unseen: FacesRecipe;
-    settings: TrainingSettings;
-    steps: number;
+    /** Each goes on with the model of the one before. */
+    stages: Stage[];
   };
   measures: readonly TrainingMeasure[];
+}
+
+export interface Stage {
+  settings: TrainingSettings;
+  steps: number;
+  /** Whether the code is turned to independent components first. */
+  rotate: boolean;
 }
 
 export const cellKinds = ["simulated", "recorded", "training"] as const;

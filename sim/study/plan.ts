@@ -6,6 +6,7 @@ import {
   type TrainingStudy,
   trainingMeasures,
 } from "../../protocols/study.ts";
+import { trainingSettings } from "../../protocols/training.ts";
 import { ConfigurationError } from "../../server/failure.ts";
 import { populationFault } from "../neurons/unit.ts";
 import type { SessionCell, TrainingCell } from "./cell.ts";
@@ -109,12 +110,20 @@ export function planTrainings({ training, steps, firstSeed, seeds, designs, ...s
   const unseen = { ...training.unseen, size: faces.size };
   const measures = trainingMeasures.filter((name) => !study.measures || study.measures.includes(name));
   return Array.from({ length: seeds }, (_, i) =>
-    Object.entries(designs).map(([design, settings]) => ({
+    Object.entries(designs).map(([design, { stages = [{ steps, rotate: false }], ...settings }]) => ({
       design,
       population: `${faces.count} heads of ${faces.size} × ${faces.size}`,
       seed: firstSeed + i,
       checkpoints: study.checkpoints,
-      training: { faces, unseen, settings, steps },
+      training: {
+        faces,
+        unseen,
+        stages: stages.map(({ steps, rotate, ...own }) => ({
+          settings: trainingSettings.parse({ ...settings, ...own }),
+          steps,
+          rotate,
+        })),
+      },
       measures,
     })),
   ).flat();

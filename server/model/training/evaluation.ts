@@ -81,6 +81,10 @@ function summary(values: number[]): { mean: number; sd: number; low: number; hig
   return { mean, sd: Math.sqrt(variance), low: point(0.01), high: point(0.99) };
 }
 
+/** Latents in the order of their KL, the largest first: as models are saved. */
+export const orderOfKl = ({ latents }: Evaluation): number[] =>
+  latents.map((_, i) => i).sort((i, j) => latents[j].klNats - latents[i].klNats);
+
 /** The same model with latents in another order: new latent i is old latent order[i]. */
 export function reordered(a: Architecture, weights: Weights, order: readonly number[]): Weights {
   const columns = [...order, ...order.map((i) => i + a.latents)];

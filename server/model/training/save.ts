@@ -5,7 +5,7 @@ import { activeNats, countActive } from "../measures/active.ts";
 import { spearman } from "../measures/rank.ts";
 import { type ModelCard, readModelFolder, writeModelFolder } from "../model-folder.ts";
 import { measureProbe } from "../probe.ts";
-import { type Evaluation, reordered } from "./evaluation.ts";
+import { type Evaluation, orderOfKl, reordered } from "./evaluation.ts";
 import type { Weights } from "./trainer.ts";
 
 /**
@@ -21,9 +21,7 @@ export async function saveModel(
   chosen: Uint32Array,
   factors: Map<string, Float64Array> | undefined,
 ): Promise<void> {
-  const order = evaluation.latents
-    .map((_, i) => i)
-    .sort((i, j) => evaluation.latents[j].klNats - evaluation.latents[i].klNats);
+  const order = orderOfKl(evaluation);
   const table: Record<string, number[]> = {};
   for (const [name, values] of factors ?? []) {
     const own = Float64Array.from(chosen, (i) => values[i]);

@@ -8,6 +8,8 @@ import type { CellResult } from "../cell.ts";
 
 /** Where a training stands, and the figures of the checkpoints that it has passed. */
 export interface Standing {
+  /** Index of the stage, and where that stands. */
+  stage: number;
   state: TrainingState;
   result: CellResult;
 }

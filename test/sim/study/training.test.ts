@@ -36,6 +36,10 @@ reference: beta 0.5
 checkpoints: [4, 10]
 levels: [{ measure: psnrDb, value: 1 }]
 `;
+const staged = text.replace(
+  "beta: 0.5, batch: 8 }",
+  "beta: 0.5, batch: 8, stages: [{ steps: 7, beta: 0.05 }, { steps: 5, rotate: true, beta: 2, tc: 1 }] }",
+);
 const study = (changed = text) => studyOf<TrainingStudy>(changed);
 
 let cache: string;
@@ -82,7 +86,10 @@ describe("V8 a study of trainings", () => {
       "beta 0.5, 2",
       "gaussian, 2",
     ]);
-    expect(cells[0]).toMatchObject({ checkpoints: [4, 10], training: { steps: 12, unseen: { size: 16 } } });
+    expect(cells[0]).toMatchObject({
+      checkpoints: [4, 10],
+      training: { stages: [{ steps: 12, rotate: false, settings: { beta: 0.5 } }], unseen: { size: 16 } },
+    });
     const key = cellKey(cells[0], "v");
     expect(cellKey({ ...cells[0], design: "other", population: "other" }, "v")).toBe(key);
     const others = (
@@ -102,6 +109,15 @@ describe("V8 a study of trainings", () => {
     ["training.faces.size: expected 16, 32, 64, 128, 256 or 512, found 20", text.replace("size: 16", "size: 20")],
     ["training.unseen.count: expected number to be >=50, found 20", text.replace("count: 60", "count: 20")],
     ["checkpoints.1: expected at most 12 steps, found 13", text.replace("[4, 10]", "[4, 13]")],
+    [
+      "designs.beta 0.5.stages: expected stages of 12 steps together, as the study has, not 11",
+      staged.replace("steps: 5", "steps: 4"),
+    ],
+    [
+      "designs.beta 0.5.stages.0.rotate: expected no turn before the first stage",
+      staged.replace("steps: 7", "steps: 7, rotate: true"),
+    ],
+    ['Unrecognized key: "latents" (known: steps, rotate, beta', staged.replace("steps: 7", "steps: 7, latents: 3")],
     ["designs.beta 0.5.latents: expected at least 2", text.replace("latents: 2", "latents: 1")],
     ['Unrecognized key: "tcc" (known: latents, beta, betaFrom, tc,', text.replace("tc: 1", "tcc: 1")],
     ["levels.0.measure: expected a measure of this study", text.replace("measure: psnrDb", "measure: curveError")],
@@ -145,10 +161,10 @@ describe("V8 a study of trainings", () => {
       const file = path("ten.yaml");
       await writeFile(file, text.replace("steps: 12", "steps: 10"));
       const settings = ["--latents", "2", "--beta", "0.5", "--batch", "8", "--steps", "10", "--backend", "wasm"];
-      const train = (out: string, seed: string) =>
+      const trained = (out: string, seed: string) =>
         start("train", "--images", path("seen"), "--out", path(out), ...settings, "--seed", seed).finished;
-      expect(await train("model", "1")).toMatchObject({ code: 0 });
-      expect(await train("other", "2")).toMatchObject({ code: 0 });
+      expect(await trained("model", "1")).toMatchObject({ code: 0 });
+      expect(await trained("other", "2")).toMatchObject({ code: 0 });
       const against = ["--against", path("other"), "--backend", "wasm", "--json"];
       const evaluate = ["evaluate", path("model"), "--faces", path("unseen"), ...against];
       const found = JSON.parse((await start(...evaluate).finished).stdout);
@@ -196,7 +212,7 @@ describe("V8 a study of trainings", () => {
     const straight = await runTrainingCell(cell, "straight", heads, () => {});
     let state: TrainingState | undefined;
     const images: ImageSet = { count: 40, side: 16, channels: 3, pixels: heads.faces, manifest: undefined };
-    const recipe = recipeOf(cell.training.settings, images, { steps: 12, seed: cell.seed });
+    const recipe = recipeOf(cell.training.stages[0].settings, images, { steps: 12, seed: cell.seed });
     await train(images, recipe, async ({ step }, current) => {
       if (step < 7) return "go on";
       state = await current();
@@ -205,13 +221,62 @@ describe("V8 a study of trainings", () => {
     const kept = keptTraining("interrupted");
     // A figure that no training gives shows that it was taken up, and not begun anew.
     const values = { ...straight.values, psnrDb: [[-1]] };
-    await kept.write({ state: state!, result: { kinds: ["model"], values, codes: straight.codes!.slice(0, 1) } });
+    await kept.write({
+      stage: 0,
+      state: state!,
+      result: { kinds: ["model"], values, codes: straight.codes!.slice(0, 1) },
+    });
     const ended = await runTrainingCell(cell, "interrupted", heads, () => {});
     expect(ended.values).toEqual({ ...straight.values, psnrDb: [[-1], straight.values.psnrDb![1]] });
     expect(ended.codes).toEqual(straight.codes);
     expect(await kept.read()).toBeNull();
     expect(await keptTraining("straight").read()).toBeNull();
   });
+
+  test(
+    "V11 stages give the figures of `train`, and of `train --from --rotate` after it; one that was interrupted between them goes on to the same end",
+    async () => {
+      const path = (name: string) => join(folder, name);
+      const heads = (name: string, count: string, seed: string) =>
+        start("faces", "--count", count, "--size", "16", "--seed", seed, "--out", path(name)).finished;
+      await Promise.all([heads("seen", "40", "1"), heads("unseen", "60", "2")]);
+      const stage = ["train", "--images", path("seen"), "--latents", "2", "--batch", "8", "--backend", "wasm"];
+      const first = [...stage, "--out", path("code"), "--beta", "0.05", "--steps", "7"];
+      expect(await start(...first).finished).toMatchObject({ code: 0 });
+      const second = ["--from", path("code"), "--rotate", "--beta", "2", "--tc", "1", "--steps", "5"];
+      expect(await start(...stage, "--out", path("model"), ...second).finished).toMatchObject({ code: 0 });
+      const evaluate = ["evaluate", path("model"), "--faces", path("unseen"), "--backend", "wasm", "--json"];
+      const found = JSON.parse((await start(...evaluate).finished).stdout);
+
+      const [cell] = planTrainings(study(staged.replace("[4, 10]", "[7, 12]")));
+      expect(cell.training.stages).toMatchObject([
+        { steps: 7, rotate: false, settings: { latents: 2, beta: 0.05, tc: 0, batch: 8 } },
+        { steps: 5, rotate: true, settings: { latents: 2, beta: 2, tc: 1, batch: 8 } },
+      ]);
+      const pixels = async (name: string) => new Uint8Array(await readFile(join(path(name), "images.u8")));
+      const drawn = { faces: await pixels("seen"), unseen: await pixels("unseen") };
+      const straight = await runTrainingCell(cell, "straight", drawn, () => {});
+      const last = (name: "mig" | "psnrDb" | "klNats") => straight.values[name]![1][0];
+      expect(last("mig")).toBeCloseTo(found.mig, 5);
+      expect(last("psnrDb")).toBeCloseTo(found.psnrDb, 5);
+      expect(last("klNats")).toBeCloseTo(
+        found.klNats.reduce((sum: number, kl: number) => sum + kl, 0),
+        5,
+      );
+
+      // At the first stage's end, which is a checkpoint.
+      const images: ImageSet = { count: 40, side: 16, channels: 3, pixels: drawn.faces, manifest: undefined };
+      const recipe = recipeOf(cell.training.stages[0].settings, images, { steps: 7, seed: cell.seed });
+      const state = await train(images, recipe, async () => "go on");
+      const values = Object.fromEntries(
+        Object.entries(straight.values).map(([name, rows]) => [name, rows.slice(0, 1)]),
+      );
+      const result = { kinds: ["model"], values, codes: straight.codes!.slice(0, 1) };
+      await keptTraining("interrupted").write({ stage: 0, state, result });
+      expect(await runTrainingCell(cell, "interrupted", drawn, () => {})).toEqual(straight);
+    },
+    PROCESSES_MS,
+  );
 
   test("V10 each seed's UDR is the ranking among its design's seeds, of codes that are kept as ranks, ties and all", () => {
     const r = random("codes");
