@@ -32,8 +32,8 @@ export function studyCommand(): Command {
   return new Command("study")
     .summary("Compare designs on simulated units or recorded counts, or trainings of models")
     .description(
-      "Compare designs the evening before: sessions in virtual time, by the loop that runs live, for every design, population and\n" +
-        "seed of a study file; or replays of recorded counts; or trainings of face models, for every setting and seed. Gives a report\n" +
+      "Compare designs the evening before: sessions in virtual time, by the loop that runs live, for every design, population,\n" +
+        "face model and seed of a study file; or replays of recorded counts; or trainings of face models, for every setting and seed. Gives a report\n" +
         "to read (report.html) and all figures (study.json).",
     )
     .argument("<study>", "study file (YAML), as sim/study/designs.yaml")

@@ -1,6 +1,6 @@
 /**
- * `node dist/test/bench/latent-factors.js [model]`: the table of sim/faces/latent-factors.ts, or that of another model, as JSON on stdout. Of faces-64 its
- * numbers, to within 0.012, are those that ship, which were found by plain least squares and rounded to 0.01.
+ * `node dist/test/bench/latent-factors.js [model]`: the factors of the rendered heads in a model's latents (faces-64's), as JSON on stdout. The table of faces-64 that
+ * ships was found by plain least squares, and not scaled to what heads vary by: its largest weights are 1.01 to 1.18 times as large.
  */
 import { modelDigest } from "../../server/model/digest.ts";
 import { bundledModel, readCard } from "../../server/model/model-folder.ts";

@@ -19,7 +19,7 @@ export interface FactorFigures {
   share: number;
 }
 
-/** A factor of which less can be read moves the units that follow it by less than half of what it would. */
+/** A factor of which less can be read moves the units that follow it by about half of what it would, or less: √0.25. */
 export const HARDLY_READ = 0.25;
 
 /** The models of a study's sessions, in the order of its file; none where it names none. */

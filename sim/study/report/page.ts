@@ -200,7 +200,7 @@ function factorTable(models: readonly ModelFigures[]): string {
   const head = ["factor", ...read.map(({ model, latents }) => `${escaped(model)} (${latents} latents)`)];
   return `
 <h2>Factors read from the latents</h2>
-<p>Units that follow a factor of the rendered heads respond to what of it the model's latents tell: R² of the factor on heads that were not fitted to, and in small print the latent that moves it most, with its share of the squared weights, 1 where it alone does. Below ${HARDLY_READ} such units hardly respond to the model's faces.</p>
+<p>Units that follow a factor of the rendered heads respond to what of it the model's latents tell: R² of the factor on heads that were not fitted to, and in small print the latent that moves it most, with its share of the squared weights, 1 where it alone does. Below ${HARDLY_READ} such units respond to the model's faces by half of what the factor would make of them, or less.</p>
 ${table(head, rows)}`;
 }
 

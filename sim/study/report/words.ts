@@ -68,7 +68,11 @@ function modelWords(models: readonly ModelFigures[]): string[] {
     const lost = factors.filter(({ r2 }) => r2 < HARDLY_READ).map(({ factor }) => factor);
     return [
       `  ${model}: ${each.join(", ")}`,
-      ...(lost.length > 0 ? [`    cells that follow ${lost.join(", ")} hardly respond to its faces`] : []),
+      ...(lost.length > 0
+        ? [
+            `    cells that follow ${lost.join(", ")} respond to its faces by half of what the factor would make of them, or less`,
+          ]
+        : []),
     ];
   });
   return read.length === 0

@@ -39,14 +39,23 @@ function logitsOf(factor: string, known: ReadonlyMap<FactorName, Float64Array>):
   });
 }
 
+/** w, scaled so that w'z varies over standard normal z by no more than over the heads. */
+function within(w: readonly number[], means: readonly (readonly number[])[]): number[] {
+  const along = means.map((z) => z.reduce((sum, value, d) => sum + w[d] * value, 0));
+  const average = along.reduce((a, b) => a + b, 0) / along.length;
+  const sd = Math.sqrt(along.reduce((sum, value) => sum + (value - average) ** 2, 0) / along.length);
+  return w.map((value) => value * Math.min(1, sd / Math.hypot(...w)));
+}
+
 describe("V9 the factors of rendered heads in a model's latents", () => {
   test("are found as they were put in, and explain all", () => {
     const { means, rows, known } = drawn(3, 0, heads);
     for (const [f, row] of fitLatentFactors(means, known).entries()) {
       expect(row.factor).toBe(rows[f].name);
       // Kept to three digits; a head within 1/800 of a range's end is moved there.
+      const expected = within(rows[f].weights, means);
       row.weights.forEach((weight, d) => {
-        expect(Math.abs(weight - rows[f].weights[d])).toBeLessThan(0.002);
+        expect(Math.abs(weight - expected[d])).toBeLessThan(0.002);
       });
       expect(row.r2).toBeGreaterThanOrEqual(0.99);
     }
@@ -55,11 +64,12 @@ describe("V9 the factors of rendered heads in a model's latents", () => {
   test("well told ones are least squares of the logit, as a pseudoinverse gives them (Moore & Penrose)", () => {
     const { means, known } = drawn(4, 0.7, heads);
     const pseudoinverse = new SVD(new Matrix(means.map((z) => [1, ...z]))).inverse();
-    for (const { factor, offset, weights } of fitLatentFactors(means, known)) {
-      const expected = pseudoinverse.mmul(Matrix.columnVector(logitsOf(factor, known))).to1DArray();
+    for (const { factor, weights } of fitLatentFactors(means, known)) {
+      const [, ...slopes] = pseudoinverse.mmul(Matrix.columnVector(logitsOf(factor, known))).to1DArray();
+      const expected = within(slopes, means);
       // The prior takes σ²α / n = 0.49 · 4 / 400 = 0.5 % of weights of 0.5, which seldom exceed 2.
-      [offset, ...weights].forEach((value, k) => {
-        expect(Math.abs(value - expected[k])).toBeLessThan(0.02);
+      weights.forEach((weight, d) => {
+        expect(Math.abs(weight - expected[d])).toBeLessThan(0.02);
       });
     }
   });
@@ -85,7 +95,7 @@ describe("V9 the factors of rendered heads in a model's latents", () => {
       );
       const ridge = ridges[evidence.indexOf(Math.max(...evidence))];
       const normal = x.transpose().mmul(x).add(Matrix.eye(4).mul(ridge));
-      const expected = inverse(normal).mmul(x.transpose()).mmul(y).to1DArray();
+      const expected = within(inverse(normal).mmul(x.transpose()).mmul(y).to1DArray(), means);
       // A step of the grid is 4 % of λ, which it goes up to a million.
       weights.forEach((weight, d) => {
         expect(Math.abs(weight - expected[d])).toBeLessThan(0.01);
@@ -106,13 +116,30 @@ describe("V9 the factors of rendered heads in a model's latents", () => {
     for (const row of fitLatentFactors(quiet, others)) {
       expect(Math.abs(row.r2)).toBeLessThan(0.15);
       // By least squares the second latent's weight would have a standard error of π/√3 / (0.01 √400) = 9.
-      for (const weight of row.weights) expect(Math.abs(weight)).toBeLessThan(0.3);
+      for (const weight of row.weights) expect(Math.abs(weight)).toBeLessThan(0.2);
     }
     const silent = fitLatentFactors(
       means.map(() => [0, 0]),
       others,
     );
     for (const { weights } of silent) expect(weights).toEqual([0, 0]);
+  });
+
+  test("faces are not more of a factor than heads are: latents whose means vary by less than 1 do not make more of it", () => {
+    const { means, known } = drawn(2, 0, heads);
+    const near = fitLatentFactors(
+      means.map((z) => z.map((value) => 0.4 * value)),
+      known,
+    );
+    const straight = fitLatentFactors(means, known);
+    near.forEach(({ offset, weights, r2 }, f) => {
+      // Of weights 2.5 times as large, 0.4 is left, about the same mean.
+      weights.forEach((weight, d) => {
+        expect(Math.abs(weight - straight[f].weights[d])).toBeLessThan(0.1);
+      });
+      expect(Math.abs(offset - straight[f].offset)).toBeLessThan(0.1);
+      expect(r2).toBe(straight[f].r2);
+    });
   });
 
   test("turning the code turns the weights: the same faces have the same factors, and no longer one latent each", () => {

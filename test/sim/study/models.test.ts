@@ -162,7 +162,7 @@ describe("V9 models of a study", () => {
     expect(figures.measures.map(({ name }) => name)).toEqual(["curveError", "bestShare"]);
     expect(alone.stderr).toContain("\ncells, models/own\n");
     expect(alone.stderr).toMatch(/models\/own: gender -?0\.\d\d \(z[123] \d\.\d\d\), age/);
-    expect(alone.stderr).toMatch(/cells that follow .*smile.* hardly respond to its faces/);
+    expect(alone.stderr).toMatch(/cells that follow .*smile.* respond to its faces by half of what/);
     const page = await readFile(path("alone", "report.html"), "utf8");
     expect(page).toContain("<h2>cells, models/own</h2>");
     expect(page).toContain("<th>models/own (3 latents)</th>");
