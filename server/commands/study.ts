@@ -33,8 +33,8 @@ export function studyCommand(): Command {
     .summary("Compare designs on simulated units or recorded counts, or trainings of models")
     .description(
       "Compare designs the evening before: sessions in virtual time, by the loop that runs live, for every design, population,\n" +
-        "face model and seed of a study file; or replays of recorded counts; or trainings of face models, for every setting and seed. Gives a report\n" +
-        "to read (report.html) and all figures (study.json).",
+        "face model and seed of a study file; or replays of recorded counts; or trainings of face models, for every setting and seed.\n" +
+        "Gives a report to read (report.html) and all figures (study.json).",
     )
     .argument("<study>", "study file (YAML), as sim/study/designs.yaml")
     .option(
