@@ -172,6 +172,10 @@ checkpoints: [50, 100]
     [good.replace("reference: a", "reference: b"), 'reference: expected one of the designs (a), found "b"'],
     [good.replace("[50, 100]", "[50, 200]"), "checkpoints.1: expected at most 100 trials, found 200"],
     [good.replace("[50, 100]", "[50, 50]"), "checkpoints.1: expected more than the one before, found 50"],
+    [
+      good.replace(/populations.*\n/, "recordings: [rgc]\nmodels: [faces-64]\n"),
+      'models: expected only with populations, found ["faces-64"]',
+    ],
     [good.replace(/populations.*\n/, ""), "the file: expected either populations or recordings"],
     [`${good}measures: [heldOutError]`, "measures.0: expected one of curveError"],
     [`${good}pooled: { all: [two] }`, 'pooled.all.0: expected the name of a population, found "two"'],

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { measuresOf, type SessionStudy, simulatedMeasures } from "../../../protocols/study.ts";
 import { random } from "../../../server/random.ts";
 import { readExperiment } from "../../../server/session/experiment-file.ts";
 import { curveGrid, type UnitReport } from "../../../server/tuning/report.ts";
@@ -6,6 +7,7 @@ import { createPopulation } from "../../../sim/neurons/unit.ts";
 import { trueRates } from "../../../sim/study/curves.ts";
 import { simulatedMeasureTable as measures } from "../../../sim/study/measures.ts";
 import { type Truth, truthOf } from "../../../sim/study/truth.ts";
+import { studyOf } from "./study.ts";
 
 const experiment = { ...(await readExperiment("protocols/experiments/one-to-one.yaml")), latents: 3 };
 const [ramp, axis] = createPopulation({ ramp: 1, axis: 1 }, 3, random(2)).map((unit) => truthOf(experiment, unit, 0));
@@ -50,6 +52,16 @@ describe("measures of a simulated unit", () => {
       const squares = roots.reduce((a, b) => a + b * b, 0) / roots.length;
       expect(measures.curveError.of(truth, off)).toBeCloseTo(((Math.sqrt(1.3) - 1) ** 2 * squares) / variance, 9);
     }
+  });
+
+  test("the share of the best latent is the estimate's, and is taken where a file asks for it", () => {
+    const { bestShare } = measures;
+    expect(bestShare.of(ramp, reportOf(ramp, 1, { bestLatent: 1, shares: [0.1, 0.6, 0.3] }))).toBe(0.6);
+    const file = studyOf<SessionStudy>(
+      "{ name: s, experiment: x, trials: 9, seeds: 1, populations: { p: { ramp: 1 } }, designs: { d: {} }, reference: d, checkpoints: [9] }",
+    );
+    expect(measuresOf(file)).toEqual(simulatedMeasures.filter((name) => name !== "bestShare"));
+    expect(measuresOf({ ...file, measures: ["bestShare"] })).toEqual(["bestShare"]);
   });
 
   test("coverage of coded latents counts the traversal of those alone, the origin left out", () => {
