@@ -106,7 +106,7 @@ export const simulation = unitCounts.extend({
    * finds them in rendered heads when the session or study is begun (SPEC.md, V9).
    */
   latentFactors: z.array(latentFactor).min(1).optional(),
-  /** Latents that turn the head, from 0: what viewTuned and ML are tuned to, viewInvariant and AM are not; left out: yaw and pitch of faces-64. */
+  /** Latents that turn the head, from 0: what viewTuned and ML are tuned to, viewInvariant and AM are not; left out: yaw and pitch of faces-64 and faces-128. */
   viewLatents: z.array(z.number().int().nonnegative()).min(1).optional(),
   /** From a face's onset to a unit's response: log-normal over units. */
   latency: z.strictObject({ meanMs: positive.max(1000), sdMs: z.number().nonnegative().max(1000) }).optional(),

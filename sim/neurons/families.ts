@@ -36,8 +36,9 @@ interface Surroundings {
 }
 type Family = (latents: number, random: Random, surroundings: Surroundings) => Tuning;
 
-/** Yaw and pitch of faces-64. */
+/** Yaw and pitch of the models that ship. */
 export const defaultViewLatents: readonly number[] = [0, 1];
+export const modelsOfDefaultView: readonly string[] = ["faces-64", "faces-128"];
 
 const classic: Record<"ramp" | "axis" | "bump" | "saturating", (latents: number, random: Random) => Tuning> = {
   /** Rate close to linear in one latent once above threshold (Chang & Tsao 2017 found ramps along the preferred axis). */

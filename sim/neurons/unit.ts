@@ -3,7 +3,7 @@ import type { Random } from "../../server/random.ts";
 import { factors } from "../faces/factors.ts";
 import { modelOfFactors } from "../faces/latent-factors.ts";
 import { swing, wandering } from "./drift.ts";
-import { defaultViewLatents, families, type Tuning, unitKinds } from "./families.ts";
+import { defaultViewLatents, families, modelsOfDefaultView, type Tuning, unitKinds } from "./families.ts";
 import { commonNoise, logNormal, noisyGain, slowGain } from "./gain.ts";
 
 /** Presentations [from, until). */
@@ -59,8 +59,10 @@ export function populationFault(
     return `standsIn: expected as many units as recording.units has, ${recording.units.length}, found ${units}`;
   const fault = factorFault(population, { model, latents });
   if (fault) return fault;
-  const view = population.viewLatents ?? defaultViewLatents;
   if (kindsThatNeedViews.every((kind) => !population[kind])) return null;
+  if (!population.viewLatents && !modelsOfDefaultView.includes(model))
+    return `viewLatents: expected the latents that turn the head of ${model}, found nothing (known of ${modelsOfDefaultView.join(", ")})`;
+  const view = population.viewLatents ?? defaultViewLatents;
   if (view.some((d) => d >= latents))
     return `viewLatents: expected latents of the model, which has ${latents}, found ${view.join(", ")}`;
   return new Set(view).size === latents ? "viewLatents: expected some of the latents, found all of them" : null;

@@ -254,6 +254,11 @@ describe("a simulation that can't be", () => {
     expect(fault({}, 12)).toBe("expected at least one unit, found none");
     expect(fault({ AM: 3 }, 12)).toBeNull();
     expect(fault({ AM: 3, viewLatents: [12] }, 12)).toMatch(/which has 12, found 12/);
+    expect(fault({ AM: 3 }, 12, "our-vae")).toMatch(
+      /viewLatents: expected the latents that turn the head of our-vae, found/,
+    );
+    expect(fault({ AM: 3, viewLatents: [4] }, 12, "our-vae")).toBeNull();
+    expect(fault({ AM: 3 }, 12, "faces-128")).toBeNull();
     expect(fault({ AM: 3 }, 2)).toMatch(/expected some of the latents, found all/);
     expect(fault({ ramp: 3 }, 1)).toBeNull();
     expect(fault({ factor: 3 }, 12)).toBeNull();
