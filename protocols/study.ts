@@ -171,6 +171,9 @@ const trainingStudy = z
           ["designs", name, "stages"],
           `expected stages of ${file.steps} steps together, as the study has, not ${planned}`,
         );
+      for (const own of ["betaFrom", "capacity"] as const)
+        if (stages && file.designs[name][own] !== undefined)
+          wrong(["designs", name, own], "expected in the stages that have it, for none takes it over");
       if (stages?.[0].rotate)
         wrong(
           ["designs", name, "stages", 0, "rotate"],

@@ -32,6 +32,7 @@ export const trainingStage = z.strictObject({
   /** Whether the code is first turned to independent components, which changes no picture. */
   rotate: z.boolean().default(false),
   beta: shape.beta.unwrap().optional(),
+  /** Of this stage alone, as is its capacity: what the training anneals is not annealed again. */
   betaFrom: shape.betaFrom,
   tc: shape.tc.unwrap().optional(),
   capacity: shape.capacity,

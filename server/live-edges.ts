@@ -115,7 +115,7 @@ export async function openLiveEdges(
     seed: experiment.seed,
   };
   const decider = goingOn?.decider ?? openDecider(deciderData);
-  if (!goingOn) decider.call("warmUp").catch(() => {});
+  if (!goingOn) decider.call("warmUp").catch(failed);
   const { image } = model.card;
   const luminance = createLuminance(experiment);
   const guard = await guardOptions(options);

@@ -119,6 +119,7 @@ async function runSession(
   reopened: Reopened | null,
 ): Promise<LiveResult> {
   const disposers = new Disposers();
+  const resumptions = reopened ? reopened.found.resumptions + 1 : 0;
   let folder = reopened?.folder ?? null;
   const broken = new Subject<never>();
   const failed = (error: Error) => broken.error(error);
@@ -239,6 +240,7 @@ async function runSession(
           decider: deciderData,
           model: model.folder,
           modelDigest: model.digest,
+          resumptions,
         },
         everyTrials: experiment.session.snapshotTrials,
         write: (head) => decider.call("snapshot", session.path, head),
@@ -393,7 +395,7 @@ async function runSession(
       summary = summarise({
         experiment,
         view,
-        resumptions: reopened ? reopened.found.resumptions + 1 : 0,
+        resumptions,
         counts: { ...acquisition.counts(), spikes: session.progress.spikes },
         findings,
         score: truth && scoreSession(experiment, truth, findings.units, view.trials.closed),
@@ -426,11 +428,7 @@ function restore(
   const startedMs = serverNow();
   const restoring = decider
     .call("restore", folder.path, found.end.n, snapshot === null ? [] : [snapshot])
-    .then((restored) => {
-      // Now, while displays find their way here: before, all else would have waited for it.
-      decider.call("warmUp").catch(() => {});
-      return { ...restored, tookMs: serverNow() - startedMs };
-    });
+    .then((restored) => ({ ...restored, tookMs: serverNow() - startedMs }));
   // Where something else can't be opened, nobody waits for it.
   restoring.catch(() => {});
   return restoring;

@@ -60,8 +60,8 @@ export interface HeadlessDisplayProcess extends ForkedProcess {
 export function forkHeadlessDisplay(failed: (error: Error) => void): HeadlessDisplayProcess {
   const child = forkModule("sim/display/main.js");
   return {
-    // Not as arguments, which other users can see.
-    connect: (options) => child.send(options),
+    // Not as arguments, which other users can see. Of one that has died by now `failed` was told.
+    connect: (options) => child.send(options, () => {}),
     dispose: watch(child, "the headless display", failed),
   };
 }

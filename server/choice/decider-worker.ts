@@ -9,15 +9,16 @@ import { handAllOver, openWorker, serve } from "../worker.ts";
 import { createDecider, type Decider, type DeciderData, refitterSettings } from "./decider.ts";
 import { type Difference, type FaceChoice, pacedRefits } from "./replay.ts";
 
-/** Decisions after which V8 has compiled everything that a decision runs. */
+/** Decisions after which V8 has compiled everything that a decision runs; with many units it has sooner, and nobody waits for longer than that. */
 const WARM_UP = 40;
+const WARM_UP_MS = 400;
 
 /** What the thread offers. */
 export interface DeciderService extends Decider {
-  /** Runs a decider that is thrown away: the first trials of a session should not wait for a compiler. Changes nothing. */
+  /** Runs a decider that is thrown away: the first trials of a session should not wait for a compiler. Changes nothing; once is enough. */
   warmUp(): void;
   /**
-   * Takes a new decider to where a session's journal has it, before anything else is asked of it.
+   * Takes a new decider to where a session's journal has it, before anything else is asked of it, and then warms it up.
    *
    * @param snapshots names of those to begin with: the first that can be read, or else the journal's beginning
    */
@@ -38,17 +39,22 @@ serve(({ settings, seed }: DeciderData): DeciderService => {
   const refits = pacedRefits(elsewhere);
   refits.run();
   const decider = createDecider(settings, random(seed).split("decider"), refits);
+  let isWarm = false;
+  const warmUp = () => {
+    if (isWarm) return;
+    isWarm = true;
+    const untilMs = performance.now() + WARM_UP_MS;
+    const scratch = createDecider(settings, random(seed).split("warm-up"), noRefits);
+    const counts = settings.units.map(() => 1);
+    let { latents } = scratch.decide(null, 1)[0];
+    for (let i = 0; i < WARM_UP && performance.now() < untilMs; i++) {
+      [{ latents }] = scratch.decide({ latents, counts }, 1);
+      scratch.refine();
+    }
+  };
   return {
     ...decider,
-    warmUp() {
-      const scratch = createDecider(settings, random(seed).split("warm-up"), noRefits);
-      const counts = settings.units.map(() => 1);
-      let { latents } = scratch.decide(null, 1)[0];
-      for (let i = 0; i < WARM_UP; i++) {
-        [{ latents }] = scratch.decide({ latents, counts }, 1);
-        scratch.refine();
-      }
-    },
+    warmUp,
     async restore(folder, records, snapshots) {
       refits.pace();
       const { units, windowS } = settings;
@@ -59,6 +65,8 @@ serve(({ settings, seed }: DeciderData): DeciderService => {
       }
       const { difference } = await replayJournal(folder, { units, windowS, decider, refits }, { records, from });
       refits.run();
+      // Once that is answered: displays find their way here meanwhile.
+      setImmediate(warmUp);
       return { faces: decider.outstanding(), difference };
     },
     snapshot: (folder, head) => elsewhere.write(folder, { ...head, decider: decider.state() }),

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { Command } from "commander";
@@ -11,6 +12,7 @@ import { countResponses, learnOffline, type OfflineTrial, offlineExperiment, sta
 import { type RecordingOptions, readRecording } from "../recordings/read-recording.ts";
 import { type Cell, type Presentations, usedPresentations } from "../recordings/recording.ts";
 import { readText } from "../session/experiment-file.ts";
+import { journalFileName } from "../session/journal.ts";
 import { describeAnalysis, summarise } from "../session/summary.ts";
 import { waitingView } from "../session/view.ts";
 import { numberOption } from "./options.ts";
@@ -111,7 +113,8 @@ export function analyseCommand(): Command {
         sessionDir: options.out,
       });
       await mkdir(options.out, { recursive: true });
-      await writeFile(join(options.out, SUMMARY_FILE), `${JSON.stringify({ recording: of, ...summary }, null, 2)}\n`);
+      const written = { recording: of, ...summary };
+      await writeFile(join(options.out, SUMMARY_FILE), `${JSON.stringify(written, null, 2)}\n`);
       await writeFile(join(options.out, "estimates.json"), `${JSON.stringify(findings)}\n`);
       const rows = trials.map(({ onsetS, latents: z, counts: own }) => ({
         onset_s: onsetS,
@@ -121,27 +124,27 @@ export function analyseCommand(): Command {
       await writeFile(join(options.out, "counts.csv"), `${Papa.unparse(rows, { newline: "\n" })}\n`);
       for (const line of recording.leftOut) process.stderr.write(`left out: ${line}\n`);
       process.stderr.write(`${describeAnalysis(summary, names)}analysis: ${options.out}\n\n`);
-      if (options.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
+      if (options.json) process.stdout.write(`${JSON.stringify(written)}\n`);
     });
 }
 
 /** @throws ConfigurationError where the folder holds a session, or the analysis of another recording, which would be written over */
 async function expectOwn(folder: string, recording: string): Promise<void> {
-  const text = await readFile(join(folder, SUMMARY_FILE), "utf8").catch(() => null);
-  if (text === null) return;
-  const found = recordingOf(text);
-  if (found !== recording)
+  const found = existsSync(join(folder, journalFileName(0))) ? "a session" : await analysedIn(folder);
+  if (found !== null && found !== recording)
     throw new ConfigurationError(
-      `--out ${folder}: expected a new folder or an analysis of ${recording}, found ${found ? `one of ${found}` : "something else"}`,
+      `--out ${folder}: expected a new folder or an analysis of ${recording}, found ${found}`,
     );
 }
 
-/** The recording that a summary is of; undefined: of none. */
-function recordingOf(summary: string): string | undefined {
+/** The recording whose analysis a folder holds; in words where it is of none that is named; null where there is none. */
+async function analysedIn(folder: string): Promise<string | null> {
+  const text = await readFile(join(folder, SUMMARY_FILE), "utf8").catch(() => null);
+  if (text === null) return null;
   try {
-    return JSON.parse(summary).recording;
+    return String((JSON.parse(text) as { recording?: string }).recording ?? "one that does not say of what");
   } catch {
-    return undefined;
+    return "a summary.json that is none";
   }
 }
 

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { Command } from "commander";
@@ -70,10 +70,10 @@ Exit code: 0 done; 1 a session or training failed (the others are in the report)
     )
     .action(async (file: string, options: StudyOptions) => {
       const study = await readStudy(file, options.seeds);
-      const cells = await plan(study, file);
-      const engine = await chooseEngine(options, study.name);
       const out = options.out ?? join("studies", study.name);
       await expectOwn(out, study.name);
+      const cells = await plan(study, file);
+      const engine = await chooseEngine(options, study.name);
       const store = await openStore(out);
       const stopping = new AbortController();
       const stop = () => stopping.abort();
@@ -146,12 +146,24 @@ const FIGURES_FILE = "study.json";
 /** @throws ConfigurationError where the folder has another study's report, which would be written over */
 async function expectOwn(out: string, study: string): Promise<void> {
   const text = await readFile(join(out, FIGURES_FILE), "utf8").catch(() => null);
-  const found = text === null ? study : (JSON.parse(text) as StudyFigures).study;
+  const found = text === null ? study : studyOf(text);
   if (found !== study)
     throw new ConfigurationError(`--out ${out}: expected a new folder or one of the study ${study}, found ${found}`);
 }
 
+/** The study whose figures these are; in words where they are none. */
+function studyOf(figures: string): string {
+  try {
+    return String((JSON.parse(figures) as Partial<StudyFigures>).study);
+  } catch {
+    return "something else";
+  }
+}
+
 async function write(out: string, figures: StudyFigures): Promise<void> {
-  await writeFile(join(out, FIGURES_FILE), `${JSON.stringify(figures, null, 1)}\n`);
+  const path = join(out, FIGURES_FILE);
+  // Whole or not at all: a study's name is looked up in it.
+  await writeFile(`${path}.new`, `${JSON.stringify(figures, null, 1)}\n`);
+  await rename(`${path}.new`, path);
   await writeFile(join(out, "report.html"), reportPage(figures));
 }

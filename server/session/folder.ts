@@ -90,7 +90,7 @@ export interface FoundSession {
   progress: Progress;
   /** It has ended and was summed up. */
   isOver: boolean;
-  /** How often its server died and it was gone on with, of what was read. */
+  /** How often its server died and it was gone on with. */
   resumptions: number;
   end: JournalEnd;
 }
@@ -112,7 +112,8 @@ export async function readSession(
   let found: FoundSession | null = from && {
     ...from.session,
     folder,
-    resumptions: 0,
+    // A snapshot may be older than the field.
+    resumptions: from.session.resumptions ?? 0,
     end: { ...FIRST_PLACE, torn: null },
   };
   let isNamed = from === null;

@@ -15,7 +15,7 @@ import { type Versions, versions } from "./versions.ts";
 export interface SnapshotHead {
   /** Where the journal's record begins that names the file. */
   place: JournalPlace;
-  session: Omit<FoundSession, "folder" | "end" | "resumptions">;
+  session: Omit<FoundSession, "folder" | "end">;
 }
 
 export interface Snapshot extends SnapshotHead {

@@ -121,7 +121,7 @@ export interface SessionSummary {
 export interface SummaryInput {
   experiment: Experiment;
   view: SessionView;
-  /** Left out: never. */
+  /** Left out: it was never gone on with. */
   resumptions?: number;
   counts: Pick<AcquisitionCounts, "spikes" | "lostMessages"> & { rejected: Record<string, number> };
   findings: Findings;
@@ -225,13 +225,13 @@ const number = (value: number, digits = 2) => value.toFixed(digits);
 /** The summary as a person reads it in the terminal. */
 export function describeSummary(summary: SessionSummary, latentNames: readonly string[]): string {
   const { spikes, lastSpikeToReadyMs: ready } = summary;
-  const since = summary.resumptions > 0 ? ", since the session last went on" : "";
+  const since = summary.resumptions > 0 ? "since the session last went on " : "";
   const unknown = spikes.ofUnknownUnits > 0 ? `, ${spikes.ofUnknownUnits} spikes of units that are not listed` : "";
   return [
     "",
     ...unitTable(summary, latentNames),
     "",
-    `${summary.trials} trials (${summary.usableTrials} usable), ${spikes.received} spikes${unknown}; ${spikes.lost} messages lost, ${spikes.rejected} rejected${since}`,
+    `${summary.trials} trials (${summary.usableTrials} usable), ${spikes.received} spikes; ${since}${spikes.lost} messages lost, ${spikes.rejected} rejected${unknown}`,
     ...flagWords(summary),
     ...findingsWords(summary, latentNames),
     ...(ready
@@ -242,7 +242,7 @@ export function describeSummary(summary: SessionSummary, latentNames: readonly s
           `faces came out ${number(summary.realised.difference.median)} (median), ${number(summary.realised.difference.p95)} (95 %) from the latents asked for; ${summary.realised.beyondThreshold} of ${summary.realised.faces} beyond the threshold`,
         ]
       : []),
-    ...(ready ? [`  ms: median, p99, longest (how many)${since}`, ...latencyLines(summary.latencyMs)] : []),
+    ...(ready ? [`  ms: ${since}median, p99, longest (how many)`, ...latencyLines(summary.latencyMs)] : []),
     `faces missing when due: ${summary.deadlineMisses}; frames dropped: ${summary.droppedFrames}; backend: ${summary.backend}`,
     `session: ${summary.sessionDir}`,
     "",

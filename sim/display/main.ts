@@ -13,6 +13,7 @@ export interface DisplayProcessOptions {
 // Ctrl-C reaches the whole group of processes; the parent's letting go is what counts.
 process.on("SIGINT", () => {});
 const leave = () => process.exit();
+if (!process.connected) leave();
 process.once("disconnect", leave);
 const [{ url, token }] = (await once(process, "message")) as [DisplayProcessOptions];
 process.off("disconnect", leave);

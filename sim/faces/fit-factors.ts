@@ -105,6 +105,8 @@ function regress({ centred, mean, eigenvalues, eigenvectors }: Spectrum, y: read
   const deviations = Matrix.columnVector(y.map((value) => value - average));
   const total = deviations.dot(deviations);
   const along = eigenvectors.transpose().mmul(centred.transpose().mmul(deviations)).to1DArray();
+  // What does not vary is told by its mean.
+  if (total === 0) return { offset: average, weights: mean.map(() => 0), sdOverHeads: 0 };
   let [alpha, beta] = [1, n / total];
   let turned = along;
   for (let round = 0; round < ROUNDS; round++) {

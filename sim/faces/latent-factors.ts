@@ -6,82 +6,81 @@ import type { FactorName } from "./factors.ts";
 export const modelOfFactors = "faces-64";
 
 /**
- * The factors of the rendered heads in faces-64's latents, by least squares of their logit on the posterior means of 600 heads of seed 2, which the model was
- * not trained on, as they are: `fitLatentFactors`, which other models' are found by, finds 0.85 to 0.99 of the largest weights (test/bench/latent-factors.ts). Beyond
- * ±2, where heads are rare, it is the curve's continuation and no measurement.
+ * The factors of the rendered heads in faces-64's latents, as `fitLatentFactors` finds them on 600 heads that the model was not trained on (test/bench/latent-factors.ts).
+ * Beyond ±2, where heads are rare, it is the curve's continuation and no measurement.
  */
 export const factorsOfFaces64: readonly LatentFactor[] = [
   {
     factor: "gender",
-    offset: 0.06,
-    weights: [-0.01, 0.16, -1.75, -0.04, 0.01, 0.05, 0.03, 0.01, -0.03, 0.11, -0.08, 0.01],
+    offset: 0.064,
+    weights: [-0.008, 0.15, -1.669, -0.041, 0.008, 0.045, 0.026, 0.009, -0.028, 0.107, -0.074, 0.009],
     r2: 0.95,
   },
   {
     factor: "age",
-    offset: -0.11,
-    weights: [-0.06, 0.06, -0.0, 0.04, -0.06, 0.02, -0.01, -0.01, -0.17, 0.06, 1.67, -0.03],
+    offset: -0.107,
+    weights: [-0.055, 0.059, -0.001, 0.036, -0.057, 0.023, -0.006, -0.006, -0.159, 0.057, 1.581, -0.032],
     r2: 0.86,
   },
   {
     factor: "skin_tone",
-    offset: 0.09,
-    weights: [-0.05, 0.04, 0.05, -0.04, 0.04, 0.03, 0.05, -0.05, -1.77, -0.12, 0.15, -0.01],
+    offset: 0.087,
+    weights: [-0.049, 0.041, 0.045, -0.035, 0.033, 0.027, 0.051, -0.045, -1.724, -0.113, 0.145, -0.008],
     r2: 0.9,
   },
   {
     factor: "hair_length",
-    offset: 0.04,
-    weights: [-0.01, 0.01, 0.03, 1.68, -0.03, -0.17, -0.05, -0.04, 0.01, -0.0, 0.01, -0.01],
+    offset: 0.047,
+    weights: [-0.012, 0.011, 0.031, 1.607, -0.027, -0.167, -0.046, -0.039, 0.006, -0.003, 0.009, -0.01],
     r2: 0.95,
   },
   {
     factor: "hair_colour",
-    offset: 0.02,
-    weights: [-0.09, 0.01, 0.04, 0.43, -0.07, 1.68, 0.09, -0.0, -0.05, 0.06, 0.0, -0.12],
+    offset: 0.019,
+    weights: [-0.082, 0.008, 0.032, 0.396, -0.062, 1.537, 0.079, -0.003, -0.045, 0.053, 0.002, -0.106],
     r2: 0.91,
   },
   {
     factor: "weight",
-    offset: -0.0,
-    weights: [0.04, -0.08, 0.1, -0.06, -0.01, -0.03, 1.7, 0.01, -0.04, -0.03, 0.05, 0.13],
+    offset: -0.002,
+    weights: [0.036, -0.081, 0.093, -0.059, -0.007, -0.028, 1.648, 0.009, -0.041, -0.028, 0.047, 0.13],
     r2: 0.89,
   },
   {
     factor: "smile",
-    offset: -0.01,
-    weights: [0.01, -0.08, 0.01, 0.01, -0.01, -0.01, -0.01, -0.01, -0.0, -1.64, 0.05, 0.03],
+    offset: -0.013,
+    weights: [0.011, -0.083, 0.015, 0.012, -0.015, -0.014, -0.007, -0.014, -0.005, -1.619, 0.049, 0.033],
     r2: 0.92,
   },
   {
     factor: "eyes",
-    offset: 0.09,
-    weights: [0.02, -0.16, -0.01, 0.0, -1.79, -0.05, 0.04, -0.01, 0.06, 0.05, -0.17, -0.04],
+    offset: 0.087,
+    weights: [0.017, -0.154, -0.009, 0.004, -1.752, -0.046, 0.041, -0.011, 0.056, 0.044, -0.164, -0.039],
     r2: 0.95,
   },
   {
     factor: "yaw_rad",
-    offset: -0.02,
-    weights: [1.65, 0.03, -0.07, 0.0, -0.01, 0.01, 0.01, 0.03, 0, -0.05, 0.04, 0.01],
+    offset: -0.015,
+    weights: [1.583, 0.027, -0.07, 0.004, -0.012, 0.01, 0.014, 0.03, 0, -0.044, 0.043, 0.005],
     r2: 0.96,
   },
   {
     factor: "pitch_rad",
-    offset: 0.04,
-    weights: [0.03, -1.66, 0.2, 0.07, -0.13, 0.01, 0.02, -0.02, 0.05, 0.05, 0.01, 0.03],
+    offset: 0.038,
+    weights: [0.029, -1.501, 0.182, 0.06, -0.115, 0.012, 0.018, -0.018, 0.044, 0.043, 0.014, 0.026],
     r2: 0.96,
   },
   {
     factor: "light_azimuth_rad",
-    offset: 0.01,
-    weights: [0.04, 0.04, -0.03, -0.02, -0.0, 0.0, 0.05, -1.73, 0.04, 0.01, 0.07, -0.01],
+    offset: 0.014,
+    weights: [0.036, 0.037, -0.029, -0.023, -0.001, 0.002, 0.051, -1.666, 0.041, 0.006, 0.069, -0.015],
     r2: 0.96,
   },
   {
     factor: "background",
-    offset: 0.16,
-    weights: [0, -0.01, 0.09, -0.06, -0.07, -0.01, -0.44, 0.02, -0.03, 0.06, 0.01, 1.82],
-    r2: 0.89,
+    offset: 0.131,
+    weights: [0.001, -0.007, 0.075, -0.046, -0.062, -0.008, -0.375, 0.017, -0.022, 0.052, 0.005, 1.543],
+    r2: 0.9,
   },
 ];
 

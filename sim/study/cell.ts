@@ -3,7 +3,7 @@ import type { Experiment } from "../../protocols/experiment.ts";
 import type { MeasureName, SessionStudy, SimulatedMeasure, TrainingMeasure } from "../../protocols/study.ts";
 import type { TrainingSettings } from "../../protocols/training.ts";
 import type { FacesRecipe } from "../faces/data-set.ts";
-import type { KeptCodes } from "./training/ranking.ts";
+import type { KeptCodes } from "./training/codes.ts";
 
 /** What is run for one design and seed of a study, a session or a training: all that it depends on. */
 export type Cell = SessionCell | TrainingCell;

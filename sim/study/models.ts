@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import type { LatentFactor, Simulation } from "../../protocols/experiment.ts";
 import type { SessionStudy } from "../../protocols/study.ts";
 import { ConfigurationError } from "../../server/failure.ts";
@@ -9,7 +10,7 @@ import { modelOfFactors } from "../faces/latent-factors.ts";
 export interface StudyModel {
   /** As the study file names it; null: the experiment's, which the file says nothing of. */
   name: string | null;
-  /** Fields of the experiment; what a model is called where its folder lies decides nothing, so one that does not ship goes by its content. */
+  /** Fields of the experiment; where a model's folder lies decides nothing, so one that does not ship goes by its content. */
   experiment: { model?: string; latents?: number };
   /** Where the factors that units follow lie in its latents; null where none follows any, or as is known of faces-64. */
   latentFactors: LatentFactor[] | null;
@@ -36,7 +37,13 @@ export async function openModels(
     const model = { folder, card, digest: await modelDigest(folder) };
     // What draws heads and encodes them takes a while to load.
     const find = async () => (await import("../faces/model-factors.ts")).findLatentFactors(model, said);
-    return { ...model, latentFactors: followed && name !== modelOfFactors ? await find() : null };
+    const ships = folder === bundledModel(basename(folder));
+    return {
+      latents: card.latents.count,
+      digest: model.digest,
+      known: ships ? basename(folder) : model.digest,
+      latentFactors: followed && name !== modelOfFactors ? await find() : null,
+    };
   };
   if (!models) {
     const { model } = base.raw;
@@ -47,13 +54,19 @@ export async function openModels(
     return [{ name: null, experiment: {}, latentFactors }];
   }
   const opened: StudyModel[] = [];
+  const digests: string[] = [];
   for (const [i, name] of models.entries()) {
-    const { card, digest, latentFactors } = await open(name, file).catch((error) => {
+    const { latents, digest, known, latentFactors } = await open(name, file).catch((error) => {
       if (!(error instanceof ConfigurationError)) throw error;
       throw new ConfigurationError(`study file ${file}: models.${i} "${name}": ${error.message}`);
     });
-    const experiment = { model: name === modelOfFactors ? name : digest, latents: card.latents.count };
-    opened.push({ name, experiment, latentFactors });
+    const same = digests.indexOf(digest);
+    if (same >= 0)
+      throw new ConfigurationError(
+        `study file ${file}: models.${i} "${name}": expected another model than models.${same} "${models[same]}", found the same`,
+      );
+    digests.push(digest);
+    opened.push({ name, experiment: { model: known, latents }, latentFactors });
   }
   return opened;
 }

@@ -37,7 +37,9 @@ export function planSessions(
     }));
     const populations = Object.entries(study.populations ?? {}).map(([name, units]) => {
       const simulation = seenThrough(model, units);
-      const fault = populationFault(simulation, experiments[0].experiment);
+      const { experiment } = experiments[0];
+      // By the name that the reader knows; one that does not ship goes by its content.
+      const fault = populationFault(simulation, { ...experiment, model: model.name ?? experiment.model });
       if (fault) throw new ConfigurationError(`population ${name}${throughIt}: ${fault}`);
       return [name, simulation] as const;
     });
@@ -110,7 +112,7 @@ export function planTrainings({ training, steps, firstSeed, seeds, designs, ...s
   const unseen = { ...training.unseen, size: faces.size };
   const measures = trainingMeasures.filter((name) => !study.measures || study.measures.includes(name));
   return Array.from({ length: seeds }, (_, i) =>
-    Object.entries(designs).map(([design, { stages = [{ steps, rotate: false }], ...settings }]) => ({
+    Object.entries(designs).map(([design, { stages, betaFrom, capacity, ...settings }]) => ({
       design,
       population: `${faces.count} heads of ${faces.size} × ${faces.size}`,
       seed: firstSeed + i,
@@ -118,7 +120,7 @@ export function planTrainings({ training, steps, firstSeed, seeds, designs, ...s
       training: {
         faces,
         unseen,
-        stages: stages.map(({ steps, rotate, ...own }) => ({
+        stages: (stages ?? [{ steps, rotate: false, betaFrom, capacity }]).map(({ steps, rotate, ...own }) => ({
           settings: trainingSettings.parse({ ...settings, ...own }),
           steps,
           rotate,

@@ -6,7 +6,7 @@ import { compiledModule, packageRoot, packageVersion } from "../../server/packag
 import { type Cell, type CellKind, cellKey, cellKinds, kindOf } from "./cell.ts";
 
 const below = (...files: string[]) => files.map((file) => join(packageRoot, file));
-const recordings = below("sim/study/recorded/disparity_v1v2.csv.gz", "sim/study/recorded/rgc.csv.gz");
+const [disparity, rgc] = below("sim/study/recorded/disparity_v1v2.csv.gz", "sim/study/recorded/rgc.csv.gz");
 const libraries = below("package-lock.json");
 const kernels = fileURLToPath(compiledModule("server/tuning/kernels.wasm"));
 
@@ -15,8 +15,8 @@ const kernels = fileURLToPath(compiledModule("server/tuning/kernels.wasm"));
  * loops, data that is replayed or that units are simulated after, the versions of libraries.
  */
 const sources: Record<CellKind, { entries: string[]; given: string[] }> = {
-  simulated: { entries: ["sim/study/simulated.js"], given: [kernels, ...recordings, ...libraries] },
-  recorded: { entries: ["sim/study/recorded/replay.js"], given: [kernels, ...recordings, ...libraries] },
+  simulated: { entries: ["sim/study/simulated.js"], given: [kernels, disparity, ...libraries] },
+  recorded: { entries: ["sim/study/recorded/replay.js"], given: [kernels, disparity, rgc, ...libraries] },
   training: { entries: ["sim/study/training/train.js", "sim/faces/render-worker.js"], given: libraries },
 };
 

@@ -1,6 +1,6 @@
 /**
- * `node dist/test/bench/latent-factors.js [model]`: the factors of the rendered heads in a model's latents (faces-64's), as JSON on stdout. The table of faces-64 that
- * ships was found by plain least squares, and not scaled to what heads vary by: its largest weights are 1.01 to 1.18 times as large.
+ * `node dist/test/bench/latent-factors.js [model]`: the factors of the rendered heads in a model's latents (faces-64's, whose table
+ * ships in sim/faces/latent-factors.ts), as JSON on stdout.
  */
 import { modelDigest } from "../../server/model/digest.ts";
 import { bundledModel, readCard } from "../../server/model/model-folder.ts";

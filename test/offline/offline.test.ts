@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -136,13 +136,18 @@ describe("F6: a recording made elsewhere is learned from as if it had been onlin
     const before = readFileSync(file("kept/summary.json"), "utf8");
     expect(await start("analyse", second, ...args).finished).toMatchObject({
       code: 2,
-      stderr: `latentloop: --out ${file("kept")}: expected a new folder or an analysis of ${second}, found one of ${first}\n`,
+      stderr: `latentloop: --out ${file("kept")}: expected a new folder or an analysis of ${second}, found ${first}\n`,
     });
     expect(readFileSync(file("kept/summary.json"), "utf8")).toBe(before);
     expect((await start("analyse", first, ...args).finished).code).toBe(0);
     writeFileSync(file("kept/summary.json"), '{ "experiment": "one-to-one" }');
     const { code, stderr } = await start("analyse", first, ...args).finished;
-    expect([code, stderr]).toEqual([2, expect.stringMatching(/found something else\n$/)]);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/found one that does not say of what\n$/)]);
+    mkdirSync(file("running"));
+    writeFileSync(file("running/journal.llj"), "");
+    const session = await start("analyse", first, ...args.slice(0, -1), file("running")).finished;
+    expect([session.code, session.stderr]).toEqual([2, expect.stringMatching(/found a session\n$/)]);
+    expect(readdirSync(file("running"))).toEqual(["journal.llj"]);
   });
 
   test("latents from images, by the model's encoder", async () => {

@@ -1,17 +1,17 @@
 /** Spearman's rank correlation; ties get the mean of their ranks. NaN if either side is constant. */
-export function spearman(x: ArrayLike<number>, y: ArrayLike<number>): number {
-  const a = ranks(x);
-  const b = ranks(y);
-  const middle = (a.length - 1) / 2;
-  let ab = 0;
-  let aa = 0;
-  let bb = 0;
-  for (let i = 0; i < a.length; i++) {
-    ab += (a[i] - middle) * (b[i] - middle);
-    aa += (a[i] - middle) ** 2;
-    bb += (b[i] - middle) ** 2;
-  }
-  return ab / Math.sqrt(aa * bb);
+export const spearman = (x: ArrayLike<number>, y: ArrayLike<number>): number => dot(unitRanks(x), unitRanks(y));
+
+/** Ranks less their mean, of length 1, so that Spearman's ρ is a product of two; NaN where all values are equal. */
+export function unitRanks(values: ArrayLike<number>): Float64Array {
+  const centred = ranks(values).map((rank) => rank - (values.length - 1) / 2);
+  const length = Math.sqrt(dot(centred, centred));
+  return centred.map((rank) => rank / length);
+}
+
+export function dot(x: Float64Array, y: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < x.length; i++) sum += x[i] * y[i];
+  return sum;
 }
 
 function ranks(values: ArrayLike<number>): Float64Array {

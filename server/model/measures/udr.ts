@@ -1,5 +1,5 @@
 import { quantile } from "../../session/quantile.ts";
-import { spearman } from "./rank.ts";
+import { dot, unitRanks } from "./rank.ts";
 
 /** What one model says of the same images as the others. */
 export interface Codes {
@@ -16,11 +16,20 @@ const informativeNats = 0.01;
  * single latents. With R(a, b) = |ρ| of latent a of the one and b of the other, r_b = max_a R(a, b), r_a = max_b R(a, b):
  * (Σ_b r_b² · I(b) / Σ_a R(a, b) + Σ_a r_a² · I(a) / Σ_b R(a, b)) / (number of informative a + of b).
  */
-export function agreement(one: Codes, other: Codes): number {
-  const informative = ({ klNats }: Codes, l: number) => klNats[l] > informativeNats;
+export const agreement = (one: Codes, other: Codes): number => agreementOf(ranked(one), ranked(other));
+
+/** Codes whose latents are given by `unitRanks`: a latent is ranked once, and not once a pair. */
+interface Ranked {
+  latents: readonly Float64Array[];
+  klNats: readonly number[];
+}
+const ranked = ({ latents, klNats }: Codes): Ranked => ({ latents: latents.map(unitRanks), klNats });
+
+function agreementOf(one: Ranked, other: Ranked): number {
+  const informative = ({ klNats }: Ranked, l: number) => klNats[l] > informativeNats;
   const r = one.latents.map((a) =>
     other.latents.map((b) => {
-      const rho = spearman(a, b);
+      const rho = dot(a, b);
       return Number.isNaN(rho) ? 0 : Math.abs(rho);
     }),
   );
@@ -45,9 +54,12 @@ export function agreement(one: Codes, other: Codes): number {
 
 /** Score of each model: the median of its agreements with the others. */
 export function disentanglementRanking(models: readonly Codes[]): number[] {
-  return models.map((one, i) =>
+  const all = models.map(ranked);
+  // Of two models either way the same.
+  const pairs = all.map((one, i) => all.slice(0, i).map((other) => agreementOf(one, other)));
+  return all.map((_, i) =>
     quantile(
-      models.filter((_, j) => j !== i).map((other) => agreement(one, other)),
+      all.flatMap((_, j) => (j === i ? [] : [pairs[Math.max(i, j)][Math.min(i, j)]])),
       0.5,
     ),
   );

@@ -10,10 +10,10 @@ import { train, type Weights, weightsOf } from "../../../server/model/training/t
 import type { FacesRecipe } from "../../faces/data-set.ts";
 import { factorsByName } from "../../faces/factors.ts";
 import { type CellResult, gather, type TrainingCell } from "../cell.ts";
+import { keepCodes } from "./codes.ts";
 import type { Heads } from "./heads.ts";
 import { type OwnMeasure, trainingMeasureTable } from "./judge.ts";
 import { keptTraining } from "./kept.ts";
-import { keepCodes } from "./ranking.ts";
 
 const PROGRESS_MS = 5000;
 const KEEP_MS = 3 * 60_000;
