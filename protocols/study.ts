@@ -174,7 +174,7 @@ const trainingStudy = z
       for (const own of ["betaFrom", "capacity"] as const)
         if (stages && file.designs[name][own] !== undefined)
           wrong(["designs", name, own], "expected in the stages that have it, for none takes it over");
-      if (stages?.[0].rotate)
+      if (stages?.[0]?.rotate)
         wrong(
           ["designs", name, "stages", 0, "rotate"],
           "expected no turn before the first stage, which has no code yet",

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { Command } from "commander";
 import Papa from "papaparse";
@@ -112,7 +112,6 @@ export function analyseCommand(): Command {
         backend: options.images === undefined ? "none" : `encoder of ${options.model}`,
         sessionDir: options.out,
       });
-      await mkdir(options.out, { recursive: true });
       const written = { recording: of, ...summary };
       await writeFile(join(options.out, SUMMARY_FILE), `${JSON.stringify(written, null, 2)}\n`);
       await writeFile(join(options.out, "estimates.json"), `${JSON.stringify(findings)}\n`);
@@ -131,6 +130,9 @@ export function analyseCommand(): Command {
 /** @throws ConfigurationError where the folder holds a session, or the analysis of another recording, which would be written over */
 async function expectOwn(folder: string, recording: string): Promise<void> {
   const found = existsSync(join(folder, journalFileName(0))) ? "a session" : await analysedIn(folder);
+  await mkdir(folder, { recursive: true }).catch((error: Error) => {
+    throw new ConfigurationError(`--out ${folder}: expected a folder to write to, ${error.message}`);
+  });
   if (found !== null && found !== recording)
     throw new ConfigurationError(
       `--out ${folder}: expected a new folder or an analysis of ${recording}, found ${found}`,
@@ -140,7 +142,10 @@ async function expectOwn(folder: string, recording: string): Promise<void> {
 /** The recording whose analysis a folder holds; in words where it is of none that is named; null where there is none. */
 async function analysedIn(folder: string): Promise<string | null> {
   const text = await readFile(join(folder, SUMMARY_FILE), "utf8").catch(() => null);
-  if (text === null) return null;
+  if (text === null) {
+    const [other] = await readdir(folder).catch(() => []);
+    return other === undefined ? null : `${other} in it`;
+  }
   try {
     return String((JSON.parse(text) as { recording?: string }).recording ?? "one that does not say of what");
   } catch {

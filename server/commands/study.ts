@@ -1,4 +1,4 @@
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { Command } from "commander";
@@ -12,7 +12,7 @@ import { onThisMachine } from "../../sim/study/pool.ts";
 import { reportPage } from "../../sim/study/report/page.ts";
 import { describeStudy } from "../../sim/study/report/words.ts";
 import { type Engine, runCells } from "../../sim/study/run.ts";
-import { openStore } from "../../sim/study/store.ts";
+import { openStore, RESULTS_FILE } from "../../sim/study/store.ts";
 import { ConfigurationError } from "../failure.ts";
 import { readText } from "../session/experiment-file.ts";
 import { withFittedUnits } from "../session/fitted-units.ts";
@@ -143,10 +143,13 @@ async function readStudy(file: string, seeds?: number): Promise<Study> {
 
 const FIGURES_FILE = "study.json";
 
-/** @throws ConfigurationError where the folder has another study's report, which would be written over */
+/** @throws ConfigurationError where the folder has another study's report, or other things, which would be written over */
 async function expectOwn(out: string, study: string): Promise<void> {
   const text = await readFile(join(out, FIGURES_FILE), "utf8").catch(() => null);
-  const found = text === null ? study : studyOf(text);
+  const others = (await readdir(out).catch(() => [])).filter(
+    (file) => ![RESULTS_FILE, `${FIGURES_FILE}.new`].includes(file),
+  );
+  const found = text !== null ? studyOf(text) : others.length > 0 ? `${others[0]} in it` : study;
   if (found !== study)
     throw new ConfigurationError(`--out ${out}: expected a new folder or one of the study ${study}, found ${found}`);
 }

@@ -3,8 +3,8 @@ import { createReadStream } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
-/** Files of a model's folder that are for readers alone. */
-const FOR_READERS = /\.(md|png|jpe?g|gif|svg|txt)$/i;
+/** Files of a model's folder that are for readers alone, or for going on with its training. */
+const FOR_READERS = /\.(md|png|jpe?g|gif|svg|txt|html)$|^checkpoint\.bin$/i;
 
 /** SHA-256 of a model: of the names and contents of all files in its folder of which the networks may be made. */
 export async function modelDigest(folder: string): Promise<string> {

@@ -1,9 +1,12 @@
 import { writeFile } from "node:fs/promises";
 import sharp from "sharp";
+import { ConfigurationError } from "../failure.ts";
 
 /** Writes what `sheet` gives to a file. */
 export async function writeSheet(file: string, ...pictures: Parameters<typeof sheet>): Promise<void> {
-  await writeFile(file, await sheet(...pictures));
+  await writeFile(file, await sheet(...pictures)).catch((error: Error) => {
+    throw new ConfigurationError(`${file}: expected a file to write to, ${error.message}`);
+  });
 }
 
 /**

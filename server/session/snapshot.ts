@@ -1,6 +1,6 @@
 /**
  * A session as it stood at one record of its journal, in a file beside it: what comes before that record need not be read again to go on.
- * A file: 8 bytes "LLSNAP01", u32 length and u32 CRC-32 of the body (both little-endian), and the body, a value as V8 serialises it.
+ * A file: 8 bytes "LLSNAP02", u32 length and u32 CRC-32 of the body (both little-endian), and the body, a value as V8 serialises it.
  */
 import { closeSync, fsyncSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -29,7 +29,7 @@ export interface WrittenSnapshot {
   ms: number;
 }
 
-const MAGIC = Buffer.from("LLSNAP01");
+const MAGIC = Buffer.from("LLSNAP02");
 /** The one before is there for when the last can't be used. */
 const KEPT = 2;
 const NAME = /^snapshot-\d{9}\.lls$/;

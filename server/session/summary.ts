@@ -333,9 +333,12 @@ function flagWords({ flags, unaligned }: Pick<SessionSummary, "flags" | "unalign
   return told.length > 0 ? [`trials flagged: ${told.map(([flag, n]) => `${n} ${flag}`).join(", ")}`, ...why] : [];
 }
 
+/** Spikes in all response windows below which no verdict is given: what few spikes tell, the prior tells. */
+const FEWEST_SPIKES = 20;
+
 /** What a unit codes, as far as is known. */
 function verdictOf({ codesBest, codesSeveral, notTuned, spikes }: UnitSummary): string {
-  if (spikes === 0) return "no spikes";
+  if (spikes < FEWEST_SPIKES) return spikes === 0 ? "no spikes" : "too few spikes";
   const [words, probability] = (
     [
       ["it alone", codesBest],

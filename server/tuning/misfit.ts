@@ -28,8 +28,11 @@ export interface Misfit {
 
 /** Of all units inside the family, at most this share is warned of. */
 const LEVEL = 0.05;
-/** Trials below which nothing is said. */
+/** Trials, and spikes, below which nothing is said: with fewer the prior of the rate speaks louder than the counts. */
 const FEWEST_TRIALS = 50;
+const FEWEST_SPIKES = 150;
+/** Variance over mean, about what is foretold, below which counts are called regular. */
+const REGULAR = 0.9;
 const PIT_BINS = 13;
 
 /**
@@ -47,7 +50,8 @@ export function misfitOf(
 ): Misfit | null {
   const { basis, observation, dispersion, precision } = belief;
   const likelihood = createLikelihood(observation, data, counts, basis.size);
-  if (likelihood.trials.length < FEWEST_TRIALS) return null;
+  const spikes = likelihood.counts.reduce((sum, count) => sum + count, 0);
+  if (likelihood.trials.length < FEWEST_TRIALS || spikes < FEWEST_SPIKES) return null;
   const prior = { mean: priorMean(basis, observation), precision };
   const mode = createMode(belief.mean);
   climb(likelihood, prior, dispersion, mode, 1e-10);
@@ -60,16 +64,17 @@ export function misfitOf(
   const fit: Fit = { belief, data, likelihood, tests, eta, theta: mode.theta };
   const interactions = checkInteractions(fit);
   const shape = checkShape(fit);
+  const scatter = checkDispersion(fit, lower, random);
   const pValues = {
     drift: checkDrift(fit),
     interactions: interactions.p,
-    dispersion: checkDispersion(fit, lower, random),
+    dispersion: scatter.p,
     shape: shape.p,
   };
   return {
     pValues,
     pair: interactions.pair,
-    warning: warningOf(observation, pValues, interactions.pair, shape.latent, nameOf),
+    warning: warningOf(observation, pValues, interactions.pair, shape.latent, scatter.regular, nameOf),
   };
 }
 
@@ -154,13 +159,15 @@ function checkShape(fit: Fit): { p: number; latent: number | null } {
  * Counts: their places in the distribution that is foretold for them, randomised within each count's step (Dunn & Smyth 1996), should be
  * uniform; zeros should be as many, and squared deviations as large, as foretold. Each trial is foretold without itself, to first order.
  */
-function checkDispersion({ belief, data, likelihood, eta }: Fit, lower: Float64Array, random: Random): number {
+function checkDispersion({ belief, data, likelihood, eta }: Fit, lower: Float64Array, random: Random) {
   const { basis, observation, dispersion } = belief;
   const { size } = basis;
   const bins = new Float64Array(PIT_BINS);
   let zeros = 0;
   let zerosExpected = 0;
   let zerosVariance = 0;
+  let squares = 0;
+  let foretold = 0;
   let excess = 0;
   let excessVariance = 0;
   likelihood.trials.forEach((t, k) => {
@@ -175,6 +182,8 @@ function checkDispersion({ belief, data, likelihood, eta }: Fit, lower: Float64A
     const mean = gain * expectedCount(observation, m) * Math.sqrt(1 + spread);
     const scatter = dispersion + spread * (1 + dispersion);
     const countVariance = mean + scatter * mean * mean;
+    squares += (likelihood.counts[k] - mean) ** 2;
+    foretold += mean;
     excess += (likelihood.counts[k] - mean) ** 2 / countVariance - 1;
     // Of a squared standardised count: 2 plus the excess kurtosis of a negative binomial.
     excessVariance += 2 + 6 * scatter + 1 / countVariance;
@@ -192,7 +201,8 @@ function checkDispersion({ belief, data, likelihood, eta }: Fit, lower: Float64A
   );
   const empty = zerosVariance > 0 ? chiSquareTail((zeros - zerosExpected) ** 2 / zerosVariance, 1) : 1;
   const scattered = chiSquareTail(excess ** 2 / excessVariance, 1);
-  return smallestOf(Math.min(uniform, empty, scattered), 3);
+  // `regular`: counts scatter less than a Poisson process of the same rates, below which φ can't go.
+  return { p: smallestOf(Math.min(uniform, empty, scattered), 3), regular: squares < REGULAR * foretold };
 }
 
 /** |M x|² = x'A⁻¹x from M = L⁻¹, A = L L'. */
@@ -226,6 +236,7 @@ function warningOf(
   pValues: Record<MisfitCheck, number>,
   pair: [number, number] | null,
   fineLatent: number | null,
+  regular: boolean,
   nameOf: (latent: number) => string,
 ): string | null {
   const [check, p] = (Object.entries(pValues) as [MisfitCheck, number][]).reduce((a, b) => (b[1] < a[1] ? b : a));
@@ -241,7 +252,9 @@ function warningOf(
     case "dispersion":
       return counts === "poisson"
         ? `its counts scatter otherwise than a Poisson process (${shown}), its intervals are not to be trusted: try tuning.counts negative-binomial`
-        : `its counts scatter as the model does not allow (${shown}), by silences or bursts: check for missed or merged spikes before trusting its intervals`;
+        : regular
+          ? `its counts scatter less than those of a Poisson process (${shown}), more regularly than the model allows: its intervals are wider than they need be`
+          : `its counts scatter as the model does not allow (${shown}), by silences or bursts: check for missed or merged spikes before trusting its intervals`;
     case "shape":
       return fineLatent === null
         ? `its rate does not follow the sum of its curves (${shown}), it saturates or has a threshold: try tuning.link softplus`

@@ -24,6 +24,11 @@ export interface Rivals {
   observation: Observation;
   units: number;
   constant: SmallModel;
+  /**
+   * Not tuned either, at a rate that may be far below what the prior of all others expects: a unit that hardly fires is to be explained by that,
+   * and not by curves that only pull its rate down.
+   */
+  sparse: SmallModel;
   linear: SmallModel;
   /** One a latent. */
   oneLatent: SmallModel[];
@@ -35,6 +40,9 @@ export interface Rivals {
   squares: { additive: Float64Array; linear: Float64Array };
 }
 
+/** Standard deviation of a sparse unit's log rate, and the share of units without tuning that are expected to be so. */
+const SPARSE_SD = 4;
+const SPARSE_SHARE = 0.1;
 /** A unit that codes one latent is tuned to it more strongly than one of twelve shares is. */
 const ONE_LATENT_SD = 2;
 
@@ -53,6 +61,7 @@ export function createRivals(basis: Basis, observation: Observation, units: numb
     observation,
     units,
     constant: small([bias]),
+    sparse: small([scale * SPARSE_SD ** 2]),
     linear: small([bias, ...Array.from({ length: latents }, () => scale * prior.linearSd ** 2)]),
     oneLatent: Array.from({ length: latents }, () => small([bias, ...one])),
     additive: new Float64Array(units),
@@ -83,6 +92,7 @@ export function resetRivals(rivals: Rivals, unit: number, prior: PriorSettings):
     to.logEvidence[unit] = 0;
   };
   copy(fresh.constant, rivals.constant);
+  copy(fresh.sparse, rivals.sparse);
   copy(fresh.linear, rivals.linear);
   fresh.oneLatent.forEach((model, d) => {
     copy(model, rivals.oneLatent[d]);
@@ -97,11 +107,16 @@ type SmallState = Pick<SmallModel, "mean" | "covariance" | "logEvidence">;
 
 /** All that the rivals have learned. */
 export interface RivalsState extends Pick<Rivals, "additive" | "trials" | "squares"> {
-  /** The constant model, the linear one, then one a latent. */
+  /** The constant model, the sparse one, the linear one, then one a latent. */
   models: SmallState[];
 }
 
-const modelsOf = ({ constant, linear, oneLatent }: Rivals): SmallModel[] => [constant, linear, ...oneLatent];
+const modelsOf = ({ constant, sparse, linear, oneLatent }: Rivals): SmallModel[] => [
+  constant,
+  sparse,
+  linear,
+  ...oneLatent,
+];
 
 export const rivalsState = (rivals: Rivals): RivalsState => ({
   models: modelsOf(rivals).map(({ mean, covariance, logEvidence }) => ({
@@ -142,7 +157,7 @@ export function learnRivals(
   foretold: Float64Array,
   logGain = 0,
 ): void {
-  const { basis, constant, linear, oneLatent } = rivals;
+  const { basis, constant, sparse, linear, oneLatent } = rivals;
   const { observation, shift } = withGain(rivals.observation, logGain);
   const flat = [1];
   const line = [1, ...Array.from(latents)];
@@ -152,6 +167,7 @@ export function learnRivals(
     const learn = (model: SmallModel, x: ArrayLike<number>) =>
       learnSmall(model, u, x, observation, shift, dispersion[u], counts[u]);
     const byConstant = learn(constant, flat);
+    learn(sparse, flat);
     rivals.squares.linear[u] += (learn(linear, line) - byConstant) ** 2;
     rivals.squares.additive[u] += (foretold[u] - byConstant) ** 2;
     for (let d = 0; d < oneLatent.length; d++) learn(oneLatent[d], blocks[d]);
@@ -229,7 +245,7 @@ export function codesOf(rivals: Rivals, unit: number): Codes {
     ...one.map((v) => v + Math.log(PRIOR.one / one.length)),
     rivals.additive[unit] + Math.log(PRIOR.several / 2),
     rivals.linear.logEvidence[unit] + Math.log(PRIOR.several / 2),
-    rivals.constant.logEvidence[unit] + Math.log(PRIOR.none),
+    logEvidence(rivals, unit, "constant") + Math.log(PRIOR.none),
   ];
   const top = Math.max(...logs);
   const weights = logs.map((v) => Math.exp(v - top));
@@ -255,21 +271,28 @@ export const certaintyOf = ({ latents, one, several, none }: Codes): number =>
 /** Explanations of a unit's counts. */
 export type HypothesisName = "constant" | "one-latent" | "linear" | "additive";
 
-/** Log marginal likelihood of a unit's counts under a named explanation, in nats; one-latent: averaged over latents. */
+/** Log marginal likelihood of a unit's counts under a named explanation, in nats; one-latent: averaged over latents; constant: over its two priors. */
 export function logEvidence(rivals: Rivals, unit: number, name: HypothesisName): number {
   switch (name) {
     case "constant":
-      return rivals.constant.logEvidence[unit];
+      return logSum([
+        rivals.constant.logEvidence[unit] + Math.log(1 - SPARSE_SHARE),
+        rivals.sparse.logEvidence[unit] + Math.log(SPARSE_SHARE),
+      ]);
     case "linear":
       return rivals.linear.logEvidence[unit];
     case "additive":
       return rivals.additive[unit];
     case "one-latent": {
       const each = rivals.oneLatent.map((model) => model.logEvidence[unit]);
-      const top = Math.max(...each);
-      return top + Math.log(each.reduce((sum, v) => sum + Math.exp(v - top), 0) / each.length);
+      return logSum(each) - Math.log(each.length);
     }
   }
+}
+
+function logSum(logs: readonly number[]): number {
+  const top = Math.max(...logs);
+  return top + Math.log(logs.reduce((sum, v) => sum + Math.exp(v - top), 0));
 }
 
 /** How well a unit's counts were foretold, each before it was seen. */

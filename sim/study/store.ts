@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { ConfigurationError } from "../../server/failure.ts";
 import type { CellResult } from "./cell.ts";
 
-const RESULTS_FILE = "results.jsonl";
+export const RESULTS_FILE = "results.jsonl";
 
 /** The results of a study's sessions on disk, one line each, by key: what is there already need not be run again. */
 export interface Store {

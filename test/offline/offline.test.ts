@@ -127,6 +127,27 @@ describe("F6: a recording made elsewhere is learned from as if it had been onlin
     expect(total).toBe(tuned.spikes);
   });
 
+  test("units that hardly fire are not said to be tuned, nor warned of", async () => {
+    const rows = [5, 25, 60, 120].flatMap((spikes) =>
+      Array.from({ length: spikes }, () => ({ unit: `${spikes} spikes`, time_s: 0.3 * r.int(600) + 0.1 })),
+    );
+    const many = Array.from({ length: 600 }, (_, i) => ({
+      onset_s: 0.3 * i,
+      ...Object.fromEntries(Array.from({ length: 12 }, (_, d) => [`z${d + 1}`, 5 * (r.uniform() - 0.5)])),
+    }));
+    writeFileSync(file("hardly.csv"), Papa.unparse(rows));
+    writeFileSync(file("many.csv"), Papa.unparse(many));
+    const { code, stderr, summary } = await analyse(
+      ...[file("hardly.csv"), "--presentations", file("many.csv"), "--latency", "0", "--window", "300"],
+    );
+    expect(code, stderr).toBe(0);
+    for (const { notTuned, warning } of summary.units) {
+      expect(notTuned).toBeGreaterThan(0.5);
+      expect(warning).toBeNull();
+    }
+    expect(stderr).toMatch(/5 spikes .*too few spikes/);
+  });
+
   test("a folder that holds something else is not written over", async () => {
     const args = ["--presentations", table, "--latency", "0", "--window", "300", "--out", file("kept")];
     const first = simulated(faces);

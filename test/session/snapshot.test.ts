@@ -210,9 +210,9 @@ describe("J11 a snapshot that can't be used", () => {
   test.each<[string, (path: string) => void, RegExp]>([
     ["one byte is another", (path) => spoil(path, 500), /the checksum does not agree/],
     ["its length is another", (path) => spoil(path, 9), /checksum|expected \d+ bytes|after its body/],
-    ["it is no snapshot", (path) => writeFileSync(path, "something else"), /expected a file that begins with LLSNAP01/],
+    ["it is no snapshot", (path) => writeFileSync(path, "something else"), /expected a file that begins with LLSNAP02/],
     ["it is cut", (path) => truncateSync(path, 3000), /expected \d+ bytes, the file has 2984/],
-    ["it is empty", (path) => truncateSync(path, 0), /expected a file that begins with LLSNAP01/],
+    ["it is empty", (path) => truncateSync(path, 0), /expected a file that begins with LLSNAP02/],
   ])("%s: the one before is taken, and it is said", async (_, happened, words) => {
     const { found, snapshot, passedOver } = await findSession(copied((path) => happened(join(path, name(latest)))));
     expect(snapshot).toBe(name(older));

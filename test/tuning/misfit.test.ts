@@ -109,14 +109,23 @@ describe("P8 misfit", () => {
     expect(scattered.pValues.dispersion).toBeLessThan(1e-3);
   });
 
+  test("counts more regular than a Poisson process are told as that", () => {
+    const misfit = judge(7, 300, (z, _, r) => {
+      const n = Math.round(2 * curve(z));
+      return Array.from({ length: n }, () => Number(r.uniform() < 0.5)).reduce((a, b) => a + b, 0);
+    })!;
+    expect(misfit.warning).toMatch(/scatter less than those of a Poisson process/);
+  });
+
   test("a comb over one latent is finer than its functions", () => {
     const misfit = judge(5, 400, (z, _, r) => drawCount(6 * Math.exp(0.8 * Math.sin(2.6 * z[0])), 0, r))!;
     expect(misfit.warning).toMatch(/curve over age is finer/);
   });
 
-  test("the same generator gives the same figures; of few trials nothing is said", () => {
+  test("the same generator gives the same figures; of few trials or spikes nothing is said", () => {
     const count = (z: Float64Array, _: number, r: ReturnType<typeof random>) => drawCount(curve(z), 0.1, r);
     expect(judge(6, 100, count)).toEqual(judge(6, 100, count));
     expect(judge(6, 40, count)).toBeNull();
+    expect(judge(6, 300, (_z, t) => Number(t % 10 === 0))).toBeNull();
   });
 });
