@@ -1,8 +1,9 @@
-import { fork } from "node:child_process";
+import { ChildProcess, fork } from "node:child_process";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { displayCommand } from "../../server/commands/display.ts";
 import { compiledModule } from "../../server/package-root.ts";
 import { random } from "../../server/random.ts";
+import { forkHeadlessDisplay } from "../../server/simulated-edges.ts";
 import { runHeadlessDisplay } from "../../sim/display/headless.ts";
 import { nextEvents, randomFace, rawDisplay, testServer } from "./rig.ts";
 
@@ -89,6 +90,26 @@ test("as a process of its own it ends with the server's goodbye and says what it
   await server.dispose("the session is over");
   expect(await exit).toBe(0);
   expect(said).toMatch(/^display: the session is over; 0 presentations shown/);
+});
+
+/** What keeps this process alive, its children among it: whoever forks a display keeps it to itself. */
+const handles = process as unknown as { _getActiveHandles(): object[] };
+
+test("one that dies before it may connect is told of, and breaks nothing", async () => {
+  const failed = new Promise<Error>((resolve) => {
+    const display = forkHeadlessDisplay((error) => {
+      // Into a channel that has gone.
+      display.connect({ url: "ws://127.0.0.1:1/display", token: null });
+      resolve(error);
+    });
+    for (const handle of handles._getActiveHandles())
+      if (
+        handle instanceof ChildProcess &&
+        handle.spawnargs.some((argument) => argument.endsWith("sim/display/main.js"))
+      )
+        handle.kill("SIGKILL");
+  });
+  expect((await failed).message).toBe("the headless display ended in the middle of the session (SIGKILL)");
 });
 
 test("as a process of its own it goes when its parent does", async () => {
