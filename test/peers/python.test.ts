@@ -33,7 +33,7 @@ test.skipIf(peer.status !== 0)(
       "run",
       experiment,
       ...anyPorts,
-      ...["--rig", "tcp://127.0.0.1:*", "--display", "headless", "--trials", "8", "--out", folder, "--json"],
+      ...["--rig", "tcp://127.0.0.1:*", "--display", "headless", "--trials", "8", "--out", folder, "--json", "--hold"],
     );
     const [, spikes, events] = await session.says(/spikes from (\S+); public events on (\S+)/);
     const own = script.replace("tcp://127.0.0.1:5556", spikes).replace("tcp://127.0.0.1:5570", events);
@@ -42,6 +42,10 @@ test.skipIf(peer.status !== 0)(
     child.stdout.on("data", (chunk) => {
       said += chunk;
     });
+    // Faces wait until the script sends: a trial before it does can't be placed on its clock.
+    const [, display] = await session.says(/display: headless, at http(\S+)/);
+    await session.says(/recording system connected/);
+    await start("operator", "resume", "--url", `ws${display}operator`).finished;
     const { code, stdout, stderr } = await session.finished;
     await new Promise((resolve) => setTimeout(resolve, 300));
     child.kill();
