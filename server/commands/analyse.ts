@@ -1,5 +1,4 @@
-import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { Command } from "commander";
 import Papa from "papaparse";
@@ -12,9 +11,9 @@ import { countResponses, learnOffline, type OfflineTrial, offlineExperiment, sta
 import { type RecordingOptions, readRecording } from "../recordings/read-recording.ts";
 import { type Cell, type Presentations, usedPresentations } from "../recordings/recording.ts";
 import { readText } from "../session/experiment-file.ts";
-import { journalFileName } from "../session/journal.ts";
-import { describeAnalysis, summarise } from "../session/summary.ts";
+import { describeAnalysis, SUMMARY_FILE, summarise } from "../session/summary.ts";
 import { waitingView } from "../session/view.ts";
+import { expectOwnFolder, makeFolder } from "./folders.ts";
 import { numberOption } from "./options.ts";
 import { createProgress } from "./progress.ts";
 
@@ -29,8 +28,6 @@ interface Options extends RecordingOptions {
   out: string;
   json: boolean;
 }
-
-const SUMMARY_FILE = "summary.json";
 
 /** Images encoded in one go. */
 const BATCH = 32;
@@ -70,7 +67,9 @@ export function analyseCommand(): Command {
     .option("--json", "print the summary as one JSON object, on stdout", false)
     .action(async (path: string, options: Options) => {
       const of = resolve(path);
-      await expectOwn(options.out, of);
+      const expected = `an analysis of ${of}`;
+      await expectOwnFolder(options.out, { file: SUMMARY_FILE, field: "recording", own: of, expected });
+      await makeFolder("--out", options.out);
       const recording = await readRecording(path, options);
       if (!recording.presentations)
         throw new ConfigurationError(`${path}: expected a table of presentations, found none: give --presentations`);
@@ -125,32 +124,6 @@ export function analyseCommand(): Command {
       process.stderr.write(`${describeAnalysis(summary, names)}analysis: ${options.out}\n\n`);
       if (options.json) process.stdout.write(`${JSON.stringify(written)}\n`);
     });
-}
-
-/** @throws ConfigurationError where the folder holds a session, or the analysis of another recording, which would be written over */
-async function expectOwn(folder: string, recording: string): Promise<void> {
-  const found = existsSync(join(folder, journalFileName(0))) ? "a session" : await analysedIn(folder);
-  await mkdir(folder, { recursive: true }).catch((error: Error) => {
-    throw new ConfigurationError(`--out ${folder}: expected a folder to write to, ${error.message}`);
-  });
-  if (found !== null && found !== recording)
-    throw new ConfigurationError(
-      `--out ${folder}: expected a new folder or an analysis of ${recording}, found ${found}`,
-    );
-}
-
-/** The recording whose analysis a folder holds; in words where it is of none that is named; null where there is none. */
-async function analysedIn(folder: string): Promise<string | null> {
-  const text = await readFile(join(folder, SUMMARY_FILE), "utf8").catch(() => null);
-  if (text === null) {
-    const [other] = await readdir(folder).catch(() => []);
-    return other === undefined ? null : `${other} in it`;
-  }
-  try {
-    return String((JSON.parse(text) as { recording?: string }).recording ?? "one that does not say of what");
-  } catch {
-    return "a summary.json that is none";
-  }
 }
 
 async function latentsOf(

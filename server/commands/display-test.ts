@@ -9,7 +9,7 @@ import { type DisplayEvent, type DisplayServer, openDisplayServer } from "../pre
 import { createLuminance } from "../presentation/luminance.ts";
 import { entryAddress, guardOptions, type Network } from "../security/entry.ts";
 import { readExperiment } from "../session/experiment-file.ts";
-import { forkHeadlessDisplay } from "../simulated-edges.ts";
+import { forkHeadlessDisplay, type HeadlessDisplayProcess } from "../simulated-edges.ts";
 import { withNetworkOptions } from "./network.ts";
 import { numberOption } from "./options.ts";
 import { createProgress } from "./progress.ts";
@@ -73,13 +73,12 @@ async function run(options: TestOptions): Promise<void> {
       photodiode: experiment?.stimulus.photodiode ?? { corner: "bottom-right", sizePx: 60, codeBits: 0 },
     },
   });
-  let headless: { dispose(): Promise<void> } | null = null;
+  let headless: HeadlessDisplayProcess | null = null;
   try {
     const flashed = flash(server, options);
     if (options.display === "headless") {
-      const forked = forkHeadlessDisplay((error) => process.stderr.write(`${error.message}\n`));
-      forked.connect({ url: server.socketUrl, token: guard.token });
-      headless = forked;
+      headless = forkHeadlessDisplay((error) => process.stderr.write(`${error.message}\n`));
+      headless.connect({ url: server.socketUrl, token: guard.token });
     } else
       process.stderr.write(
         `open ${entryAddress(server.url, options, guard.token)} in a browser, press f for full screen\n`,

@@ -1,4 +1,4 @@
-import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { Command } from "commander";
 import type { Findings } from "../choice/decider.ts";
@@ -9,6 +9,7 @@ import { ConfigurationError } from "../failure.ts";
 import { openModel } from "../model/backends.ts";
 import { type FaceModel, readModel } from "../model/model-folder.ts";
 import { sessionFolder } from "../session/journal-reader.ts";
+import { makeFolder } from "./folders.ts";
 
 interface ExportOptions {
   nwb?: string;
@@ -75,12 +76,6 @@ async function makeRoom(option: string, file: string): Promise<void> {
   if ((await stat(file).catch(() => null))?.isDirectory())
     throw new ConfigurationError(`${option}: expected a file to write, found the folder ${file}`);
   await makeFolder(option, dirname(resolve(file)));
-}
-
-async function makeFolder(option: string, folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
-    throw new ConfigurationError(`${option}: expected a folder that can be made, found ${folder} (${error.code})`);
-  });
 }
 
 /** Null, and a word, where the session's model is no longer there: all but the faces can be written. */

@@ -4,6 +4,7 @@ import { Command, Option } from "commander";
 import { type Observable, ReplaySubject } from "rxjs";
 import { type Experiment, experiment as experimentSchema } from "../../protocols/experiment.ts";
 import type { OperatorOp } from "../../protocols/wire/operator.ts";
+import { lacksFactors } from "../../sim/faces/latent-factors.ts";
 import { onOneStream } from "../../sim/neurons/unit.ts";
 import { scoreSession } from "../../sim/study/score.ts";
 import type { Findings } from "../choice/decider.ts";
@@ -133,7 +134,7 @@ Exit code: 0 ended or aborted; 1 something broke, or could not be written (what 
 
 /** What draws heads and encodes them takes a while to load, and hardly a session needs it. */
 const withFactors = async (experiment: Experiment, file: string, { said }: Watcher): Promise<Experiment> =>
-  experiment.simulation?.factor
+  experiment.simulation && lacksFactors(experiment.simulation, experiment.model)
     ? (await import("../../sim/faces/model-factors.ts")).withLatentFactors(experiment, file, said)
     : experiment;
 

@@ -1,4 +1,4 @@
-import { readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { rename, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { Command } from "commander";
@@ -16,6 +16,7 @@ import { openStore, RESULTS_FILE } from "../../sim/study/store.ts";
 import { ConfigurationError } from "../failure.ts";
 import { readText } from "../session/experiment-file.ts";
 import { withFittedUnits } from "../session/fitted-units.ts";
+import { expectOwnFolder } from "./folders.ts";
 import { numberOption } from "./options.ts";
 import { createProgress, type Progress } from "./progress.ts";
 
@@ -71,7 +72,13 @@ Exit code: 0 done; 1 a session or training failed (the others are in the report)
     .action(async (file: string, options: StudyOptions) => {
       const study = await readStudy(file, options.seeds);
       const out = options.out ?? join("studies", study.name);
-      await expectOwn(out, study.name);
+      await expectOwnFolder(out, {
+        file: FIGURES_FILE,
+        field: "study",
+        own: study.name,
+        expected: `one of the study ${study.name}`,
+        passedOver: [RESULTS_FILE, `${FIGURES_FILE}.new`],
+      });
       const cells = await plan(study, file);
       const engine = await chooseEngine(options, study.name);
       const store = await openStore(out);
@@ -142,26 +149,6 @@ async function readStudy(file: string, seeds?: number): Promise<Study> {
 }
 
 const FIGURES_FILE = "study.json";
-
-/** @throws ConfigurationError where the folder has another study's report, or other things, which would be written over */
-async function expectOwn(out: string, study: string): Promise<void> {
-  const text = await readFile(join(out, FIGURES_FILE), "utf8").catch(() => null);
-  const others = (await readdir(out).catch(() => [])).filter(
-    (file) => ![RESULTS_FILE, `${FIGURES_FILE}.new`].includes(file),
-  );
-  const found = text !== null ? studyOf(text) : others.length > 0 ? `${others[0]} in it` : study;
-  if (found !== study)
-    throw new ConfigurationError(`--out ${out}: expected a new folder or one of the study ${study}, found ${found}`);
-}
-
-/** The study whose figures these are; in words where they are none. */
-function studyOf(figures: string): string {
-  try {
-    return String((JSON.parse(figures) as Partial<StudyFigures>).study);
-  } catch {
-    return "something else";
-  }
-}
 
 async function write(out: string, figures: StudyFigures): Promise<void> {
   const path = join(out, FIGURES_FILE);

@@ -7,6 +7,7 @@ import { JOURNAL_FILE } from "../session/journal.ts";
 import { firstRecord, scanJournal } from "../session/journal-reader.ts";
 import { writerOf } from "../session/lock.ts";
 import { eventOf } from "../session/recorded.ts";
+import { SUMMARY_FILE } from "../session/summary.ts";
 import { isBroken } from "../trials/trial.ts";
 
 /** The newest are listed. */
@@ -104,7 +105,7 @@ interface Ended {
 }
 
 const summaryOf = async (path: string): Promise<Ended | null> => {
-  const text = await readFile(join(path, "summary.json"), "utf8").catch(() => null);
+  const text = await readFile(join(path, SUMMARY_FILE), "utf8").catch(() => null);
   return text === null ? null : (JSON.parse(text) as Ended);
 };
 

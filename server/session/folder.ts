@@ -23,7 +23,7 @@ import { initProgress, type Progress, stepProgress } from "./progress.ts";
 import { recordsOf } from "./record.ts";
 import { eventOf } from "./recorded.ts";
 import { readSnapshot, type SnapshotHead, snapshotName, snapshotNames } from "./snapshot.ts";
-import type { SessionSummary } from "./summary.ts";
+import { type SessionSummary, SUMMARY_FILE } from "./summary.ts";
 import { type Versions, versions } from "./versions.ts";
 import type { SessionEvent } from "./view.ts";
 
@@ -250,7 +250,7 @@ function folderOf(journal: Journal, lock: Lock, progress: Progress): SessionFold
       try {
         if (summary) journal.write("summary", serverNow(), { summary });
         await journal.close();
-        if (summary) await writeFile(join(path, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
+        if (summary) await writeFile(join(path, SUMMARY_FILE), `${JSON.stringify(summary, null, 2)}\n`);
         if (findings) await writeFile(join(path, "estimates.json"), `${JSON.stringify(findings)}\n`);
         return null;
       } catch (error) {

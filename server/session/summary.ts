@@ -62,6 +62,9 @@ export interface SessionScore {
   bestLatentCorrect: number | null;
 }
 
+/** Of a session's folder, or an analysis'. */
+export const SUMMARY_FILE = "summary.json";
+
 /** What `--json` prints, and summary.json holds. */
 export interface SessionSummary {
   experiment: string;

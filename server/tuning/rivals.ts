@@ -85,18 +85,12 @@ function createSmall(units: number, bias: number, variances: number[]): SmallMod
 
 /** Forgets all that is known of a unit. */
 export function resetRivals(rivals: Rivals, unit: number, prior: PriorSettings): void {
-  const fresh = createRivals(rivals.basis, rivals.observation, 1, prior);
-  const copy = (from: SmallModel, to: SmallModel) => {
-    to.mean.set(from.mean, unit * to.n);
-    to.covariance.set(from.covariance, unit * to.n * to.n);
-    to.logEvidence[unit] = 0;
-  };
-  copy(fresh.constant, rivals.constant);
-  copy(fresh.sparse, rivals.sparse);
-  copy(fresh.linear, rivals.linear);
-  fresh.oneLatent.forEach((model, d) => {
-    copy(model, rivals.oneLatent[d]);
-  });
+  const fresh = modelsOf(createRivals(rivals.basis, rivals.observation, 1, prior));
+  for (const [i, model] of modelsOf(rivals).entries()) {
+    model.mean.set(fresh[i].mean, unit * model.n);
+    model.covariance.set(fresh[i].covariance, unit * model.n * model.n);
+    model.logEvidence[unit] = 0;
+  }
   rivals.additive[unit] = 0;
   rivals.trials[unit] = 0;
   rivals.squares.additive[unit] = 0;

@@ -1,4 +1,4 @@
-import type { LatentFactor } from "../../protocols/experiment.ts";
+import type { LatentFactor, Simulation } from "../../protocols/experiment.ts";
 import { logistic } from "../../server/tuning/numerics.ts";
 import type { FactorName } from "./factors.ts";
 
@@ -83,6 +83,10 @@ export const factorsOfFaces64: readonly LatentFactor[] = [
     r2: 0.9,
   },
 ];
+
+/** Whether units follow factors of which it is not known where they lie in the latents of a model; left out: of any but faces-64. */
+export const lacksFactors = ({ factor, latentFactors }: Partial<Simulation>, model?: string): boolean =>
+  !!factor && !latentFactors && model !== modelOfFactors;
 
 /** The row of a factor. @throws Error where it has none */
 export function latentFactor(name: FactorName, table: readonly LatentFactor[] = factorsOfFaces64): LatentFactor {

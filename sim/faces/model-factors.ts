@@ -1,10 +1,10 @@
-import { createHash, randomUUID } from "node:crypto";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { z } from "zod";
 import { type Experiment, type LatentFactor, simulation as simulationSchema } from "../../protocols/experiment.ts";
-import { cacheFolder } from "../../server/cache.ts";
+import { cacheFolder, writeCached } from "../../server/cache.ts";
 import { ConfigurationError } from "../../server/failure.ts";
 import { openModel } from "../../server/model/backends.ts";
 import type { Decoder } from "../../server/model/decoder.ts";
@@ -14,7 +14,7 @@ import { rendererVersion } from "./data-set.ts";
 import { drawHeads } from "./drawn-heads.ts";
 import { factorsByName } from "./factors.ts";
 import { fitLatentFactors } from "./fit-factors.ts";
-import { modelOfFactors } from "./latent-factors.ts";
+import { lacksFactors } from "./latent-factors.ts";
 
 /** Raise it whenever the same means would be fitted otherwise. */
 const fitVersion = 1;
@@ -35,7 +35,7 @@ export async function withLatentFactors(
   said: (words: string) => void,
 ): Promise<Experiment> {
   const { simulation, model } = experiment;
-  if (!simulation?.factor || simulation.latentFactors || model === modelOfFactors) return experiment;
+  if (!simulation || !lacksFactors(simulation, model)) return experiment;
   const latentFactors = await findLatentFactors(await experimentModel(experiment, file), said);
   const found = latentFactors.map(({ factor, r2 }) => `${factor} ${r2.toFixed(2)}`).join(", ");
   said(`factors in the latents of ${model}, R² on other heads: ${found}`);
@@ -79,7 +79,8 @@ export async function findLatentFactors(
     decoder.dispose();
   }
   const found = fitLatentFactors(means, factorsByName(recipe));
-  await keep(file, found);
+  // Without room for it, it is found again the next time.
+  await writeCached(file, JSON.stringify(found)).catch(() => {});
   return found;
 }
 
@@ -128,12 +129,3 @@ const readKept = (file: string): Promise<LatentFactor[] | null> =>
     (text) => tableSchema.parse(JSON.parse(text)),
     () => null,
   );
-
-/** Writes it whole or not at all; without room for it, it is found again the next time. */
-async function keep(file: string, table: readonly LatentFactor[]): Promise<void> {
-  const own = `${file}.${randomUUID()}`;
-  await mkdir(dirname(file), { recursive: true })
-    .then(() => writeFile(own, JSON.stringify(table)))
-    .then(() => rename(own, file))
-    .catch(() => {});
-}

@@ -4,7 +4,7 @@ import type { SessionStudy } from "../../protocols/study.ts";
 import { ConfigurationError } from "../../server/failure.ts";
 import { modelDigest } from "../../server/model/digest.ts";
 import { bundledModel, readCard } from "../../server/model/model-folder.ts";
-import { modelOfFactors } from "../faces/latent-factors.ts";
+import { lacksFactors } from "../faces/latent-factors.ts";
 
 /** A face model that the populations of a study are seen through. */
 export interface StudyModel {
@@ -30,7 +30,7 @@ export async function openModels(
   base: { raw: Record<string, unknown>; file: string },
   said: (words: string) => void,
 ): Promise<StudyModel[]> {
-  const followed = Object.values(populations ?? {}).some(needsFactors);
+  const lacking = (name: string) => Object.values(populations ?? {}).some((units) => lacksFactors(units, name));
   const open = async (name: string, namedBy: string) => {
     const folder = bundledModel(name, namedBy);
     const { card } = await readCard(folder);
@@ -42,15 +42,13 @@ export async function openModels(
       latents: card.latents.count,
       digest: model.digest,
       known: ships ? basename(folder) : model.digest,
-      latentFactors: followed && name !== modelOfFactors ? await find() : null,
+      latentFactors: lacking(name) ? await find() : null,
     };
   };
   if (!models) {
     const { model } = base.raw;
     const latentFactors =
-      followed && typeof model === "string" && model !== modelOfFactors
-        ? (await open(model, base.file)).latentFactors
-        : null;
+      typeof model === "string" && lacking(model) ? (await open(model, base.file)).latentFactors : null;
     return [{ name: null, experiment: {}, latentFactors }];
   }
   const opened: StudyModel[] = [];
@@ -71,8 +69,6 @@ export async function openModels(
   return opened;
 }
 
-const needsFactors = ({ factor, latentFactors }: Partial<Simulation>): boolean => !!factor && !latentFactors;
-
 /** The units as they are seen through a model. */
 export const seenThrough = <S extends Partial<Simulation>>({ latentFactors }: StudyModel, simulation: S): S =>
-  latentFactors && needsFactors(simulation) ? { ...simulation, latentFactors } : simulation;
+  latentFactors && lacksFactors(simulation) ? { ...simulation, latentFactors } : simulation;

@@ -1,3 +1,4 @@
+import { ranks } from "../../../server/model/measures/rank.ts";
 import type { Codes } from "../../../server/model/measures/udr.ts";
 
 /** What a model says of the heads to measure on, as far as the ranking asks. */
@@ -14,12 +15,11 @@ export function keepCodes({ latents, klNats }: Codes): KeptCodes {
   const heads = Math.min(MOST_HEADS, latents[0].length);
   const bytes = new DataView(new ArrayBuffer(2 * heads * latents.length));
   latents.forEach((means, l) => {
-    const order = Array.from({ length: heads }, (_, i) => i).sort((i, j) => means[i] - means[j]);
-    let below = 0;
-    order.forEach((i, k) => {
-      if (k > 0 && means[i] > means[order[k - 1]]) below = k;
-      bytes.setUint16(2 * (l * heads + i), below, true);
-    });
+    const below = ranks(
+      Array.from({ length: heads }, (_, i) => means[i]),
+      (first) => first,
+    );
+    for (const [i, lower] of below.entries()) bytes.setUint16(2 * (l * heads + i), lower, true);
   });
   return { klNats, below: Buffer.from(bytes.buffer).toString("base64") };
 }

@@ -1,8 +1,7 @@
-import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { deserialize, serialize } from "node:v8";
-import { threadId } from "node:worker_threads";
-import { cacheFolder } from "../../../server/cache.ts";
+import { cacheFolder, writeCached } from "../../../server/cache.ts";
 import type { TrainingState } from "../../../server/model/training/trainer.ts";
 import type { CellResult } from "../cell.ts";
 
@@ -27,19 +26,9 @@ export function keptTraining(key: string) {
       readFile(file)
         .then(deserialize)
         .catch(() => null),
-    /** Writes it whole or not at all. @throws if the cache can't be written */
+    /** A training that was taken for lost may run twice. @throws if the cache can't be written */
     async write(standing: Standing): Promise<void> {
-      await mkdir(dirname(file), { recursive: true });
-      // A training that was taken for lost may run twice.
-      const own = `${file}.${process.pid}-${threadId}`;
-      const written = await open(own, "w");
-      try {
-        await written.writeFile(serialize(standing));
-        await written.sync();
-      } finally {
-        await written.close();
-      }
-      await rename(own, file);
+      await writeCached(file, serialize(standing));
       await forgetOld(dirname(file));
     },
     forget: (): Promise<void> => rm(file, { force: true }),

@@ -6,11 +6,9 @@ import { parse } from "yaml";
 import type { SessionStudy } from "../../../protocols/study.ts";
 import { type CellResult, cellKey } from "../../../sim/study/cell.ts";
 import { planSessions } from "../../../sim/study/plan.ts";
-import { onThisMachine } from "../../../sim/study/pool.ts";
-import { runCells } from "../../../sim/study/run.ts";
 import { openStore } from "../../../sim/study/store.ts";
 import { start } from "../../cli.ts";
-import { PROCESSES_MS, studyOf } from "./study.ts";
+import { PROCESSES_MS, runInto, studyOf } from "./study.ts";
 
 const experimentFile = resolve("protocols/experiments/one-to-one.yaml");
 const base = parse(await readFile(experimentFile, "utf8"));
@@ -39,18 +37,8 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 /** Runs the study's sessions in a folder; stops after so many were done. */
-async function run(name: string, workers: number, stopAfter = Number.POSITIVE_INFINITY) {
-  const store = await openStore(join(folder, name));
-  const stopping = new AbortController();
-  const result = await runCells(planSessions(study(), base), store, onThisMachine(workers), {
-    stopped: stopping.signal,
-    begun: () => (ended) => {
-      if (ended >= stopAfter) stopping.abort();
-    },
-  });
-  await store.close();
-  return result;
-}
+const run = (name: string, workers: number, stopAfter = Number.POSITIVE_INFINITY) =>
+  runInto(join(folder, name), planSessions(study(), base), workers, stopAfter);
 
 describe("sessions of a study", () => {
   test(

@@ -12,9 +12,6 @@ import { targetNames } from "../../../sim/faces/head.ts";
 import { makehumanPackage } from "../../../sim/faces/makehuman.ts";
 import { type CellResult, cellKey } from "../../../sim/study/cell.ts";
 import { planTrainings } from "../../../sim/study/plan.ts";
-import { onThisMachine } from "../../../sim/study/pool.ts";
-import { runCells } from "../../../sim/study/run.ts";
-import { openStore } from "../../../sim/study/store.ts";
 import { keepCodes } from "../../../sim/study/training/codes.ts";
 import { keptTraining } from "../../../sim/study/training/kept.ts";
 import { underWay } from "../../../sim/study/training/progress.ts";
@@ -23,7 +20,7 @@ import { runTrainingCell } from "../../../sim/study/training/train.ts";
 import { start } from "../../cli.ts";
 import { writeMakehuman } from "../faces/package.ts";
 import { openRedis, redisServer } from "./redis.ts";
-import { PROCESSES_MS, studyOf } from "./study.ts";
+import { PROCESSES_MS, runInto, studyOf } from "./study.ts";
 
 const text = `
 name: tiny
@@ -63,18 +60,22 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 /** Runs the study's trainings in a folder; stops after so many were done. */
-async function run(name: string, workers: number, stopAfter = Number.POSITIVE_INFINITY) {
-  const store = await openStore(join(folder, name));
-  const stopping = new AbortController();
-  const result = await runCells(planTrainings(study()), store, onThisMachine(workers), {
-    stopped: stopping.signal,
-    begun: () => (ended) => {
-      if (ended >= stopAfter) stopping.abort();
-    },
-  });
-  await store.close();
-  return result;
-}
+const run = (name: string, workers: number, stopAfter = Number.POSITIVE_INFINITY) =>
+  runInto(join(folder, name), planTrainings(study()), workers, stopAfter);
+
+const path = (name: string) => join(folder, name);
+
+/** The heads that the study names, as `faces` writes them. */
+const drawSets = () =>
+  Promise.all(
+    [
+      ["seen", "40", "1"],
+      ["unseen", "60", "2"],
+    ].map(
+      ([name, count, seed]) =>
+        start("faces", "--count", count, "--size", "16", "--seed", seed, "--out", path(name)).finished,
+    ),
+  );
 
 const lines = async (name: string) => (await readFile(join(folder, name, "results.jsonl"), "utf8")).split("\n").sort();
 
@@ -154,10 +155,7 @@ describe("V8 a study of trainings", () => {
   test(
     "V8 V10 a training's figures are those that `faces`, `train` and `evaluate` give for the same settings",
     async () => {
-      const path = (name: string) => join(folder, name);
-      const heads = (name: string, count: string, seed: string) =>
-        start("faces", "--count", count, "--size", "16", "--seed", seed, "--out", path(name)).finished;
-      await Promise.all([heads("seen", "40", "1"), heads("unseen", "60", "2")]);
+      await drawSets();
       // `train` has no checkpoints: of 10 steps, where the last one is.
       const file = path("ten.yaml");
       await writeFile(file, text.replace("steps: 12", "steps: 10"));
@@ -237,10 +235,7 @@ describe("V8 a study of trainings", () => {
   test(
     "V11 stages give the figures of `train`, and of `train --from --rotate` after it; one that was interrupted between them goes on to the same end",
     async () => {
-      const path = (name: string) => join(folder, name);
-      const heads = (name: string, count: string, seed: string) =>
-        start("faces", "--count", count, "--size", "16", "--seed", seed, "--out", path(name)).finished;
-      await Promise.all([heads("seen", "40", "1"), heads("unseen", "60", "2")]);
+      await drawSets();
       const stage = ["train", "--images", path("seen"), "--latents", "2", "--batch", "8", "--backend", "wasm"];
       const first = [...stage, "--out", path("code"), "--beta", "0.05", "--steps", "7"];
       expect(await start(...first).finished).toMatchObject({ code: 0 });
